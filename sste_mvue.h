@@ -1,0 +1,623 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: 2026 The sste authors
+ *
+ * sste_mvue.h - minimum-variance unbiased 2:4 and 1:2 sampling.
+ *
+ * Sparse training wants the output gradient 2:4 sparse as well, and pruning it
+ * by magnitude would bias every step. So each group of four is replaced by a
+ * random one B with at most two non-zeros whose mean is the group:
+ *
+ *     E[B] = a,     B_i = a_i / p_i with probability p_i, else 0,
+ *     total variance = sum a_i^2 / p_i - sum a_i^2,   sum p_i <= 2,  p_i <= 1
+ *
+ * The variance is least for p_i = min(1, c |a_i|): in proportion to magnitude,
+ * capped at certainty. For 2:4 the cap has a closed form. With S = sum |a_i|,
+ *
+ *     tau = min(S/2, S - max |a_i|),    w_i = min(|a_i|, tau),    p_i = w_i/tau
+ *
+ * and every survivor is sign(a_i) * max(|a_i|, tau). One uniform u draws both:
+ * lay the weights w_i end to end on a line of length 2 tau and keep the two
+ * cells that u*tau and (1+u)*tau fall into. No cell is longer than tau, so the
+ * two differ; each cell is hit with probability w_i/tau.
+ *
+ * By hand, for {1, 2, 3, 4}: S = 10, tau = min(5, 6) = 5, p = {.2, .4, .6, .8};
+ * u = 0.5 marks 2.5 and 7.5 on cells ending at 1, 3, 6, 10: keep the second and
+ * the fourth, B = {0, 5, 0, 5}.
+ *
+ *   1. Random bits          Philox4x32-10, one word per group, by position
+ *   2. Probabilities of a group of four
+ *   3. The draw of a group of four
+ *   4. 1:2, groups of two
+ *   5. Tensors              groups along rows or down columns, any slice
+ *
+ * Numerics. Probabilities and draws are BITWISE: a draw is a function of the
+ * group and of one 32-bit word, and the word depends on (seed, tensor, step,
+ * position) alone, never on tiling, threads, ranks or device. What is
+ * STATISTICAL is the mean: over the 2^23 equally likely u it equals a to within
+ * 2^-22 max(|a_i|, tau), which a test shows by enumerating them all.
+ *
+ * Stands alone: copy this one file. Matrices are row-major with a leading
+ * dimension (ld, the distance between rows in elements). Nothing is allocated,
+ * printed or kept.
+ * Source: Chmiel et al., "Minimum Variance Unbiased N:M Sparsity for the Neural
+ * Gradients", ICLR 2023, for the problem; S-STE, NeurIPS 2024, for its use. The
+ * closed form and the draw are derived here.                                */
+#ifndef SSTE_MVUE_H
+#define SSTE_MVUE_H
+
+/* ---- Prelude: the same text in sste.h, sste_fp8.h and sste_mvue.h ------- */
+/* Macros, status codes, bit casts, argument checks; skip on first reading.  */
+#ifndef SSTE_PRELUDE
+#define SSTE_PRELUDE
+
+#include <float.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define SSTE_VERSION_MAJOR 0
+#define SSTE_VERSION_MINOR 1
+#define SSTE_VERSION_PATCH 0
+#define SSTE_VERSION "0.1.0"
+
+/* SSTE_API: linkage of every public function. Define it empty in one .c file
+ * to give the functions external linkage, for a shared object. */
+#ifndef SSTE_API
+#define SSTE_API static inline
+#endif
+
+/* SSTE_HD: scalar and group functions also compile for the GPU. */
+#if defined(__CUDACC__) || defined(__HIPCC__)
+#define SSTE_HD __host__ __device__
+#else
+#define SSTE_HD
+#endif
+
+/* SSTE_USE_OPENMP: 0 keeps every loop on the calling thread. The results are
+ * the same bits either way. */
+#ifndef SSTE_USE_OPENMP
+#ifdef _OPENMP
+#define SSTE_USE_OPENMP 1
+#else
+#define SSTE_USE_OPENMP 0
+#endif
+#endif
+#define SSTE_PRIV_PRAGMA(text) _Pragma(#text)
+#if SSTE_USE_OPENMP
+#define SSTE_OMP(directive) SSTE_PRIV_PRAGMA(omp directive)
+#else
+#define SSTE_OMP(directive)
+#endif
+
+/* SSTE_ALLOW_FAST_MATH: 1 compiles under -ffast-math all the same; no promise
+ * about any bit holds then. */
+#ifndef SSTE_ALLOW_FAST_MATH
+#define SSTE_ALLOW_FAST_MATH 0
+#endif
+#if !SSTE_ALLOW_FAST_MATH
+#if defined(__FAST_MATH__)
+#error "sste: -ffast-math breaks the numerics contract (SSTE_ALLOW_FAST_MATH)"
+#elif defined(__FINITE_MATH_ONLY__)
+#if __FINITE_MATH_ONLY__ > 0
+#error "sste: -ffinite-math-only breaks the NaN rules (SSTE_ALLOW_FAST_MATH)"
+#endif
+#endif
+#endif
+/* 16 keeps float and double as they are, it widens only half precision. */
+#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16
+#error "sste: float must be evaluated as float (on x86: -msse2 -mfpmath=sse)"
+#endif
+
+/* What every array function returns. On any status but SSTE_OK the outputs are
+ * untouched, unless the function's comment says what they then hold. */
+typedef enum sste_status {
+  SSTE_OK = 0,
+  SSTE_ERR_NULL,      /* a pointer that is needed is null */
+  SSTE_ERR_SHAPE,     /* a group is not full, or a stride too short */
+  SSTE_ERR_SIZE,      /* sizes overflow, or an index its counter */
+  SSTE_ERR_OVERLAP,   /* output and input share memory without being the same */
+  SSTE_ERR_VALUE,     /* a scalar argument is outside its range */
+  SSTE_ERR_ZERO,      /* the projection is zero everywhere: no scale exists */
+  SSTE_ERR_NONFINITE, /* a result that must be finite is not */
+  SSTE_ERR_PATTERN    /* a group has more than two non-zeros, or a bad nibble */
+} sste_status;
+
+/* sste_status_text - one line in English for a status, for error messages. */
+SSTE_API const char *sste_status_text(sste_status status) {
+  switch (status) {
+    case SSTE_OK: return "ok";
+    case SSTE_ERR_NULL: return "a needed pointer is null";
+    case SSTE_ERR_SHAPE: return "a group is not full or a stride is too short";
+    case SSTE_ERR_SIZE: return "the sizes overflow";
+    case SSTE_ERR_OVERLAP: return "output and input overlap in part";
+    case SSTE_ERR_VALUE: return "a scalar argument is out of range";
+    case SSTE_ERR_ZERO: return "the projection is zero everywhere";
+    case SSTE_ERR_NONFINITE: return "a result that must be finite is not";
+    case SSTE_ERR_PATTERN: return "a group of four is not 2:4";
+    default: return "unknown status";
+  }
+}
+
+/* Bit patterns. memcpy is the one cast that C, C++ and CUDA all define. */
+SSTE_HD static inline uint32_t sste_priv_bits(float x) {
+  uint32_t b;
+  memcpy(&b, &x, sizeof b);
+  return b;
+}
+SSTE_HD static inline float sste_priv_float(uint32_t b) {
+  float x;
+  memcpy(&x, &b, sizeof x);
+  return x;
+}
+#define SSTE_PRIV_INF 0x7F800000u
+#define SSTE_PRIV_NAN 0x7FC00000u /* the one NaN that leaves this library */
+
+/* |x| as an integer that sorts like the real number; all NaNs are one value,
+ * the largest. Comparing bits keeps NaN tests safe from compiler flags. */
+SSTE_HD static inline uint32_t sste_priv_magnitude(float x) {
+  const uint32_t m = sste_priv_bits(x) & 0x7FFFFFFFu;
+  return m > SSTE_PRIV_INF ? SSTE_PRIV_NAN : m;
+}
+SSTE_HD static inline float sste_priv_canonical(float x) {
+  const int is_nan = (sste_priv_bits(x) & 0x7FFFFFFFu) > SSTE_PRIV_INF;
+  return is_nan ? sste_priv_float(SSTE_PRIV_NAN) : x;
+}
+
+/* A row-major matrix of `rows` x `cols` elements of `size` bytes, its rows `ld`
+ * elements apart. An empty matrix is always right, whatever its pointer. */
+static inline sste_status sste_priv_matrix(const void *p, size_t rows,
+                                           size_t cols, size_t ld,
+                                           size_t size) {
+  if (rows == 0 || cols == 0) return SSTE_OK;
+  if (p == NULL) return SSTE_ERR_NULL;
+  if (ld < cols) return SSTE_ERR_SHAPE;
+  if (ld > (size_t)PTRDIFF_MAX / size / rows) return SSTE_ERR_SIZE;
+  return SSTE_OK;
+}
+
+/* Whether two matrices' extents, first byte to last, share a byte. Views that
+ * interleave (two column slices of one matrix) count as sharing. */
+static inline int sste_priv_overlap(const void *p, size_t p_rows, size_t p_cols,
+                                    size_t p_ld, size_t p_size, const void *q,
+                                    size_t q_rows, size_t q_cols, size_t q_ld,
+                                    size_t q_size) {
+  const uintptr_t p0 = (uintptr_t)p, q0 = (uintptr_t)q;
+  if (p_rows == 0 || p_cols == 0 || q_rows == 0 || q_cols == 0) return 0;
+  return p0 < q0 + ((q_rows - 1) * q_ld + q_cols) * q_size &&
+         q0 < p0 + ((p_rows - 1) * p_ld + p_cols) * p_size;
+}
+
+/* The check of an elementwise function: both matrices sound, and either the
+ * same memory with the same stride (in place) or no byte in common. */
+static inline sste_status sste_priv_unary(const void *out, size_t ldo,
+                                          size_t out_size, const void *in,
+                                          size_t ldi, size_t in_size,
+                                          size_t rows, size_t cols) {
+  sste_status s = sste_priv_matrix(out, rows, cols, ldo, out_size);
+  if (s == SSTE_OK) s = sste_priv_matrix(in, rows, cols, ldi, in_size);
+  if (s != SSTE_OK) return s;
+  if (out == in && ldo == ldi && out_size == in_size) return SSTE_OK;
+  return sste_priv_overlap(out, rows, cols, ldo, out_size, in, rows, cols, ldi,
+                           in_size)
+             ? SSTE_ERR_OVERLAP
+             : SSTE_OK;
+}
+
+#endif /* SSTE_PRELUDE */
+/* ---- End of the prelude ------------------------------------------------- */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- 1. Random bits ------------------------------------------------------ */
+
+/* Four 32-bit words: a counter going in, random bits coming out. */
+typedef struct sste_philox_words {
+  uint32_t word[4];
+} sste_philox_words;
+
+/* sste_philox_draw - Philox4x32-10: ten rounds that turn a counter and a key
+ * into four independent uniform words.
+ *   counter   any 128 bits, word[0] the least significant
+ *   key0..1   any 64 bits
+ *   e.g.      counter 0, key 0 -> 6627e8d5 e169c58d bc57ac4c 9b00dbd8
+ *   BITWISE.
+ *   Source: Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3",
+ *   SC 2011: the round, its two multipliers and its two key increments.     */
+SSTE_API SSTE_HD sste_philox_words sste_philox_draw(sste_philox_words counter,
+                                                    uint32_t key0,
+                                                    uint32_t key1) {
+  uint32_t *x = counter.word;
+  int round;
+  for (round = 0; round < 10; ++round) {
+    const uint64_t product0 = (uint64_t)0xD2511F53u * x[0];
+    const uint64_t product1 = (uint64_t)0xCD9E8D57u * x[2];
+    x[0] = (uint32_t)(product1 >> 32) ^ x[1] ^ key0;
+    x[1] = (uint32_t)product1;
+    x[2] = (uint32_t)(product0 >> 32) ^ x[3] ^ key1;
+    x[3] = (uint32_t)product0;
+    key0 += 0x9E3779B9u; /* golden ratio */
+    key1 += 0xBB67AE85u; /* sqrt(3) - 1 */
+  }
+  return counter;
+}
+
+/* Which random bits a tensor uses. Give every tensor of a model its own number,
+ * and every micro-batch of a step its own seed or its own place in the run.
+ * A tensor's groups lie in runs: run r is row r (groups along rows) or column r
+ * (groups down columns), and g counts the groups along the run. run and group
+ * say where in the whole tensor the array at hand begins, so that a slice draws
+ * what the whole would; both are 0 for the whole tensor.                    */
+typedef struct sste_mvue_stream {
+  uint64_t seed;
+  uint32_t tensor, step;
+  size_t run, group;
+} sste_mvue_stream;
+
+/* The four words that groups 4*quad .. 4*quad + 3 of a run share. */
+SSTE_HD static inline sste_philox_words sste_priv_mvue_words(
+    const sste_mvue_stream *stream, size_t run, size_t quad) {
+  sste_philox_words counter;
+  counter.word[0] = (uint32_t)quad;
+  counter.word[1] = (uint32_t)run;
+  counter.word[2] = stream->step;
+  counter.word[3] = stream->tensor;
+  return sste_philox_draw(counter, (uint32_t)stream->seed,
+                          (uint32_t)(stream->seed >> 32));
+}
+
+/* sste_mvue_word - the random word of group g of run r (both counted from the
+ * stream's origin): word g & 3 of Philox at
+ *     counter = (g >> 2, run, step, tensor),   key = (seed low, seed high)
+ *   e.g.      seed 0, tensor 0, step 0, run 0: groups 0..3 get the four words
+ *             of the example above
+ *   range     stream->run + r < 2^32 and stream->group + g < 2^34; beyond that
+ *             the counter wraps (the tensor functions refuse)
+ *   BITWISE.                                                                */
+SSTE_API SSTE_HD uint32_t sste_mvue_word(const sste_mvue_stream *stream,
+                                         size_t r, size_t g) {
+  const size_t run = stream->run + r, group = stream->group + g;
+  return sste_priv_mvue_words(stream, run, group >> 2).word[group & 3];
+}
+
+/* ---- 2. Probabilities of a group of four --------------------------------- */
+
+/* What the probabilities and the draw share: magnitudes, tau, and whether an
+ * estimate exists at all.                                                   */
+typedef struct sste_priv_mvue_group {
+  float b[4];   /* |a_i| * unit */
+  float tau;    /* min(S/2, S - max), in the same unit */
+  float unit;   /* 1; 1/4 where sums or survivors would overflow */
+  int nonzeros; /* how many; -0 is a zero */
+  int lost;     /* a NaN, or two infinities: no estimate exists */
+} sste_priv_mvue_group;
+
+SSTE_HD static inline sste_priv_mvue_group sste_priv_mvue_measure_in(
+    const float a[4], float unit) {
+  sste_priv_mvue_group g;
+  uint32_t largest = 0;
+  float half, rest[4];
+  int i, top = 0, infinities = 0;
+
+  g.unit = unit;
+  g.nonzeros = 0;
+  for (i = 0; i < 4; ++i) {
+    const uint32_t m = sste_priv_magnitude(a[i]);
+    g.b[i] = sste_priv_float(m) * unit;
+    g.nonzeros += m != 0;
+    infinities += m == SSTE_PRIV_INF;
+    if (m > largest) {
+      largest = m;
+      top = i;
+    }
+  }
+  g.lost = infinities > 1 || largest == SSTE_PRIV_NAN;
+  /* S - max is summed from the others: a difference would cancel, and a zero in
+   * place of a small tau would turn a dominant element into NaN. */
+  for (i = 0; i < 4; ++i) rest[i] = i == top ? 0.0f : g.b[i];
+  half = 0.5f * ((g.b[0] + g.b[1]) + (g.b[2] + g.b[3]));
+  g.tau = (rest[0] + rest[1]) + (rest[2] + rest[3]);
+  if (half < g.tau) g.tau = half;
+  return g;
+}
+
+SSTE_HD static inline sste_priv_mvue_group sste_priv_mvue_measure(
+    const float a[4]) {
+  const sste_priv_mvue_group g = sste_priv_mvue_measure_in(a, 1.0f);
+  const int large = sste_priv_magnitude(g.tau) >= 0x7E000000u; /* 2^125 */
+  return large ? sste_priv_mvue_measure_in(a, 0.25f) : g;
+}
+
+/* Whether element i is among the `kept` largest of the M = `size` magnitudes,
+ * the lower index winning ties: where a group that is lost carries its NaNs, so
+ * that it stays N:M and still poisons every product.                        */
+SSTE_HD static inline int sste_priv_mvue_is_top(const float *a, int size,
+                                                int kept, int i) {
+  const uint32_t mi = sste_priv_magnitude(a[i]);
+  int j, above = 0;
+  for (j = 0; j < size; ++j) {
+    const uint32_t mj = sste_priv_magnitude(a[j]);
+    above += mj > mi || (mj == mi && j < i);
+  }
+  return above < kept;
+}
+
+/* sste_mvue24_group_prob - the probability that each of four survives:
+ *     p_i = min(|a_i|, tau) / tau,    tau = min(S/2, S - max |a_i|)
+ *   p         receives four values in [0, 1]; they add up to min(2, non-zeros)
+ *   a         the group
+ *   specials  up to two non-zeros: 1 for each, 0 for the zeros; one infinity: 1
+ *             for it, and the others share 1; a NaN or two infinities: 1 for
+ *             the two largest magnitudes (NaN is the largest, lower index wins
+ *             ties), which the draw turns into NaN
+ *   e.g.      {1, 2, 3, 4} -> {.2, .4, .6, .8};  {1, 1, 1, 9} -> {1/3, 1/3,
+ *             1/3, 1};  {2, 0, 0, 0} -> {1, 0, 0, 0}
+ *   BITWISE: S and S - max are float sums (0 + 1) + (2 + 3), in the second the
+ *   largest (lowest index) is replaced by 0; the quotient is taken in double.
+ *   Overwrites p. Never fails.                                              */
+SSTE_API SSTE_HD void sste_mvue24_group_prob(double p[4], const float a[4]) {
+  const sste_priv_mvue_group g = sste_priv_mvue_measure(a);
+  int i;
+  for (i = 0; i < 4; ++i) {
+    if (g.lost)
+      p[i] = sste_priv_mvue_is_top(a, 4, 2, i);
+    else if (g.nonzeros <= 2 || g.b[i] >= g.tau)
+      p[i] = sste_priv_magnitude(a[i]) != 0;
+    else
+      p[i] = (double)g.b[i] / (double)g.tau;
+  }
+}
+
+/* ---- 3. The draw of a group of four -------------------------------------- */
+
+/* The uniform of a word: its upper 23 bits, so that u and 1 + u are exact and
+ * all 2^23 draws of a group can be enumerated. */
+SSTE_HD static inline float sste_priv_mvue_uniform(uint32_t word) {
+  return (float)(word >> 9) * (1.0f / 8388608.0f);
+}
+
+/* sign(a) * magnitude */
+SSTE_HD static inline float sste_priv_mvue_survivor(float a, float magnitude) {
+  return sste_priv_float((sste_priv_bits(a) & 0x80000000u) |
+                         sste_priv_bits(magnitude));
+}
+
+/* sste_mvue24_group_draw - one 2:4 sample B of a group with E[B] = a.
+ *     u = (word >> 9) * 2^-23;   cells of width min(|a_i|, tau) end to end;
+ *     keep the first cell that ends beyond fl(u * tau), then the next one that
+ *     ends beyond fl((1+u) * tau);   B_i = sign(a_i) * max(|a_i|, tau)
+ *   out       receives the sample; may be a itself
+ *   a         the group
+ *   word      32 uniform bits; the lowest 9 are not used
+ *   ties      cells are half-open: a point on a boundary belongs to the next
+ *   specials  always min(2, non-zeros) survivors, everything else is +0: up to
+ *             two non-zeros come back as they are, and should rounding leave
+ *             the second point beyond the last cell, the last unused non-zero
+ *             is taken; one infinity is kept; a NaN or two infinities: the two
+ *             largest magnitudes become 0x7FC00000; a survivor beyond FLT_MAX
+ *             is an infinity
+ *   e.g.      {1, 2, 3, 4}, word 0x80000000 (u = 0.5) -> {0, 5, 0, 5}
+ *   BITWISE; the mean over all words is STATISTICAL: a to within
+ *   2^-22 max(|a_i|, tau). Overwrites out. Never fails.                     */
+SSTE_API SSTE_HD void sste_mvue24_group_draw(float out[4], const float a[4],
+                                             uint32_t word) {
+  const sste_priv_mvue_group g = sste_priv_mvue_measure(a);
+  const float u = sste_priv_mvue_uniform(word);
+  float point[2], end = 0.0f, value[4];
+  int i, found = 0, kept[2] = {-1, -1};
+
+  point[0] = u * g.tau;
+  point[1] = (1.0f + u) * g.tau;
+  for (i = 0; i < 4; ++i) {
+    if (g.b[i] == 0.0f) continue;
+    end += g.b[i] < g.tau ? g.b[i] : g.tau;
+    if (found < 2 && point[found] < end) kept[found++] = i;
+  }
+  for (i = 3; i >= 0 && found < 2; --i)
+    if (g.b[i] != 0.0f && i != kept[0]) kept[found++] = i;
+
+  for (i = 0; i < 4; ++i) {
+    value[i] = 0.0f;
+    if (g.lost) {
+      if (sste_priv_mvue_is_top(a, 4, 2, i))
+        value[i] = sste_priv_float(SSTE_PRIV_NAN);
+    } else if (g.nonzeros <= 2) {
+      if (sste_priv_magnitude(a[i]) != 0) value[i] = a[i];
+    } else if (i == kept[0] || i == kept[1]) {
+      const float larger = g.b[i] > g.tau ? g.b[i] : g.tau;
+      value[i] = sste_priv_mvue_survivor(a[i], larger / g.unit);
+    }
+  }
+  for (i = 0; i < 4; ++i) out[i] = value[i];
+}
+
+/* ---- 4. 1:2, groups of two ----------------------------------------------- */
+
+/* sste_mvue12_group_prob - the probability that each of two survives:
+ *     p_i = |a_i| / (|a_0| + |a_1|)
+ *   p         receives two values in [0, 1] that add up to min(1, non-zeros)
+ *   a         the group
+ *   specials  one infinity: 1 for it; a NaN or two infinities: 1 for the larger
+ *             magnitude (NaN is the largest, index 0 wins ties)
+ *   e.g.      {1, -3} -> {.25, .75}
+ *   BITWISE: sum and quotient in double. Overwrites p. Never fails.         */
+SSTE_API SSTE_HD void sste_mvue12_group_prob(double p[2], const float a[2]) {
+  const uint32_t m0 = sste_priv_magnitude(a[0]);
+  const uint32_t m1 = sste_priv_magnitude(a[1]);
+  const double b0 = (double)sste_priv_float(m0);
+  const double b1 = (double)sste_priv_float(m1);
+  if (m0 == 0 || m1 == 0 || m0 >= SSTE_PRIV_INF || m1 >= SSTE_PRIV_INF) {
+    p[0] = m0 != 0 && m0 >= m1;
+    p[1] = m1 > m0;
+  } else {
+    p[0] = b0 / (b0 + b1);
+    p[1] = b1 / (b0 + b1);
+  }
+}
+
+/* sste_mvue12_group_draw - one 1:2 sample B of a group of two with E[B] = a.
+ *     S = fl(|a_0| + |a_1|);   keep 0 if fl(u * S) < |a_0|, else 1;
+ *     the survivor is sign(a_i) * S
+ *   out       receives the sample; may be a itself
+ *   a         the group
+ *   word      32 uniform bits; the lowest 9 are not used
+ *   specials  always min(1, non-zeros) survivors, the other is +0; a lone
+ *             non-zero comes back as it is; one infinity is kept; a NaN or two
+ *             infinities: the larger magnitude (index 0 wins ties) becomes
+ *             0x7FC00000; a survivor beyond FLT_MAX is an infinity
+ *   e.g.      {1, -3}, word 0x80000000 (u = 0.5): 2 >= 1 -> {0, -4}
+ *   BITWISE; the mean over all words is STATISTICAL: a to within 2^-22 S.
+ *   Total variance 2 |a_0| |a_1|. Overwrites out. Never fails.              */
+SSTE_API SSTE_HD void sste_mvue12_group_draw(float out[2], const float a[2],
+                                             uint32_t word) {
+  const uint32_t m0 = sste_priv_magnitude(a[0]);
+  const uint32_t m1 = sste_priv_magnitude(a[1]);
+  const float unit = m0 < 0x7E000000u && m1 < 0x7E000000u ? 1.0f : 0.25f;
+  const float b0 = sste_priv_float(m0) * unit;
+  const float b1 = sste_priv_float(m1) * unit;
+  const float sum = b0 + b1;
+  int kept = sste_priv_mvue_uniform(word) * sum < b0 ? 0 : 1;
+  float value;
+
+  if (m0 == 0 || m1 == 0 || m0 >= SSTE_PRIV_INF || m1 >= SSTE_PRIV_INF)
+    kept = m1 > m0; /* one zero, or specials: nothing is left to chance */
+  value = sste_priv_mvue_survivor(a[kept], sum / unit);
+  if (m0 == 0 && m1 == 0) value = 0.0f;
+  if (m0 == SSTE_PRIV_NAN || m1 == SSTE_PRIV_NAN ||
+      (m0 == SSTE_PRIV_INF && m1 == SSTE_PRIV_INF))
+    value = sste_priv_float(SSTE_PRIV_NAN);
+  out[kept] = value;
+  out[1 - kept] = 0.0f;
+}
+
+/* ---- 5. Tensors ---------------------------------------------------------- */
+
+/* Which way the groups of a row-major matrix run. */
+typedef enum sste_axis {
+  SSTE_ALONG_ROWS = 0,  /* M consecutive columns of one row; run = the row */
+  SSTE_DOWN_COLUMNS = 1 /* M consecutive rows of one column; run = the column */
+} sste_axis;
+
+/* A matrix seen as runs of groups of `size`: element i of group g of run r is
+ * at r * pitch + (g * size + i) * stride. */
+typedef struct sste_priv_mvue_view {
+  float *out;
+  const float *a;
+  size_t out_pitch, out_stride, pitch, stride, runs, groups;
+  int size; /* 4 or 2 */
+} sste_priv_mvue_view;
+
+/* Draw the groups of run r that share one Philox call, 4*quad .. 4*quad + 3
+ * counted in the whole tensor, as far as they lie in this array. */
+static inline void sste_priv_mvue_quad(const sste_priv_mvue_view *v,
+                                       const sste_mvue_stream *stream, size_t r,
+                                       size_t quad) {
+  const sste_philox_words words =
+      sste_priv_mvue_words(stream, stream->run + r, quad);
+  int k, i;
+  for (k = 0; k < 4; ++k) {
+    const size_t group = 4 * quad + (size_t)k, g = group - stream->group;
+    float x[4];
+    if (group < stream->group || g >= v->groups) continue;
+    for (i = 0; i < v->size; ++i)
+      x[i] = v->a[r * v->pitch + (g * (size_t)v->size + (size_t)i) * v->stride];
+    if (v->size == 4)
+      sste_mvue24_group_draw(x, x, words.word[k]);
+    else
+      sste_mvue12_group_draw(x, x, words.word[k]);
+    for (i = 0; i < v->size; ++i)
+      v->out[r * v->out_pitch +
+             (g * (size_t)v->size + (size_t)i) * v->out_stride] = x[i];
+  }
+}
+
+static inline sste_status sste_priv_mvue_tensor(
+    float *out, size_t ldo, const float *a, size_t lda, size_t rows,
+    size_t cols, sste_axis axis, const sste_mvue_stream *stream, int size) {
+  const int down = axis == SSTE_DOWN_COLUMNS;
+  sste_priv_mvue_view v;
+  size_t first, quads, last_run;
+  ptrdiff_t k;
+  sste_status s =
+      sste_priv_unary(out, ldo, sizeof *out, a, lda, sizeof *a, rows, cols);
+  if (s != SSTE_OK) return s;
+  if (stream == NULL) return SSTE_ERR_NULL;
+  if (!down && axis != SSTE_ALONG_ROWS) return SSTE_ERR_VALUE;
+  if ((down ? rows : cols) % (size_t)size != 0) return SSTE_ERR_SHAPE;
+  if (rows == 0 || cols == 0) return SSTE_OK;
+
+  v.out = out;
+  v.a = a;
+  v.size = size;
+  v.pitch = down ? 1 : lda;
+  v.stride = down ? lda : 1;
+  v.out_pitch = down ? 1 : ldo;
+  v.out_stride = down ? ldo : 1;
+  v.runs = down ? cols : rows;
+  v.groups = (down ? rows : cols) / (size_t)size;
+
+  last_run = stream->run + (v.runs - 1);
+  first = stream->group / 4;
+  quads = (stream->group + (v.groups - 1)) / 4;
+  if (last_run < stream->run || (uint64_t)last_run > 0xFFFFFFFFu ||
+      quads < first || (uint64_t)quads > 0xFFFFFFFFu)
+    return SSTE_ERR_SIZE;
+  quads = quads - first + 1;
+
+  if (down) {
+    SSTE_OMP(parallel for schedule(static))
+    for (k = 0; k < (ptrdiff_t)quads; ++k) {
+      size_t r;
+      for (r = 0; r < v.runs; ++r)
+        sste_priv_mvue_quad(&v, stream, r, first + (size_t)k);
+    }
+  } else {
+    SSTE_OMP(parallel for schedule(static))
+    for (k = 0; k < (ptrdiff_t)v.runs; ++k) {
+      size_t q;
+      for (q = 0; q < quads; ++q)
+        sste_priv_mvue_quad(&v, stream, (size_t)k, first + q);
+    }
+  }
+  return SSTE_OK;
+}
+
+/* sste_mvue24_tensor_draw - an unbiased 2:4 sample of a matrix, as S-STE takes
+ * of the output gradient dZ (T tokens x N, axis SSTE_DOWN_COLUMNS: its groups
+ * are four consecutive tokens, the contraction index of dW = dZ^T X).
+ *   out       receives rows x cols floats, rows ldo apart; may be a itself
+ *   a         rows x cols floats, rows lda apart
+ *   axis      along rows (cols a multiple of 4) or down columns (rows is)
+ *   stream    seed, tensor, step, and where in the whole tensor a begins
+ *   specials  per group, as sste_mvue24_group_draw
+ *   e.g.      the group g of run r is sste_mvue24_group_draw of its four
+ *             elements and sste_mvue_word(stream, r, g)
+ *   BITWISE, the same for any slicing and thread count; E[out] = a is
+ *   STATISTICAL. Overwrites out.
+ *   Errors: NULL, SHAPE, SIZE (also: a run past 2^32 or a group past 2^34),
+ *   OVERLAP, VALUE (axis).                                                  */
+SSTE_API sste_status sste_mvue24_tensor_draw(float *out, size_t ldo,
+                                             const float *a, size_t lda,
+                                             size_t rows, size_t cols,
+                                             sste_axis axis,
+                                             const sste_mvue_stream *stream) {
+  return sste_priv_mvue_tensor(out, ldo, a, lda, rows, cols, axis, stream, 4);
+}
+
+/* sste_mvue12_tensor_draw - an unbiased 1:2 sample of a matrix.
+ *   All as sste_mvue24_tensor_draw, with groups of two (g counts those).
+ *   BITWISE; E[out] = a is STATISTICAL. Overwrites out. Errors as there.    */
+SSTE_API sste_status sste_mvue12_tensor_draw(float *out, size_t ldo,
+                                             const float *a, size_t lda,
+                                             size_t rows, size_t cols,
+                                             sste_axis axis,
+                                             const sste_mvue_stream *stream) {
+  return sste_priv_mvue_tensor(out, ldo, a, lda, rows, cols, axis, stream, 2);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SSTE_MVUE_H */
