@@ -490,8 +490,7 @@ static inline sste_priv_dots sste_priv_dots_all(const float *w, size_t ldw,
   for (p = 0; p < (ptrdiff_t)parts; ++p) {
     const size_t at = (size_t)p * chunk;
     const size_t n = blocks - at < chunk ? blocks - at : chunk;
-    part[p] =
-        sste_priv_dots_tree(w, ldw, cols, at * SSTE_PRIV_BLOCK, end, n);
+    part[p] = sste_priv_dots_tree(w, ldw, cols, at * SSTE_PRIV_BLOCK, end, n);
   }
   for (; parts > 1; parts = (parts + 1) / 2) {
     for (p = 0; p < (ptrdiff_t)(parts / 2); ++p) {
