@@ -325,25 +325,23 @@ SSTE_API SSTE_HD float sste_fp8_max(sste_fp8_format f) {
 SSTE_API SSTE_HD uint8_t sste_fp8_encode(sste_fp8_format f, float x) {
   const int M = f.mantissa_bits, max_code = sste_priv_fp8_max_code(f);
   const uint32_t magnitude = sste_priv_magnitude(x);
-  const int sign = (int)(sste_priv_bits(x) >> 31) << 7;
+  const uint32_t significand = (magnitude & 0x7FFFFFu) | 0x800000u;
   const int smallest = 1 - f.bias; /* exponent of the smallest normal */
-  const int field = (int)(magnitude >> 23);
-  const int exponent = field - 127;
+  const int exponent = (int)(magnitude >> 23) - 127;
   const int e = exponent > smallest ? exponent : smallest;
-  int shift = 23 - M + (e - exponent);
-  uint32_t significand, units, rest, half;
-  int code;
-
-  if (magnitude == SSTE_PRIV_NAN) return 0x7F;
-  if (field == 0) return (uint8_t)sign; /* a float subnormal is too small */
-  significand = (magnitude & 0x7FFFFFu) | 0x800000u;
-  if (shift > 25) shift = 25; /* 24 bits shifted by 25: below half a unit */
-  units = significand >> shift;
-  rest = significand - (units << shift);
-  half = (uint32_t)1 << (shift - 1);
-  if (rest > half || (rest == half && (units & 1u) != 0)) ++units;
-  code = ((e - smallest) << M) + (int)units;
-  return (uint8_t)(sign | (code < max_code ? code : max_code));
+  const int needed = 23 - M + (e - exponent);
+  /* 24 bits shifted by 25 are below half a unit, so more would give 0 as well;
+   * a float subnormal, whose hidden bit is not really there, ends here too. */
+  const int shift = needed < 25 ? needed : 25;
+  /* Just under half a unit is added before the shift cuts off the rest, and one
+   * more if the units would be odd: ties go to even. */
+  const uint32_t odd = significand >> shift & 1u;
+  const uint32_t half = (uint32_t)1 << (shift - 1);
+  const uint32_t units = (significand + (half - 1u) + odd) >> shift;
+  const int rounded = ((e - smallest) << M) + (int)units;
+  const int code = rounded < max_code ? rounded : max_code;
+  const int sign = (int)(sste_priv_bits(x) >> 31) << 7;
+  return (uint8_t)(magnitude == SSTE_PRIV_NAN ? 0x7F : sign | code);
 }
 
 /* sste_fp8_round - x rounded to the format: decode(encode(x)), by definition.
@@ -417,6 +415,14 @@ static inline sste_status sste_priv_fp8_check(sste_fp8_format f, float scale) {
   return bits == 0 || bits >= SSTE_PRIV_INF ? SSTE_ERR_VALUE : SSTE_OK;
 }
 
+/* What each of the 256 codes stands for under a scale. */
+static inline void sste_priv_fp8_values(float value[256], sste_fp8_format f,
+                                        float scale) {
+  int c;
+  for (c = 0; c < 256; ++c)
+    value[c] = sste_priv_canonical(sste_fp8_decode(f, (uint8_t)c) / scale);
+}
+
 /* sste_fp8_tensor_encode - quantise a matrix: code = encode(fl(x * scale)).
  *   code      receives rows x cols codes, rows ldc apart
  *   x         rows x cols floats, rows ldx apart; may not overlap code
@@ -440,8 +446,10 @@ SSTE_API sste_status sste_fp8_tensor_encode(uint8_t *code, size_t ldc,
   for (r = 0; r < (ptrdiff_t)rows; ++r) {
     const float *from = x + (size_t)r * ldx;
     uint8_t *to = code + (size_t)r * ldc;
-    size_t c;
-    for (c = 0; c < cols; ++c) to[c] = sste_fp8_encode(f, from[c] * scale);
+    ptrdiff_t c;
+    SSTE_OMP(simd)
+    for (c = 0; c < (ptrdiff_t)cols; ++c)
+      to[c] = sste_fp8_encode(f, from[c] * scale);
   }
   return SSTE_OK;
 }
@@ -459,19 +467,20 @@ SSTE_API sste_status sste_fp8_tensor_decode(float *x, size_t ldx,
                                             const uint8_t *code, size_t ldc,
                                             size_t rows, size_t cols,
                                             float scale, sste_fp8_format f) {
+  float value[256];
   ptrdiff_t r;
   sste_status s =
       sste_priv_unary(x, ldx, sizeof *x, code, ldc, sizeof *code, rows, cols);
   if (s == SSTE_OK) s = sste_priv_fp8_check(f, scale);
   if (s != SSTE_OK) return s;
   if (cols == 0) rows = 0;
+  sste_priv_fp8_values(value, f, scale);
   SSTE_OMP(parallel for schedule(static))
   for (r = 0; r < (ptrdiff_t)rows; ++r) {
     const uint8_t *from = code + (size_t)r * ldc;
     float *to = x + (size_t)r * ldx;
     size_t c;
-    for (c = 0; c < cols; ++c)
-      to[c] = sste_priv_canonical(sste_fp8_decode(f, from[c]) / scale);
+    for (c = 0; c < cols; ++c) to[c] = value[from[c]];
   }
   return SSTE_OK;
 }
@@ -488,19 +497,21 @@ SSTE_API sste_status sste_fp8_tensor_decode(float *x, size_t ldx,
 SSTE_API sste_status sste_fp8_tensor_round(float *y, size_t ldy, const float *x,
                                            size_t ldx, size_t rows, size_t cols,
                                            float scale, sste_fp8_format f) {
+  float value[256];
   ptrdiff_t r;
   sste_status s =
       sste_priv_unary(y, ldy, sizeof *y, x, ldx, sizeof *x, rows, cols);
   if (s == SSTE_OK) s = sste_priv_fp8_check(f, scale);
   if (s != SSTE_OK) return s;
   if (cols == 0) rows = 0;
+  sste_priv_fp8_values(value, f, scale);
   SSTE_OMP(parallel for schedule(static))
   for (r = 0; r < (ptrdiff_t)rows; ++r) {
     const float *from = x + (size_t)r * ldx;
     float *to = y + (size_t)r * ldy;
     size_t c;
     for (c = 0; c < cols; ++c)
-      to[c] = sste_priv_canonical(sste_fp8_round(f, from[c] * scale) / scale);
+      to[c] = value[sste_fp8_encode(f, from[c] * scale)];
   }
   return SSTE_OK;
 }

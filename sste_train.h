@@ -80,13 +80,16 @@ static inline int sste_priv_check_sums(void) {
 }
 
 static inline int sste_priv_check_division(void) {
-  /* Four quotients by one divisor tempt a compiler to share 1 / y; 41 times
-   * the float nearest to 1/41 is not 1. */
-  volatile float in[4] = {41.0f, 82.0f, 164.0f, 328.0f};
+  /* Many quotients by one divisor tempt a compiler to share 1 / y, in a loop or
+   * in a row; 41 times the float nearest to 1/41 is not 1. */
   volatile float divisor = 41.0f;
-  const float y = divisor;
-  const float q0 = in[0] / y, q1 = in[1] / y, q2 = in[2] / y, q3 = in[3] / y;
-  return q0 != 1.0f || q1 != 2.0f || q2 != 4.0f || q3 != 8.0f;
+  const float y = divisor, a = y, b = 2.0f * y, c = 4.0f * y, d = 8.0f * y;
+  const float q0 = a / y, q1 = b / y, q2 = c / y, q3 = d / y;
+  volatile int wrong = q0 != 1.0f || q1 != 2.0f || q2 != 4.0f || q3 != 8.0f;
+  int i;
+  for (i = 1; i < 100; ++i)
+    if ((float)(41 * i) / y != (float)i) wrong = 1;
+  return wrong;
 }
 
 static inline int sste_priv_check_answers(void) {

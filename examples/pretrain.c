@@ -1,0 +1,1062 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: 2026 The sste authors
+ *
+ * pretrain.c - pre-trains a byte-level GPT, dense or 2:4 sparse by S-STE.
+ *
+ * GPT-2 in small: bytes and positions embedded, blocks of causal attention and
+ * an FFN of four times the width (pre-norm, no biases, tanh-GELU), a last norm,
+ * and the byte embedding again as the head. As the S-STE paper trains, the two
+ * linears of each FFN go through sste_train.h, everything else is dense float.
+ *
+ * The same seed gives the same losses to the last bit for any number of
+ * threads: threads share out outputs, never terms of a sum, and every random
+ * number is a function of (seed, use, step, position).
+ *
+ *   1. Options        3. Dense pieces       5. Optimiser    7. Files
+ *   2. The text       4. The model          6. Measures     8. Training
+ *
+ * Letters: C width, T context, B batch; a matrix of activations has one row per
+ * token, so B*T rows. Forward functions overwrite; what adds says so.       */
+#define _POSIX_C_SOURCE 200809L
+
+#include <errno.h>
+#include <glob.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sste_train.h"
+
+enum { BYTES = 256 };
+
+/* Bad input, or a file that cannot be read or written: one line, status 2. */
+static void die(const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  fflush(stdout);
+  fprintf(stderr, "pretrain: ");
+  vfprintf(stderr, format, args);
+  fprintf(stderr, "\n");
+  va_end(args);
+  exit(2);
+}
+
+static void must(sste_status status, const char *what) {
+  if (status != SSTE_OK) die("%s: %s", what, sste_status_text(status));
+}
+
+static void *memory(size_t count, size_t size) {
+  void *p = calloc(count > 0 ? count : 1, size);
+  if (p == NULL) die("not enough memory for a model of this size");
+  return p;
+}
+static float *floats(size_t count) {
+  return (float *)memory(count, sizeof(float));
+}
+
+/* ---- 1. Options ---------------------------------------------------------- */
+
+typedef struct options {
+  const char *text, *csv, *checkpoint;
+  int sparse, fp8, mvue; /* --method s-ste, and its parts */
+  long steps, seed, layers, heads, width, context, batch;
+  double lr;
+} options;
+
+static const char usage[] =
+    "usage: pretrain [FILE] [options]\n"
+    "\n"
+    "Pre-trains a byte-level GPT on FILE (any file; the last tenth is held out\n"
+    "for validation), or on this project's own text if no FILE is given.\n"
+    "\n"
+    "  --method dense|s-ste  how the FFN is trained             (s-ste)\n"
+    "  --fp8 on|off          s-ste: products in FP8             (on)\n"
+    "  --mvue on|off         s-ste: 2:4 output gradient by MVUE (on)\n"
+    "  --steps N             optimiser steps                    (600)\n"
+    "  --lr X                peak learning rate                 (0.001)\n"
+    "  --seed N              weights, batches and draws         (1)\n"
+    "  --layers N            blocks                             (4)\n"
+    "  --heads N             attention heads                    (4)\n"
+    "  --width N             model width, a multiple of 4       (128)\n"
+    "  --context N           bytes of context                   (128)\n"
+    "  --batch N             contexts per step                  (8)\n"
+    "  --csv FILE            write step, loss, lr, flip_rate, val_bpb there\n"
+    "  --checkpoint FILE     write the model there (pretrain-METHOD.ckpt)\n"
+    "  --help                this text\n"
+    "\n"
+    "OMP_NUM_THREADS sets the threads; the losses do not depend on it.\n"
+    "Exit status: 0 trained, 1 the loss diverged, 2 bad input or a file error.\n";
+
+static long whole(const char *name, const char *text, long least, long most) {
+  char *end;
+  long value;
+  errno = 0;
+  value = strtol(text, &end, 10);
+  if (end == text || *end != '\0')
+    die("%s wants a whole number, not '%s'", name, text);
+  if (errno != 0 || value < least || value > most)
+    die("%s is %s, but it must lie between %ld and %ld", name, text, least,
+        most);
+  return value;
+}
+
+static double positive(const char *name, const char *text) {
+  char *end;
+  const double value = strtod(text, &end);
+  if (end == text || *end != '\0' || !(value > 0.0) || value > 1e6)
+    die("%s wants a positive number, not '%s'", name, text);
+  return value;
+}
+
+static int choice(const char *name, const char *text, const char *no,
+                  const char *yes) {
+  if (strcmp(text, yes) == 0) return 1;
+  if (strcmp(text, no) != 0)
+    die("%s is '%s', but it must be %s or %s", name, text, no, yes);
+  return 0;
+}
+
+/* One option with its value; 0 if there is no such option. */
+static int set_option(options *o, const char *name, const char *value) {
+  const long many = 1000000000;
+  if (strcmp(name, "--method") == 0)
+    o->sparse = choice(name, value, "dense", "s-ste");
+  else if (strcmp(name, "--fp8") == 0)
+    o->fp8 = choice(name, value, "off", "on");
+  else if (strcmp(name, "--mvue") == 0)
+    o->mvue = choice(name, value, "off", "on");
+  else if (strcmp(name, "--steps") == 0)
+    o->steps = whole(name, value, 1, many);
+  else if (strcmp(name, "--lr") == 0)
+    o->lr = positive(name, value);
+  else if (strcmp(name, "--seed") == 0)
+    o->seed = whole(name, value, 0, many);
+  else if (strcmp(name, "--layers") == 0)
+    o->layers = whole(name, value, 1, 256);
+  else if (strcmp(name, "--heads") == 0)
+    o->heads = whole(name, value, 1, 256);
+  else if (strcmp(name, "--width") == 0)
+    o->width = whole(name, value, 4, 16384);
+  else if (strcmp(name, "--context") == 0)
+    o->context = whole(name, value, 1, 16384);
+  else if (strcmp(name, "--batch") == 0)
+    o->batch = whole(name, value, 1, 65536);
+  else if (strcmp(name, "--csv") == 0)
+    o->csv = value;
+  else if (strcmp(name, "--checkpoint") == 0)
+    o->checkpoint = value;
+  else
+    return 0;
+  return 1;
+}
+
+static options parse(int argc, char **argv) {
+  options o = {NULL, NULL, NULL, 1, 1, 1, 600, 1, 4, 4, 128, 128, 8, 1e-3};
+  int i;
+  for (i = 1; i < argc; ++i) {
+    if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+      fputs(usage, stdout);
+      exit(0);
+    }
+    if (argv[i][0] != '-') {
+      if (o.text != NULL) die("one FILE at most: '%s', '%s'", o.text, argv[i]);
+      o.text = argv[i];
+    } else if (!set_option(&o, argv[i], i + 1 < argc ? argv[i + 1] : "")) {
+      die("unknown option '%s' (see --help)", argv[i]);
+    } else if (++i == argc) {
+      die("%s wants a value", argv[i - 1]);
+    }
+  }
+  if (o.width % 4 != 0)
+    die("--width is %ld, but groups of four need a multiple of 4", o.width);
+  if (o.width % o.heads != 0)
+    die("--width %ld does not divide into --heads %ld", o.width, o.heads);
+  if (o.batch * o.context % 4 != 0)
+    die("--batch x --context is %ld tokens, but MVUE needs a multiple of 4",
+        o.batch * o.context);
+  if (o.checkpoint == NULL)
+    o.checkpoint = o.sparse ? "pretrain-s-ste.ckpt" : "pretrain-dense.ckpt";
+  return o;
+}
+
+/* ---- 2. The text --------------------------------------------------------- */
+
+typedef struct text {
+  unsigned char *bytes;
+  size_t train, valid; /* the validation part follows the training part */
+} text;
+
+static void text_add(text *t, const char *path) {
+  struct stat info;
+  FILE *f;
+  size_t size;
+  if (stat(path, &info) != 0) die("cannot read %s: %s", path, strerror(errno));
+  if (S_ISDIR(info.st_mode)) die("%s is a directory, not a file", path);
+  f = fopen(path, "rb");
+  if (f == NULL) die("cannot read %s: %s", path, strerror(errno));
+  for (size = 1u << 16;; size *= 2) {
+    size_t got;
+    t->bytes = (unsigned char *)realloc(t->bytes, t->train + size);
+    if (t->bytes == NULL) die("not enough memory for %s", path);
+    got = fread(t->bytes + t->train, 1, size, f);
+    t->train += got;
+    if (ferror(f)) die("cannot read %s: %s", path, strerror(errno));
+    if (got < size) break;
+  }
+  fclose(f);
+}
+
+/* The project's own text, in a fixed order. */
+static void text_of_project(text *t) {
+  static const char *const patterns[] = {"sste*.h", "README.md", "tests/*.c",
+                                         "tests/*.h", "examples/*.c"};
+  size_t p, i;
+  for (p = 0; p < sizeof patterns / sizeof patterns[0]; ++p) {
+    glob_t found;
+    if (glob(patterns[p], 0, NULL, &found) == 0)
+      for (i = 0; i < found.gl_pathc; ++i) text_add(t, found.gl_pathv[i]);
+    globfree(&found);
+  }
+  if (t->train == 0)
+    die("no FILE given, and the project's own text is not in this folder");
+}
+
+static text text_open(const options *o) {
+  const size_t context = (size_t)o->context;
+  text t = {NULL, 0, 0};
+  size_t total;
+  if (o->text != NULL)
+    text_add(&t, o->text);
+  else
+    text_of_project(&t);
+  total = t.train;
+  t.valid = total / 10;
+  t.train = total - t.valid;
+  if (t.valid < context + 1)
+    die("%s has %zu bytes; a context of %zu needs %zu, a tenth of them held "
+        "out",
+        o->text != NULL ? o->text : "the project's text", total, context,
+        10 * (context + 1));
+  return t;
+}
+
+/* ---- 3. Dense pieces ----------------------------------------------------- */
+
+/* A matrix read through strides: element (i, j) is p[i * down + j * across]. */
+typedef struct view {
+  const float *p;
+  size_t down, across;
+} view;
+
+static view rows_of(const float *p, size_t ld) {
+  const view v = {p, ld, 1};
+  return v;
+}
+static view transposed(const float *p, size_t ld) {
+  const view v = {p, 1, ld};
+  return v;
+}
+
+enum { TILE_ROWS = 32, TILE_COLS = 128, TILE_DEPTH = 32 };
+
+/* One tile of out = A B, each output a float sum in ascending order. */
+static void multiply_tile(float *out, size_t ldo, view a, view b, size_t i0,
+                          size_t j0, size_t rows, size_t cols, size_t depth) {
+  float acc[TILE_ROWS][TILE_COLS] = {{0.0f}};
+  float panel[TILE_DEPTH][TILE_COLS];
+  size_t i, k, k0;
+  int j;
+  for (k0 = 0; k0 < depth; k0 += TILE_DEPTH) {
+    const size_t n = depth - k0 < TILE_DEPTH ? depth - k0 : TILE_DEPTH;
+    memset(panel, 0, sizeof panel);
+    for (j = 0; j < (int)cols; ++j)
+      for (k = 0; k < n; ++k)
+        panel[k][j] = b.p[(k0 + k) * b.down + (j0 + (size_t)j) * b.across];
+    for (i = 0; i < rows; ++i)
+      for (k = 0; k < n; k += 4) {
+        const float *from = a.p + (i0 + i) * a.down + (k0 + k) * a.across;
+        float x[4], *sum = acc[i];
+        for (j = 0; j < 4; ++j)
+          x[j] = k + (size_t)j < n ? from[(size_t)j * a.across] : 0.0f;
+        SSTE_OMP(simd)
+        for (j = 0; j < TILE_COLS; ++j)
+          sum[j] = (((sum[j] + x[0] * panel[k][j]) + x[1] * panel[k + 1][j]) +
+                    x[2] * panel[k + 2][j]) +
+                   x[3] * panel[k + 3][j];
+      }
+  }
+  for (i = 0; i < rows; ++i)
+    memcpy(out + (i0 + i) * ldo + j0, acc[i], cols * sizeof(float));
+}
+
+/* out = A B, A: rows x depth, B: depth x cols. ORDERED: threads share tiles. */
+static void multiply(float *out, view a, view b, size_t rows, size_t cols,
+                     size_t depth) {
+  const size_t across = (cols + TILE_COLS - 1) / TILE_COLS;
+  const size_t down = (rows + TILE_ROWS - 1) / TILE_ROWS;
+  ptrdiff_t tile;
+  SSTE_OMP(parallel for schedule(static))
+  for (tile = 0; tile < (ptrdiff_t)(down * across); ++tile) {
+    const size_t i0 = (size_t)tile / across * TILE_ROWS;
+    const size_t j0 = (size_t)tile % across * TILE_COLS;
+    multiply_tile(out, cols, a, b, i0, j0,
+                  rows - i0 < TILE_ROWS ? rows - i0 : TILE_ROWS,
+                  cols - j0 < TILE_COLS ? cols - j0 : TILE_COLS, depth);
+  }
+}
+
+/* A dense linear Z = X W^T: X: n x in, W: out x in. */
+static void linear_forward(float *z, const float *x, const float *w, size_t n,
+                           size_t in, size_t out) {
+  multiply(z, rows_of(x, in), transposed(w, in), n, out, in);
+}
+static void linear_backward(float *dx, float *dw, const float *dz,
+                            const float *x, const float *w, size_t n, size_t in,
+                            size_t out) {
+  multiply(dx, rows_of(dz, out), rows_of(w, in), n, in, out);
+  multiply(dw, transposed(dz, out), rows_of(x, in), out, in, n);
+}
+
+/* y = (x - mean) / deviation * gain, per token; stat keeps both for later. */
+static void norm_forward(float *y, float *stat, const float *x,
+                         const float *gain, size_t n, size_t C) {
+  ptrdiff_t i;
+  SSTE_OMP(parallel for schedule(static))
+  for (i = 0; i < (ptrdiff_t)n; ++i) {
+    const float *in = x + (size_t)i * C;
+    double mean = 0.0, square = 0.0;
+    size_t c;
+    for (c = 0; c < C; ++c) mean += (double)in[c];
+    mean /= (double)C;
+    for (c = 0; c < C; ++c)
+      square += ((double)in[c] - mean) * ((double)in[c] - mean);
+    stat[2 * i] = (float)mean;
+    stat[2 * i + 1] = (float)(1.0 / sqrt(square / (double)C + 1e-5));
+    for (c = 0; c < C; ++c)
+      y[(size_t)i * C + c] =
+          (in[c] - stat[2 * i]) * stat[2 * i + 1] * gain[c];
+  }
+}
+
+/* Adds to dx; overwrites dgain. */
+static void norm_backward(float *dx, float *dgain, const float *dy,
+                          const float *x, const float *stat, const float *gain,
+                          size_t n, size_t C) {
+  ptrdiff_t i;
+  SSTE_OMP(parallel for schedule(static))
+  for (i = 0; i < (ptrdiff_t)n; ++i) {
+    const float *in = x + (size_t)i * C, *up = dy + (size_t)i * C;
+    const float mean = stat[2 * i], inverse = stat[2 * i + 1];
+    double sum = 0.0, dot = 0.0;
+    float a, b;
+    size_t c;
+    for (c = 0; c < C; ++c) {
+      const double d = (double)(up[c] * gain[c]);
+      sum += d;
+      dot += d * (double)((in[c] - mean) * inverse);
+    }
+    a = (float)(sum / (double)C);
+    b = (float)(dot / (double)C);
+    for (c = 0; c < C; ++c)
+      dx[(size_t)i * C + c] +=
+          (up[c] * gain[c] - a - (in[c] - mean) * inverse * b) * inverse;
+  }
+  SSTE_OMP(parallel for schedule(static))
+  for (i = 0; i < (ptrdiff_t)C; ++i) {
+    double sum = 0.0;
+    size_t t;
+    for (t = 0; t < n; ++t)
+      sum += (double)(dy[t * C + (size_t)i] *
+                      ((x[t * C + (size_t)i] - stat[2 * t]) * stat[2 * t + 1]));
+    dgain[i] = (float)sum;
+  }
+}
+
+/* gelu(x) = x/2 (1 + tanh u) = x sigmoid(2u), u = .79788 (x + .044715 x^3) */
+static float gelu_gate(float x) {
+  const float u = 0.79788456f * (x + 0.044715f * x * x * x);
+  return 1.0f / (1.0f + expf(-2.0f * u));
+}
+static void gelu_forward(float *y, const float *x, size_t count) {
+  ptrdiff_t i;
+  SSTE_OMP(parallel for schedule(static))
+  for (i = 0; i < (ptrdiff_t)count; ++i) y[i] = x[i] * gelu_gate(x[i]);
+}
+static void gelu_backward(float *d, const float *x, size_t count) {
+  ptrdiff_t i;
+  SSTE_OMP(parallel for schedule(static))
+  for (i = 0; i < (ptrdiff_t)count; ++i) {
+    const float g = gelu_gate(x[i]);
+    const float du = 0.79788456f * (1.0f + 0.134145f * x[i] * x[i]);
+    d[i] *= g + x[i] * g * (1.0f - g) * 2.0f * du;
+  }
+}
+
+static float dot(const float *a, const float *b, size_t n) {
+  float sum = 0.0f;
+  ptrdiff_t i;
+  SSTE_OMP(simd reduction(+ : sum))
+  for (i = 0; i < (ptrdiff_t)n; ++i) sum += a[i] * b[i];
+  return sum;
+}
+/* y += s x */
+static void add_scaled(float *y, float s, const float *x, size_t n) {
+  ptrdiff_t i;
+  SSTE_OMP(simd)
+  for (i = 0; i < (ptrdiff_t)n; ++i) y[i] += s * x[i];
+}
+
+/* Causal attention. A token's row of qkv is its query, key and value, C floats
+ * each, of which head h has the d = C / heads from h * d on. p keeps the
+ * weights of every pair, T x T per batch and head. */
+static void attention_forward(float *out, float *p, const float *qkv, size_t B,
+                              size_t T, size_t C, size_t heads) {
+  const size_t d = C / heads;
+  const float scale = 1.0f / sqrtf((float)d);
+  ptrdiff_t bh;
+  SSTE_OMP(parallel for schedule(static))
+  for (bh = 0; bh < (ptrdiff_t)(B * heads); ++bh) {
+    const size_t first = (size_t)bh / heads * T, h = (size_t)bh % heads * d;
+    size_t t, s;
+    for (t = 0; t < T; ++t) {
+      const float *q = qkv + (first + t) * 3 * C + h;
+      float *w = p + ((size_t)bh * T + t) * T, *o = out + (first + t) * C + h;
+      float most = -INFINITY, sum = 0.0f;
+      for (s = 0; s <= t; ++s) {
+        w[s] = scale * dot(q, qkv + (first + s) * 3 * C + C + h, d);
+        most = w[s] > most ? w[s] : most;
+      }
+      for (s = 0; s <= t; ++s) sum += w[s] = expf(w[s] - most);
+      memset(o, 0, d * sizeof *o);
+      for (s = 0; s <= t; ++s) {
+        w[s] /= sum;
+        add_scaled(o, w[s], qkv + (first + s) * 3 * C + 2 * C + h, d);
+      }
+    }
+  }
+}
+
+static void attention_backward(float *dqkv, const float *dout, const float *p,
+                               const float *qkv, size_t B, size_t T, size_t C,
+                               size_t heads) {
+  const size_t d = C / heads;
+  const float scale = 1.0f / sqrtf((float)d);
+  ptrdiff_t bh;
+  memset(dqkv, 0, B * T * 3 * C * sizeof *dqkv);
+  SSTE_OMP(parallel for schedule(static))
+  for (bh = 0; bh < (ptrdiff_t)(B * heads); ++bh) {
+    const size_t first = (size_t)bh / heads * T, h = (size_t)bh % heads * d;
+    size_t t, s;
+    for (t = 0; t < T; ++t) {
+      const size_t q = (first + t) * 3 * C + h;
+      const float *w = p + ((size_t)bh * T + t) * T;
+      const float *up = dout + (first + t) * C + h;
+      float mean = 0.0f; /* sum of w dw: the softmax takes it off every dw */
+      for (s = 0; s <= t; ++s)
+        mean += w[s] * dot(up, qkv + (first + s) * 3 * C + 2 * C + h, d);
+      for (s = 0; s <= t; ++s) {
+        const size_t k = (first + s) * 3 * C + C + h, v = k + C;
+        const float dw = w[s] * (dot(up, qkv + v, d) - mean) * scale;
+        add_scaled(dqkv + q, dw, qkv + k, d);
+        add_scaled(dqkv + k, dw, qkv + q, d);
+        add_scaled(dqkv + v, w[s], up, d);
+      }
+    }
+  }
+}
+
+/* Mean cross-entropy in nats; logits become the gradient of that mean. */
+static double cross_entropy(float *logits, const unsigned char *next, size_t n,
+                            double *loss_of) {
+  double sum = 0.0;
+  ptrdiff_t i;
+  SSTE_OMP(parallel for schedule(static))
+  for (i = 0; i < (ptrdiff_t)n; ++i) {
+    float *row = logits + i * BYTES;
+    float most = row[0];
+    double total = 0.0;
+    int v;
+    for (v = 1; v < BYTES; ++v) most = row[v] > most ? row[v] : most;
+    for (v = 0; v < BYTES; ++v) total += (double)expf(row[v] - most);
+    loss_of[i] = log(total) - (double)(row[next[i]] - most);
+    for (v = 0; v < BYTES; ++v)
+      row[v] = (float)((double)expf(row[v] - most) / total / (double)n);
+    row[next[i]] -= 1.0f / (float)n;
+  }
+  for (i = 0; i < (ptrdiff_t)n; ++i) sum += loss_of[i];
+  return sum / (double)n;
+}
+
+/* ---- 4. The model -------------------------------------------------------- */
+
+/* Weights, gradients and both Adam moments all have this shape. The gains of
+ * the norms come first: they are what weight decay leaves alone. */
+typedef struct block_params {
+  float *norm1, *norm2;              /* C */
+  float *qkv, *proj;                 /* 3C x C, C x C */
+  float *up, *down;                  /* 4C x C, C x 4C: the FFN */
+} block_params;
+typedef struct params {
+  float *all;
+  size_t count, gains;
+  float *norm, *bytes, *places; /* C, 256 x C, T x C */
+  block_params *block;
+} params;
+
+static params params_new(const options *o) {
+  const size_t C = (size_t)o->width, L = (size_t)o->layers;
+  params p;
+  float *at;
+  size_t l;
+  p.gains = (2 * L + 1) * C;
+  p.count = p.gains + (BYTES + (size_t)o->context) * C + L * 12 * C * C;
+  p.all = at = floats(p.count);
+  p.block = (block_params *)memory(L, sizeof *p.block);
+  p.norm = at, at += C;
+  for (l = 0; l < L; ++l) {
+    p.block[l].norm1 = at, at += C;
+    p.block[l].norm2 = at, at += C;
+  }
+  p.bytes = at, at += BYTES * C;
+  p.places = at, at += (size_t)o->context * C;
+  for (l = 0; l < L; ++l) {
+    p.block[l].qkv = at, at += 3 * C * C;
+    p.block[l].proj = at, at += C * C;
+    p.block[l].up = at, at += 4 * C * C;
+    p.block[l].down = at, at += 4 * C * C;
+  }
+  return p;
+}
+
+/* What a block's backward needs of its forward. */
+typedef struct block_state {
+  float *x1, *stat1, *norm1, *qkv, *p, *mixed; /* attention */
+  float *x2, *stat2, *norm2, *up, *gelu;       /* FFN */
+} block_state;
+
+typedef struct model {
+  const options *o;
+  params w, g, m, v;
+  block_state *state;
+  float *x, *stat, *norm, *logits; /* after the last block */
+  float *add;                      /* what a block adds to its input */
+  float *d, *dn, *dwide;           /* gradients of C, C and 4C columns */
+  double *loss_of;
+  sste_linear *up, *down; /* the S-STE layers, one pair per block */
+  void *scratch;
+  size_t scratch_bytes;
+} model;
+
+/* A random word that no MVUE draw uses: tensors number from 0 up there, and
+ * from 2^31 up here. */
+enum { USE_WEIGHTS, USE_BATCHES };
+static uint32_t random_word(long seed, uint32_t use, size_t step, size_t i) {
+  sste_mvue_stream stream = {0, 0, 0, 0, 0};
+  stream.seed = (uint64_t)seed;
+  stream.tensor = 0x80000000u + use;
+  stream.step = (uint32_t)step;
+  return sste_mvue_word(&stream, 0, i);
+}
+
+static void fill_normal(float *w, size_t count, double deviation, long seed,
+                        size_t *drawn) {
+  size_t i;
+  for (i = 0; i < count; ++i, *drawn += 2) {
+    const double u = (random_word(seed, USE_WEIGHTS, 0, *drawn) + 1.0) / 0x1p32;
+    const double v = random_word(seed, USE_WEIGHTS, 0, *drawn + 1) / 0x1p32;
+    w[i] = (float)(deviation * sqrt(-2.0 * log(u)) *
+                   cos(6.283185307179586 * v));
+  }
+}
+
+/* GPT-2's: N(0, 0.02^2), less on what is added to the residual stream. */
+static void init_weights(params *w, const options *o) {
+  const size_t C = (size_t)o->width;
+  const double residual = 0.02 / sqrt(2.0 * (double)o->layers);
+  size_t i, drawn = 0;
+  for (i = 0; i < w->gains; ++i) w->all[i] = 1.0f;
+  fill_normal(w->bytes, BYTES * C, 0.02, o->seed, &drawn);
+  fill_normal(w->places, (size_t)o->context * C, 0.02, o->seed, &drawn);
+  for (i = 0; i < (size_t)o->layers; ++i) {
+    block_params *b = &w->block[i];
+    fill_normal(b->qkv, 3 * C * C, 0.02, o->seed, &drawn);
+    fill_normal(b->proj, C * C, residual, o->seed, &drawn);
+    fill_normal(b->up, 4 * C * C, 0.02, o->seed, &drawn);
+    fill_normal(b->down, 4 * C * C, residual, o->seed, &drawn);
+  }
+}
+
+static sste_linear ffn_layer(const options *o, const float *w, size_t N,
+                             size_t K) {
+  sste_linear layer;
+  must(sste_linear_init(&layer, w, K, N, K), "the scale of an FFN weight");
+  layer.fp8 = o->fp8;
+  layer.mvue = o->mvue;
+  return layer;
+}
+
+static model *model_new(const options *o) {
+  const size_t C = (size_t)o->width, T = (size_t)o->context;
+  const size_t n = (size_t)o->batch * T, L = (size_t)o->layers;
+  model *m = (model *)memory(1, sizeof *m);
+  size_t l;
+  m->o = o;
+  m->w = params_new(o);
+  m->g = params_new(o);
+  m->m = params_new(o);
+  m->v = params_new(o);
+  init_weights(&m->w, o);
+  m->state = (block_state *)memory(L, sizeof *m->state);
+  m->up = (sste_linear *)memory(L, sizeof *m->up);
+  m->down = (sste_linear *)memory(L, sizeof *m->down);
+  for (l = 0; l < L; ++l) {
+    block_state *s = &m->state[l];
+    s->x1 = floats(n * C), s->stat1 = floats(n * 2), s->norm1 = floats(n * C);
+    s->qkv = floats(n * 3 * C), s->mixed = floats(n * C);
+    s->p = floats((size_t)(o->batch * o->heads) * T * T);
+    s->x2 = floats(n * C), s->stat2 = floats(n * 2), s->norm2 = floats(n * C);
+    s->up = floats(n * 4 * C), s->gelu = floats(n * 4 * C);
+    m->up[l] = ffn_layer(o, m->w.block[l].up, 4 * C, C);
+    m->down[l] = ffn_layer(o, m->w.block[l].down, C, 4 * C);
+  }
+  m->x = floats(n * C), m->stat = floats(n * 2), m->norm = floats(n * C);
+  m->logits = floats(n * BYTES), m->add = floats(n * C);
+  m->d = floats(n * C), m->dn = floats(n * C), m->dwide = floats(n * 4 * C);
+  m->loss_of = (double *)memory(n, sizeof *m->loss_of);
+  m->scratch_bytes = sste_linear_scratch_bytes(&m->up[0], n);
+  m->scratch = memory(m->scratch_bytes, 1);
+  return m;
+}
+
+/* One linear of the FFN, dense or by S-STE. */
+static void ffn_forward(model *m, const sste_linear *layer, float *z,
+                        const float *x, const float *w, size_t n) {
+  const size_t K = layer->in_features, N = layer->out_features;
+  if (!m->o->sparse)
+    linear_forward(z, x, w, n, K, N);
+  else
+    must(sste_linear_forward(layer, z, N, x, K, w, K, NULL, n, m->scratch,
+                             m->scratch_bytes),
+         "FFN forward");
+}
+static void ffn_backward(model *m, const sste_linear *layer, float *dx,
+                         float *dw, const float *dz, const float *x,
+                         const float *w, size_t n, size_t step, size_t tensor) {
+  const size_t K = layer->in_features, N = layer->out_features;
+  sste_mvue_stream stream = {0, 0, 0, 0, 0};
+  stream.seed = (uint64_t)m->o->seed;
+  stream.tensor = (uint32_t)tensor;
+  stream.step = (uint32_t)step;
+  if (!m->o->sparse)
+    linear_backward(dx, dw, dz, x, w, n, K, N);
+  else
+    must(sste_linear_backward(layer, dx, K, dw, K, NULL, dz, N, x, K, w, K, n,
+                              &stream, m->scratch, m->scratch_bytes),
+         "FFN backward");
+}
+
+/* y = a + b */
+static void add(float *y, const float *a, const float *b, size_t count) {
+  ptrdiff_t i;
+  SSTE_OMP(parallel for schedule(static))
+  for (i = 0; i < (ptrdiff_t)count; ++i) y[i] = a[i] + b[i];
+}
+
+static void embed_forward(float *x, const model *m, const unsigned char *in,
+                          size_t n) {
+  const size_t C = (size_t)m->o->width, T = (size_t)m->o->context;
+  ptrdiff_t t;
+  SSTE_OMP(parallel for schedule(static))
+  for (t = 0; t < (ptrdiff_t)n; ++t) {
+    const float *byte = m->w.bytes + in[t] * C;
+    const float *place = m->w.places + (size_t)t % T * C;
+    size_t c;
+    for (c = 0; c < C; ++c) x[(size_t)t * C + c] = byte[c] + place[c];
+  }
+}
+
+/* The mean loss of B contexts in nats per byte. */
+static double forward(model *m, const unsigned char *in,
+                      const unsigned char *next, size_t B) {
+  const size_t C = (size_t)m->o->width, T = (size_t)m->o->context, n = B * T;
+  const size_t L = (size_t)m->o->layers;
+  size_t l;
+  embed_forward(m->state[0].x1, m, in, n);
+  for (l = 0; l < L; ++l) {
+    const block_params *w = &m->w.block[l];
+    block_state *s = &m->state[l];
+    norm_forward(s->norm1, s->stat1, s->x1, w->norm1, n, C);
+    linear_forward(s->qkv, s->norm1, w->qkv, n, C, 3 * C);
+    attention_forward(s->mixed, s->p, s->qkv, B, T, C, (size_t)m->o->heads);
+    linear_forward(m->add, s->mixed, w->proj, n, C, C);
+    add(s->x2, s->x1, m->add, n * C);
+    norm_forward(s->norm2, s->stat2, s->x2, w->norm2, n, C);
+    ffn_forward(m, &m->up[l], s->up, s->norm2, w->up, n);
+    gelu_forward(s->gelu, s->up, n * 4 * C);
+    ffn_forward(m, &m->down[l], m->add, s->gelu, w->down, n);
+    add(l + 1 < L ? m->state[l + 1].x1 : m->x, s->x2, m->add, n * C);
+  }
+  norm_forward(m->norm, m->stat, m->x, m->w.norm, n, C);
+  linear_forward(m->logits, m->norm, m->w.bytes, n, C, BYTES);
+  return cross_entropy(m->logits, next, n, m->loss_of);
+}
+
+/* Gradients of the embeddings; adds to that of the bytes, which are also the
+ * head. Threads share channels, so every sum is over tokens in order. */
+static void embed_backward(model *m, const unsigned char *in, size_t B) {
+  const size_t C = (size_t)m->o->width, T = (size_t)m->o->context;
+  ptrdiff_t c;
+  memset(m->g.places, 0, T * C * sizeof(float));
+  SSTE_OMP(parallel for schedule(static))
+  for (c = 0; c < (ptrdiff_t)C; ++c) {
+    size_t t;
+    for (t = 0; t < B * T; ++t) {
+      m->g.bytes[in[t] * C + (size_t)c] += m->d[t * C + (size_t)c];
+      m->g.places[t % T * C + (size_t)c] += m->d[t * C + (size_t)c];
+    }
+  }
+}
+
+/* The gradient of forward's loss by every weight; step names the draws. m->d
+ * carries the gradient of the residual stream from block to block. */
+static void backward(model *m, const unsigned char *in, size_t B, size_t step) {
+  const size_t C = (size_t)m->o->width, T = (size_t)m->o->context, n = B * T;
+  size_t l;
+  linear_backward(m->dn, m->g.bytes, m->logits, m->norm, m->w.bytes, n, C,
+                  BYTES);
+  memset(m->d, 0, n * C * sizeof(float));
+  norm_backward(m->d, m->g.norm, m->dn, m->x, m->stat, m->w.norm, n, C);
+  for (l = (size_t)m->o->layers; l-- > 0;) {
+    const block_params *w = &m->w.block[l];
+    const block_state *s = &m->state[l];
+    block_params *g = &m->g.block[l];
+    ffn_backward(m, &m->down[l], m->dwide, g->down, m->d, s->gelu, w->down, n,
+                 step, 2 * l + 1);
+    gelu_backward(m->dwide, s->up, n * 4 * C);
+    ffn_backward(m, &m->up[l], m->dn, g->up, m->dwide, s->norm2, w->up, n, step,
+                 2 * l);
+    norm_backward(m->d, g->norm2, m->dn, s->x2, s->stat2, w->norm2, n, C);
+    linear_backward(m->dn, g->proj, m->d, s->mixed, w->proj, n, C, C);
+    attention_backward(m->dwide, m->dn, s->p, s->qkv, B, T, C,
+                       (size_t)m->o->heads);
+    linear_backward(m->dn, g->qkv, m->dwide, s->norm1, w->qkv, n, C, 3 * C);
+    norm_backward(m->d, g->norm1, m->dn, s->x1, s->stat1, w->norm1, n, C);
+  }
+  embed_backward(m, in, B);
+}
+
+/* ---- 5. Optimiser -------------------------------------------------------- */
+
+/* Linear warm-up over a tenth of the steps, then a cosine to a tenth. */
+static double learning_rate(const options *o, long step) {
+  const double warm = (double)o->steps / 10.0;
+  const double done =
+      ((double)step - warm) / ((double)o->steps - warm);
+  if ((double)step < warm) return o->lr * ((double)step + 1.0) / (warm + 1.0);
+  return o->lr * (0.1 + 0.45 * (1.0 + cos(3.141592653589793 * done)));
+}
+
+/* The factor that brings the norm of all gradients down to 1 at most. */
+static double clip(const params *g) {
+  double square = 0.0;
+  size_t i;
+  for (i = 0; i < g->count; ++i)
+    square += (double)g->all[i] * (double)g->all[i];
+  return square > 1.0 ? 1.0 / sqrt(square) : 1.0;
+}
+
+/* AdamW (0.9, 0.95), weight decay 0.1 on matrices, on the dense weights. */
+static void adamw(model *m, long step) {
+  const float rate = (float)learning_rate(m->o, step);
+  const float shrink = (float)clip(&m->g);
+  const float fix1 = (float)(1.0 / (1.0 - pow(0.9, (double)step + 1.0)));
+  const float fix2 = (float)(1.0 / (1.0 - pow(0.95, (double)step + 1.0)));
+  ptrdiff_t i;
+  SSTE_OMP(parallel for schedule(static))
+  for (i = 0; i < (ptrdiff_t)m->w.count; ++i) {
+    const float g = m->g.all[i] * shrink;
+    const float decay = (size_t)i < m->w.gains ? 0.0f : 0.1f;
+    float *w = &m->w.all[i], *m1 = &m->m.all[i], *m2 = &m->v.all[i];
+    *m1 = 0.9f * *m1 + 0.1f * g;
+    *m2 = 0.95f * *m2 + 0.05f * g * g;
+    *w -= rate * (*m1 * fix1 / (sqrtf(*m2 * fix2) + 1e-8f) + decay * *w);
+  }
+}
+
+/* ---- 6. Measures --------------------------------------------------------- */
+
+static size_t ffn_entries(const options *o) {
+  return (size_t)(8 * o->layers * o->width * o->width);
+}
+
+/* The masks of all FFN weights, end to end. For a dense model they are virtual:
+ * what magnitude pruning would keep. */
+static void ffn_masks(const model *m, uint8_t *mask) {
+  const size_t C = (size_t)m->o->width;
+  size_t l;
+  for (l = 0; l < (size_t)m->o->layers; ++l, mask += 8 * C * C) {
+    must(sste_tensor_mask(mask, C, m->w.block[l].up, C, 4 * C, C,
+                          SSTE_TIE_LOWER),
+         "mask");
+    must(sste_tensor_mask(mask + 4 * C * C, 4 * C, m->w.block[l].down, 4 * C, C,
+                          4 * C, SSTE_TIE_LOWER),
+         "mask");
+  }
+}
+
+/* The share of FFN weights that the forward product does not see. */
+static double ffn_zeros(const model *m) {
+  const size_t C = (size_t)m->o->width, count = 4 * C * C;
+  float *s = floats(count);
+  size_t l, i, zeros = 0;
+  int half;
+  for (l = 0; l < (size_t)m->o->layers; ++l)
+    for (half = 0; half < 2; ++half) {
+      const float *w = half ? m->w.block[l].down : m->w.block[l].up;
+      memcpy(s, w, count * sizeof *s);
+      if (m->o->sparse)
+        must(sste_tensor_project(s, 4, s, 4, C * C, 4, 1.0f, NULL), "zeros");
+      for (i = 0; i < count; ++i) zeros += s[i] == 0.0f;
+    }
+  free(s);
+  return (double)zeros / (double)ffn_entries(m->o);
+}
+
+/* Validation loss in bits per byte, with the weights as the products see them,
+ * over at most `limit` contexts spread evenly over the held-out part. */
+static double validate(model *m, const text *t, size_t limit) {
+  const size_t T = (size_t)m->o->context, B = (size_t)m->o->batch;
+  const size_t all = (t->valid - 1) / T, count = all < limit ? all : limit;
+  unsigned char *in = (unsigned char *)memory(2 * B * T, 1), *next = in + B * T;
+  double sum = 0.0;
+  size_t i, used = 0;
+  for (i = 0; i < count; ++i) {
+    const unsigned char *from = t->bytes + t->train + i * all / count * T;
+    memcpy(in + used * T, from, T);
+    memcpy(next + used * T, from + 1, T);
+    if (++used == B || i + 1 == count) {
+      sum += forward(m, in, next, used) * (double)used;
+      used = 0;
+    }
+  }
+  free(in);
+  return sum / (double)count / log(2.0);
+}
+
+/* ---- 7. Files ------------------------------------------------------------ */
+
+/* A file takes its name only when it is whole: until then it is NAME.part. What
+ * is there already and is no regular file, such as a pipe, is written as is. */
+typedef struct output {
+  char *name, *part;
+  FILE *f;
+} output;
+
+static void output_fail(output *out) {
+  const int why = errno;
+  if (out->part != NULL) remove(out->part);
+  die("cannot write %s: %s", out->name, strerror(why));
+}
+
+static output output_open(const char *name) {
+  struct stat info;
+  output out = {NULL, NULL, NULL};
+  const size_t length = strlen(name);
+  const int there = stat(name, &info) == 0;
+  out.name = (char *)memory(length + 1, 1);
+  memcpy(out.name, name, length);
+  if (there && S_ISDIR(info.st_mode)) {
+    errno = EISDIR;
+    output_fail(&out);
+  }
+  if (!there || S_ISREG(info.st_mode)) {
+    out.part = (char *)memory(length + 6, 1);
+    memcpy(out.part, name, length);
+    memcpy(out.part + length, ".part", 5);
+  }
+  out.f = fopen(out.part != NULL ? out.part : out.name, "wb");
+  if (out.f == NULL) {
+    free(out.part);
+    out.part = NULL;
+    output_fail(&out);
+  }
+  return out;
+}
+
+static void output_close(output *out) {
+  if (fflush(out->f) != 0 || ferror(out->f)) output_fail(out);
+  if (out->part != NULL && fsync(fileno(out->f)) != 0) output_fail(out);
+  if (fclose(out->f) != 0) output_fail(out);
+  if (out->part != NULL && rename(out->part, out->name) != 0) output_fail(out);
+  free(out->name);
+  free(out->part);
+}
+
+/* "sste-gpt", version, sizes, seed, the betas and the weights, as the machine
+ * stores them. */
+static const char magic[8] = {'s', 's', 't', 'e', '-', 'g', 'p', 't'};
+
+static void put(output *out, const void *p, size_t bytes) {
+  if (fwrite(p, 1, bytes, out->f) != bytes) output_fail(out);
+}
+
+static void checkpoint_save(const model *m) {
+  const options *o = m->o;
+  const int64_t head[] = {1,         o->sparse, o->steps,   o->layers,
+                          o->heads,  o->width,  o->context, o->seed};
+  output out = output_open(o->checkpoint);
+  long l;
+  put(&out, magic, sizeof magic);
+  put(&out, head, sizeof head);
+  for (l = 0; l < o->layers; ++l) {
+    put(&out, &m->up[l].beta, sizeof(float));
+    put(&out, &m->down[l].beta, sizeof(float));
+  }
+  put(&out, m->w.all, m->w.count * sizeof(float));
+  output_close(&out);
+}
+
+/* Before training, not after: the name can be written, and if a file is there
+ * it is one of ours. */
+static void checkpoint_check(const char *name) {
+  char found[sizeof magic] = {0};
+  output out;
+  FILE *f = fopen(name, "rb");
+  if (f != NULL) {
+    const size_t got = fread(found, 1, sizeof found, f);
+    struct stat info;
+    fclose(f);
+    if (stat(name, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0 &&
+        (got != sizeof magic || memcmp(found, magic, sizeof magic) != 0))
+      die("%s is there and is no checkpoint of this program; move it away or "
+          "name another with --checkpoint",
+          name);
+  }
+  out = output_open(name);
+  fclose(out.f);
+  if (out.part != NULL) remove(out.part);
+  free(out.name);
+  free(out.part);
+}
+
+/* ---- 8. Training --------------------------------------------------------- */
+
+static double seconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Contexts from random places of the training part. */
+static void draw_batch(const options *o, const text *t, long step,
+                       unsigned char *in, unsigned char *next) {
+  const size_t T = (size_t)o->context, places = t->train - T;
+  size_t b;
+  for (b = 0; b < (size_t)o->batch; ++b) {
+    const uint64_t word =
+        (uint64_t)random_word(o->seed, USE_BATCHES, (size_t)step, 2 * b) << 32 |
+        random_word(o->seed, USE_BATCHES, (size_t)step, 2 * b + 1);
+    const size_t at = (size_t)(word % places);
+    memcpy(in + b * T, t->bytes + at, T);
+    memcpy(next + b * T, t->bytes + at + 1, T);
+  }
+}
+
+/* The progress line: in place on a terminal, now and then in a log. */
+static void progress(const options *o, long step, double loss, double start,
+                     double valid, double flips) {
+  static double shown = 0.0;
+  const int terminal = isatty(STDERR_FILENO), last = step == o->steps;
+  const double now = seconds(), per_step = (now - start) / (double)step;
+  const long left = (long)(per_step * (double)(o->steps - step) + 0.5);
+  const int due = valid > 0.0 || last || now - shown > (terminal ? 0.2 : 30.0);
+  if (!due) return;
+  shown = now;
+  fprintf(stderr,
+          "%s%s %*ld/%ld  loss %.4f  %6.0f bytes/s  left %ld:%02ld  flips %.1e",
+          terminal ? "\r\033[K" : "", o->sparse ? "s-ste" : "dense", 5, step,
+          o->steps, loss, (double)(o->batch * o->context) / per_step, left / 60,
+          left % 60, flips);
+  if (valid > 0.0) fprintf(stderr, "  valid %.4f bits/byte", valid);
+  if (!terminal || valid > 0.0) fprintf(stderr, "\n");
+}
+
+static void csv_line(output *csv, long step, double loss, double rate,
+                     double flips, double valid) {
+  fprintf(csv->f, "%ld,%.17g,%.9g,%.9g,", step, loss, rate, flips);
+  if (valid > 0.0) fprintf(csv->f, "%.17g", valid);
+  fprintf(csv->f, "\n");
+  if (fflush(csv->f) != 0 || ferror(csv->f)) output_fail(csv);
+}
+
+static void train(const options *o, const text *t) {
+  const size_t n = (size_t)(o->batch * o->context), D = ffn_entries(o);
+  const long period = o->steps < 10 ? 1 : o->steps / 10;
+  model *m = model_new(o);
+  unsigned char *in = (unsigned char *)memory(2 * n, 1), *next = in + n;
+  uint8_t *mask = (uint8_t *)memory(2 * D, 1), *previous = mask + D;
+  output csv = {NULL, NULL, NULL};
+  double start, valid = 0.0, flips_since = 0.0, rate_since = 0.0;
+  long step, since = 0;
+  checkpoint_check(o->checkpoint);
+  if (o->csv != NULL) {
+    csv = output_open(o->csv);
+    fprintf(csv.f, "step,loss,lr,flip_rate,val_bpb\n");
+  }
+  fprintf(stderr,
+          "%s: %zu weights, %zu bytes to train on, %zu to validate, %zu per "
+          "step\n",
+          o->sparse ? "s-ste" : "dense", m->w.count, t->train, t->valid, n);
+  ffn_masks(m, previous);
+  start = seconds();
+  for (step = 1; step <= o->steps; ++step) {
+    double loss, flips;
+    draw_batch(o, t, step, in, next);
+    loss = forward(m, in, next, (size_t)o->batch);
+    if (!isfinite(loss)) {
+      fprintf(stderr, "\npretrain: the loss is %g at step %ld; try a lower --lr\n",
+              loss, step);
+      if (csv.part != NULL) remove(csv.part);
+      exit(1);
+    }
+    backward(m, in, (size_t)o->batch, (size_t)step);
+    adamw(m, step - 1);
+    ffn_masks(m, mask);
+    must(sste_mask_flip_rate(&flips, NULL, mask, D, previous, D, 1, D), "flips");
+    memcpy(previous, mask, D);
+    flips_since += flips;
+    rate_since = flips_since / (double)++since;
+    valid = 0.0;
+    if (step == o->steps || step % period == 0) {
+      valid = validate(m, t, step == o->steps ? (size_t)-1 : 64);
+      flips_since = 0.0;
+      since = 0;
+    }
+    if (o->csv != NULL)
+      csv_line(&csv, step, loss, learning_rate(o, step - 1), flips, valid);
+    progress(o, step, loss, start, valid, rate_since);
+  }
+  checkpoint_save(m);
+  if (o->csv != NULL) output_close(&csv);
+  printf(
+      "result: method %s  valid %.4f bits/byte  zeros %.2f %%  flips %.2e  "
+      "seconds %.0f  checkpoint %s\n",
+      o->sparse ? "s-ste" : "dense", valid, 100.0 * ffn_zeros(m), rate_since,
+      seconds() - start, o->checkpoint);
+}
+
+int main(int argc, char **argv) {
+  const options o = parse(argc, argv);
+  const int broken = sste_self_check();
+  text t;
+  if (broken != 0)
+    die("this build breaks the numerics contract (sste_self_check: %d)", broken);
+  t = text_open(&o);
+  train(&o, &t);
+  if (fflush(stdout) != 0) die("cannot write the result: %s", strerror(errno));
+  return 0;
+}
