@@ -1,59 +1,110 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: 2026 The sste authors
 #
-# The library is headers: there is nothing to build before you use it. `make`
-# alone lists what there is to run. Nothing here installs a package; when a tool
-# is missing, the line to install it on Debian is printed.
+# The library is headers: there is nothing to build before you use it, and
+# `make` alone lists what there is to run. Nothing here installs a package; when
+# a tool is missing, the line that installs it on Debian is printed.
 
-CC       ?= cc
-PREFIX   ?= /usr/local
+PREFIX     ?= /usr/local
 includedir ?= $(PREFIX)/include
-THREADS  ?= $(shell nproc 2>/dev/null || echo 1)
+CUDA       ?= /usr/local/cuda
+STEPS      ?= 500
+
+# A thread that waits must not spin: on a busy machine it would take the core
+# that another one needs.
+export OMP_WAIT_POLICY ?= passive
 
 HEADERS  := sste.h sste_fp8.h sste_mvue.h sste_train.h
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
 STRICT   := -std=c99 $(WARNINGS) -fopenmp -I.
-# The trainer's float products may fuse multiply and add; the headers do not
-# mind. -O2: gcc 12's -O3 unroll-and-jam spoils `omp simd` loops.
+# For the programs. Fusing multiply and add is for the trainer's own float
+# products; the headers give the same bits with it. Not -O3: the unroll-and-jam
+# of gcc 12 spoils `omp simd` loops.
 FAST     := -O2 -march=native -ffp-contract=fast
-COMPILERS ?= gcc clang
-TESTS    := $(patsubst tests/%.c,%,$(wildcard tests/test_*.c))
-LESSONS  := $(patsubst examples/%.c,%,$(sort $(wildcard examples/0*.c)))
+LESSONS  := $(patsubst examples/%.c,build/examples/%,$(wildcard examples/0*.c))
+SUITES   := $(patsubst tests/%.c,%,$(wildcard tests/test_*.c))
+NVIDIA   := $(if $(wildcard $(CUDA)/include/cuda_fp8.h),\
+	-isystem $(CUDA)/include -DSSTE_HAVE_CUDA_FP8=1)
 
-help: ## list the targets (the default)
-	@grep -hE '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 14
+# $(call need,program,Debian packages) and $(call need_header,cmocka.h,...)
+need = command -v $(1) >/dev/null || { \
+	echo "$(1) is missing; on Debian: apt-get install -y $(2)" >&2; exit 2; }
+need_header = printf '\#include <$(1)>\n' | $(CC) -E -include stdarg.h \
+	-include stddef.h -include stdint.h -include setjmp.h - >/dev/null 2>&1 || { \
+	echo "<$(1)> is missing; on Debian: apt-get install -y $(2)" >&2; exit 2; }
 
-# ---- What must be there ------------------------------------------------------
+.PHONY: help demo examples test test-full check-headers test-lessons \
+	install uninstall clean
+.SECONDARY:
 
-need = command -v $(1) >/dev/null 2>&1 || { \
-	echo "make: $(1) is missing; on Debian: apt-get install -y $(2)" >&2; exit 2; }
-need_header = printf '\043include <stdarg.h>\n\043include <stddef.h>\n\043include <stdint.h>\n\043include <setjmp.h>\n\043include <$(1)>\n' \
-	| $(CC) -E - >/dev/null 2>&1 || { \
-	echo "make: <$(1)> is missing; on Debian: apt-get install -y $(2)" >&2; exit 2; }
+help: ## list what can be run
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
 
-# ---- Examples and the demo ---------------------------------------------------
+# ---- Programs ----------------------------------------------------------------
 
 build/examples/%: examples/%.c $(HEADERS)
-	@$(call need,$(CC),gcc)
+	@$(call need,$(firstword $(CC)),gcc libc6-dev)
 	@mkdir -p $(@D)
-	$(CC) $(STRICT) $(FAST) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LDFLAGS) $(LDLIBS) -lm
+	$(CC) $(STRICT) $(FAST) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LDLIBS) -lm
 
-examples: $(LESSONS:%=build/examples/%) build/examples/pretrain ## build them and run the four lessons
-	@for e in $(LESSONS); do echo "== $$e"; build/examples/$$e || exit 1; done
+demo: build/examples/pretrain ## train a transformer dense and by S-STE, compare
+	@sh examples/demo.sh $(STEPS) $(TEXT)
 
-demo: build/examples/pretrain ## train a transformer dense and by S-STE, and compare (about 3 minutes)
-	@examples/demo.sh
+examples: $(LESSONS) ## run the four lessons
+	@for lesson in $(LESSONS); do echo "== $$lesson"; $$lesson || exit 1; done
 
 # ---- Tests -------------------------------------------------------------------
 
-# $(1): a name, $(2): a compiler, $(3): more flags
-define test_rules
-build/$(1)/%: tests/%.c $$(wildcard tests/*.h) $$(HEADERS)
-	@$$(call need,$(2),$(2) libomp-dev)
+# $(1): a folder, $(2): a compiler, $(3): its flags
+define suite_rules
+build/$(1)/%: tests/%.c $(wildcard tests/*.h) $(HEADERS)
+	@$$(call need,$(firstword $(2)),gcc clang libomp-dev)
 	@$$(call need_header,cmocka.h,libcmocka-dev)
 	@mkdir -p $$(@D)
-	$(2) $$(STRICT) $(3) -Itests $$(CPPFLAGS) -o $$@ $$< -lcmocka -lm
+	$(2) $(STRICT) $(3) -Itests $(NVIDIA) $(CPPFLAGS) -o $$@ $$< -lcmocka -lm
 endef
-$(eval $(call test_rules,gcc,gcc,-O2))
-$(eval $(call test_rules,clang,clang,-O2))
-.SECONDARY:
+SANITIZE := -g -O1 -fno-omit-frame-pointer
+$(eval $(call suite_rules,gcc,gcc,-O2))
+$(eval $(call suite_rules,clang,clang,-O2))
+$(eval $(call suite_rules,native,gcc,-O3 -march=native -ffp-contract=fast))
+$(eval $(call suite_rules,serial,gcc,-O0 -DSSTE_USE_OPENMP=0))
+$(eval $(call suite_rules,asan,clang,$(SANITIZE) \
+	-fsanitize=address,undefined -fno-sanitize-recover=all))
+$(eval $(call suite_rules,tsan,clang,$(SANITIZE) -fsanitize=thread))
+
+# Run every suite of a folder; cmocka's own exit status is the verdict.
+run-%: FORCE
+	@$(MAKE) --no-print-directory $(SUITES:%=build/$*/%)
+	@for suite in $(SUITES); do echo "== $* $$suite"; \
+		build/$*/$$suite || exit 1; done
+FORCE:
+
+check-headers: ## every header alone, in every language and compiler there is
+	@$(call need,gcc,gcc g++)
+	@$(call need,clang,clang)
+	@sh tests/headers.sh
+
+test: check-headers run-gcc run-clang build/examples/pretrain ## all tests with gcc and clang (minutes)
+	@$(MAKE) --no-print-directory examples
+	@sh tests/programs.sh
+	@echo "all tests passed"
+
+test-full: test ## and exhaustively, other flags, ASan, UBSan, TSan (longer)
+	@$(MAKE) --no-print-directory run-native run-serial
+	@SSTE_TEST_LEVEL=2 $(MAKE) --no-print-directory run-gcc run-clang
+	@UBSAN_OPTIONS=print_stacktrace=1 $(MAKE) --no-print-directory run-asan
+	@OMP_NUM_THREADS=3 TSAN_OPTIONS=ignore_noninstrumented_modules=1 \
+		$(MAKE) --no-print-directory run-tsan
+	@echo "all tests passed, exhaustive level and sanitizers included"
+
+# ---- Installing --------------------------------------------------------------
+
+install: ## copy the headers to $(DESTDIR)$(includedir)
+	mkdir -p $(DESTDIR)$(includedir)
+	cp $(HEADERS) $(DESTDIR)$(includedir)
+
+uninstall: ## and remove them again
+	rm -f $(HEADERS:%=$(DESTDIR)$(includedir)/%)
+
+clean: ## remove what was built
+	rm -rf build

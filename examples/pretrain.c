@@ -70,7 +70,8 @@ typedef struct options {
 static const char usage[] =
     "usage: pretrain [FILE] [options]\n"
     "\n"
-    "Pre-trains a byte-level GPT on FILE (any file; the last tenth is held out\n"
+    "Pre-trains a byte-level GPT on FILE (any file; the last tenth is held "
+    "out\n"
     "for validation), or on this project's own text if no FILE is given.\n"
     "\n"
     "  --method dense|s-ste  how the FFN is trained             (s-ste)\n"
@@ -89,13 +90,19 @@ static const char usage[] =
     "  --help                this text\n"
     "\n"
     "OMP_NUM_THREADS sets the threads; the losses do not depend on it.\n"
-    "Exit status: 0 trained, 1 the loss diverged, 2 bad input or a file error.\n";
+    "Exit status: 0 trained, 1 the loss diverged, 2 bad input or a file "
+    "error.\n";
+
+static const char *given(const char *name, const char *text) {
+  if (text == NULL) die("%s wants a value", name);
+  return text;
+}
 
 static long whole(const char *name, const char *text, long least, long most) {
   char *end;
   long value;
   errno = 0;
-  value = strtol(text, &end, 10);
+  value = strtol(given(name, text), &end, 10);
   if (end == text || *end != '\0')
     die("%s wants a whole number, not '%s'", name, text);
   if (errno != 0 || value < least || value > most)
@@ -106,7 +113,7 @@ static long whole(const char *name, const char *text, long least, long most) {
 
 static double positive(const char *name, const char *text) {
   char *end;
-  const double value = strtod(text, &end);
+  const double value = strtod(given(name, text), &end);
   if (end == text || *end != '\0' || !(value > 0.0) || value > 1e6)
     die("%s wants a positive number, not '%s'", name, text);
   return value;
@@ -114,7 +121,7 @@ static double positive(const char *name, const char *text) {
 
 static int choice(const char *name, const char *text, const char *no,
                   const char *yes) {
-  if (strcmp(text, yes) == 0) return 1;
+  if (strcmp(given(name, text), yes) == 0) return 1;
   if (strcmp(text, no) != 0)
     die("%s is '%s', but it must be %s or %s", name, text, no, yes);
   return 0;
@@ -146,9 +153,9 @@ static int set_option(options *o, const char *name, const char *value) {
   else if (strcmp(name, "--batch") == 0)
     o->batch = whole(name, value, 1, 65536);
   else if (strcmp(name, "--csv") == 0)
-    o->csv = value;
+    o->csv = given(name, value);
   else if (strcmp(name, "--checkpoint") == 0)
-    o->checkpoint = value;
+    o->checkpoint = given(name, value);
   else
     return 0;
   return 1;
@@ -165,10 +172,10 @@ static options parse(int argc, char **argv) {
     if (argv[i][0] != '-') {
       if (o.text != NULL) die("one FILE at most: '%s', '%s'", o.text, argv[i]);
       o.text = argv[i];
-    } else if (!set_option(&o, argv[i], i + 1 < argc ? argv[i + 1] : "")) {
+    } else if (set_option(&o, argv[i], argv[i + 1])) { /* argv ends in NULL */
+      ++i;
+    } else {
       die("unknown option '%s' (see --help)", argv[i]);
-    } else if (++i == argc) {
-      die("%s wants a value", argv[i - 1]);
     }
   }
   if (o.width % 4 != 0)
@@ -337,8 +344,7 @@ static void norm_forward(float *y, float *stat, const float *x,
     stat[2 * i] = (float)mean;
     stat[2 * i + 1] = (float)(1.0 / sqrt(square / (double)C + 1e-5));
     for (c = 0; c < C; ++c)
-      y[(size_t)i * C + c] =
-          (in[c] - stat[2 * i]) * stat[2 * i + 1] * gain[c];
+      y[(size_t)i * C + c] = (in[c] - stat[2 * i]) * stat[2 * i + 1] * gain[c];
   }
 }
 
@@ -496,9 +502,9 @@ static double cross_entropy(float *logits, const unsigned char *next, size_t n,
 /* Weights, gradients and both Adam moments all have this shape. The gains of
  * the norms come first: they are what weight decay leaves alone. */
 typedef struct block_params {
-  float *norm1, *norm2;              /* C */
-  float *qkv, *proj;                 /* 3C x C, C x C */
-  float *up, *down;                  /* 4C x C, C x 4C: the FFN */
+  float *norm1, *norm2; /* C */
+  float *qkv, *proj;    /* 3C x C, C x C */
+  float *up, *down;     /* 4C x C, C x 4C: the FFN */
 } block_params;
 typedef struct params {
   float *all;
@@ -568,8 +574,8 @@ static void fill_normal(float *w, size_t count, double deviation, long seed,
   for (i = 0; i < count; ++i, *drawn += 2) {
     const double u = (random_word(seed, USE_WEIGHTS, 0, *drawn) + 1.0) / 0x1p32;
     const double v = random_word(seed, USE_WEIGHTS, 0, *drawn + 1) / 0x1p32;
-    w[i] = (float)(deviation * sqrt(-2.0 * log(u)) *
-                   cos(6.283185307179586 * v));
+    w[i] =
+        (float)(deviation * sqrt(-2.0 * log(u)) * cos(6.283185307179586 * v));
   }
 }
 
@@ -754,8 +760,7 @@ static void backward(model *m, const unsigned char *in, size_t B, size_t step) {
 /* Linear warm-up over a tenth of the steps, then a cosine to a tenth. */
 static double learning_rate(const options *o, long step) {
   const double warm = (double)o->steps / 10.0;
-  const double done =
-      ((double)step - warm) / ((double)o->steps - warm);
+  const double done = ((double)step - warm) / ((double)o->steps - warm);
   if ((double)step < warm) return o->lr * ((double)step + 1.0) / (warm + 1.0);
   return o->lr * (0.1 + 0.45 * (1.0 + cos(3.141592653589793 * done)));
 }
@@ -906,8 +911,8 @@ static void put(output *out, const void *p, size_t bytes) {
 
 static void checkpoint_save(const model *m) {
   const options *o = m->o;
-  const int64_t head[] = {1,         o->sparse, o->steps,   o->layers,
-                          o->heads,  o->width,  o->context, o->seed};
+  const int64_t head[] = {1,        o->sparse, o->steps,   o->layers,
+                          o->heads, o->width,  o->context, o->seed};
   output out = output_open(o->checkpoint);
   long l;
   put(&out, magic, sizeof magic);
@@ -1018,7 +1023,8 @@ static void train(const options *o, const text *t) {
     draw_batch(o, t, step, in, next);
     loss = forward(m, in, next, (size_t)o->batch);
     if (!isfinite(loss)) {
-      fprintf(stderr, "\npretrain: the loss is %g at step %ld; try a lower --lr\n",
+      fprintf(stderr,
+              "\npretrain: the loss is %g at step %ld; try a lower --lr\n",
               loss, step);
       if (csv.part != NULL) remove(csv.part);
       exit(1);
@@ -1026,7 +1032,8 @@ static void train(const options *o, const text *t) {
     backward(m, in, (size_t)o->batch, (size_t)step);
     adamw(m, step - 1);
     ffn_masks(m, mask);
-    must(sste_mask_flip_rate(&flips, NULL, mask, D, previous, D, 1, D), "flips");
+    must(sste_mask_flip_rate(&flips, NULL, mask, D, previous, D, 1, D),
+         "flips");
     memcpy(previous, mask, D);
     flips_since += flips;
     rate_since = flips_since / (double)++since;
@@ -1054,7 +1061,8 @@ int main(int argc, char **argv) {
   const int broken = sste_self_check();
   text t;
   if (broken != 0)
-    die("this build breaks the numerics contract (sste_self_check: %d)", broken);
+    die("this build breaks the numerics contract (sste_self_check: %d)",
+        broken);
   t = text_open(&o);
   train(&o, &t);
   if (fflush(stdout) != 0) die("cannot write the result: %s", strerror(errno));

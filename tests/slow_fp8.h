@@ -55,10 +55,11 @@ static inline float slow_fp8_decode(const slow_fp8 *s, int code) {
 
 /* The nearest code, the even one of two that are equally near.
  *
- * The distances are exact where it matters: to the two neighbours of x because
- * neither is more than twice x or less than half of it, or because one is 0.
- * Rounding keeps order, so no distance further away can seem shorter. From the
- * largest value upwards there is nothing to measure: the code saturates.     */
+ * Double is wide enough for this. Between two neighbours that are not 0 both
+ * distances are exact, since x is within a factor of two of either. Next to 0
+ * the distance to 0 is x itself, and the other one is exact unless it is the
+ * longer by far. Rounding keeps order, so nothing further away seems nearer.
+ * From the largest value upwards there is nothing to measure: it saturates.  */
 static inline uint8_t slow_fp8_encode(const slow_fp8 *s, float x) {
   const int sign = signbit(x) ? 128 : 0;
   const double a = fabs((double)x);

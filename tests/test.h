@@ -65,7 +65,9 @@ static inline float test_float(uint32_t b) {
 }
 
 /* Outputs are poisoned before a call, so that an unwritten one is noticed. */
-static inline void test_poison(void *p, size_t bytes) { memset(p, 0xCA, bytes); }
+static inline void test_poison(void *p, size_t bytes) {
+  memset(p, 0xCA, bytes);
+}
 
 /* One fixed-width line for a float: sign.exponent.mantissa and its value. */
 static inline void test_print_float(const char *label, float x) {

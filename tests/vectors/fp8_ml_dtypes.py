@@ -62,7 +62,8 @@ def main():
         fp8 = np.dtype(getattr(ml_dtypes, "float8_" + name))
         values = np.arange(256, dtype=np.uint8).view(fp8).astype(np.float32)
         bits = np.array(list(dict.fromkeys(inputs(values))), np.uint32)
-        codes = bits.view(np.float32).astype(fp8).view(np.uint8)
+        with np.errstate(invalid="ignore"):  # signalling NaNs
+            codes = bits.view(np.float32).astype(fp8).view(np.uint8)
         print("format", name)
         for code, value in enumerate(values.view(np.uint32)):
             print(f"d {code:02X} {value:08X}")

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: 2026 The sste authors
+ *
+ * device.cu - the scalar and group functions compile for the GPU as they are.
+ */
+#include "sste_train.h"
+
+__global__ void every_scalar_function(float *x, double *p, uint8_t *code) {
+  const sste_fp8_format f = sste_fp8_e4m3fn();
+  const sste_mvue_stream stream = {1, 2, 3, 4, 5};
+  float values[2];
+  code[0] = sste_fp8_encode(f, x[0]);
+  x[1] = sste_fp8_decode(sste_fp8_e5m2(), code[1]) + sste_fp8_max(f);
+  x[2] = sste_fp8_round(sste_fp8_e3m4(), x[2]);
+  x[3] = sste_fp8_scale(sste_fp8_e3m4fn(), x[3]);
+  sste_mvue24_group_prob(p, x);
+  sste_mvue24_group_draw(x, x, sste_mvue_word(&stream, 0, 0));
+  sste_mvue12_group_prob(p, x);
+  sste_mvue12_group_draw(x, x, sste_mvue_word(&stream, 0, 1));
+  x[4] = sste_group_threshold(x);
+  code[1] = (uint8_t)sste_group_mask(x, SSTE_TIE_LOWER);
+  code[2] = (uint8_t)sste_group_project(x, x);
+  code[3] = (uint8_t)sste_group_compress(values, x);
+  code[4] = (uint8_t)sste_nibble_check(code[3]);
+  code[5] = (uint8_t)sste_group_decompress(x, values, code[3]);
+}

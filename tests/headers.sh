@@ -1,0 +1,162 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: 2026 The sste authors
+#
+# headers.sh - what must hold of the header files themselves: each compiles
+# alone without a warning in every language, three of them from an empty folder,
+# two translation units link, the repeated prelude is one text, an unused header
+# leaves no symbol behind, flags that break the promises are refused, and no
+# number is written down in two places that disagree. Exits 1 on the first that
+# does not hold.
+set -eu
+top=$PWD
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+headers="sste.h sste_fp8.h sste_mvue.h sste_train.h"
+alone="sste.h sste_fp8.h sste_mvue.h"
+warnings="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
+checks=0
+skipped=0
+
+fail() { echo "headers: $*" >&2; exit 1; }
+passed() { checks=$((checks + 1)); }
+has() { command -v "$1" >/dev/null; }
+
+# An unused include, and a use of it that calls something.
+write_units() { # folder header
+  printf '#include "%s"\n' "$2" >"$1/empty.c"
+  printf '#include "%s"\nint main(void) { return (int)SSTE_OK; }\n' "$2" \
+    >"$1/main.c"
+  cp "$1/empty.c" "$1/empty.cc"
+  cp "$1/main.c" "$1/main.cc"
+  cp "$1/main.c" "$1/main.cu"
+}
+
+for header in $headers; do
+  here=$tmp/$header.d
+  mkdir "$here"
+  case " $alone " in
+    *" $header "*) cp "$header" "$here" ;; # that one file, nothing else
+    *) cp $headers "$here" ;;
+  esac
+  write_units "$here" "$header"
+  for compiler in gcc clang; do
+    for std in c99 c11; do
+      for omp in "" -fopenmp; do
+        (cd "$here" && $compiler -std=$std $warnings $omp -O1 -c main.c \
+          -o main.o) || fail "$header: $compiler -std=$std $omp"
+        passed
+      done
+    done
+  done
+  for compiler in g++ clang++; do
+    has $compiler || { skipped=$((skipped + 4)); continue; }
+    for std in c++11 c++20; do
+      for omp in "" -fopenmp; do
+        (cd "$here" && $compiler -std=$std $warnings $omp -O1 -c main.cc \
+          -o main.o) || fail "$header: $compiler -std=$std $omp"
+        passed
+      done
+    done
+  done
+  (cd "$here" && gcc -std=c99 -O0 -c empty.c -o empty.o)
+  [ -z "$(nm "$here/empty.o")" ] || fail "$header: an unused include has symbols"
+  passed
+  for refused in -ffast-math -ffinite-math-only; do
+    (cd "$here" && gcc -std=c99 $refused -fsyntax-only main.c 2>/dev/null) &&
+      fail "$header: $refused is not refused"
+    (cd "$here" && gcc -std=c99 $refused -DSSTE_ALLOW_FAST_MATH=1 \
+      -fsyntax-only main.c) || fail "$header: SSTE_ALLOW_FAST_MATH"
+    passed
+  done
+  if has nvcc; then
+    (cd "$here" && nvcc -Werror all-warnings -Xcompiler -Wall,-Wextra,-Werror \
+      -c main.cu -o main.o) || fail "$header: nvcc"
+    passed
+  else
+    skipped=$((skipped + 1))
+  fi
+done
+
+# A kernel that calls the scalar functions: the same text on the device.
+if has nvcc; then
+  nvcc -Werror all-warnings -I. -c tests/compile/device.cu -o "$tmp/device.o" ||
+    fail "device.cu"
+  passed
+else
+  skipped=$((skipped + 1))
+fi
+
+# All headers in both of two units, linked into one program.
+for part in a b; do
+  { for header in $headers; do echo "#include \"$header\""; done
+    echo "int unit_$part(void);"
+    echo "int unit_$part(void) { return sste_self_check(); }"; } \
+    >"$tmp/unit_$part.c"
+done
+printf 'int unit_a(void);\nint unit_b(void);\nint main(void) { return unit_a() + unit_b(); }\n' \
+  >"$tmp/link.c"
+gcc -std=c99 $warnings -I"$top" "$tmp"/unit_a.c "$tmp"/unit_b.c "$tmp/link.c" \
+  -o "$tmp/link" || fail "two units do not link"
+"$tmp/link" || fail "two units: self-check"
+passed
+
+# Functions with external linkage, for a shared object: SSTE_API empty in one.
+printf '#define SSTE_API\n#include "sste_train.h"\n' >"$tmp/shared.c"
+gcc -std=c99 -O2 -fopenmp -shared -fPIC -I"$top" "$tmp/shared.c" \
+  -o "$tmp/shared.so" || fail "SSTE_API empty"
+nm -D "$tmp/shared.so" | grep -q ' T sste_linear_backward$' ||
+  fail "SSTE_API empty exports nothing"
+nm -D "$tmp/shared.so" | grep -q ' T sste_priv' && fail "private names exported"
+passed
+
+# The self-check sees what flags do when they are allowed.
+printf '#include "sste_train.h"\nint main(void) { return sste_self_check(); }\n' \
+  >"$tmp/check.c"
+for compiler in gcc clang; do
+  $compiler -std=c99 -O2 -ffast-math -DSSTE_ALLOW_FAST_MATH=1 -I. "$tmp/check.c" \
+    -o "$tmp/check" -lm
+  "$tmp/check" && fail "the self-check misses -ffast-math ($compiler)"
+  for flags in "-O0" "-O2" "-O3 -march=native -ffp-contract=fast"; do
+    $compiler -std=c99 $flags -I. "$tmp/check.c" -o "$tmp/check" -lm
+    "$tmp/check" || fail "the self-check complains of $compiler $flags"
+  done
+  passed
+done
+
+# One prelude, one version, and a README that counts right.
+prelude() { sed -n '/^\/\* ---- Prelude/,/^\/\* ---- End of the prelude/p' "$1"; }
+prelude sste.h >"$tmp/prelude"
+[ "$(wc -l <"$tmp/prelude")" -gt 50 ] || fail "the prelude's marks are gone"
+for header in $alone; do
+  prelude $header | cmp -s - "$tmp/prelude" || fail "$header: another prelude"
+  passed
+done
+version() { sed -n "s/^#define SSTE_VERSION_$1 //p" sste.h; }
+number=$(version MAJOR).$(version MINOR).$(version PATCH)
+grep -q "^#define SSTE_VERSION \"$number\"" sste.h || fail "SSTE_VERSION"
+grep -q "^## \[$number\]" CHANGELOG.md || fail "CHANGELOG.md lacks $number"
+passed
+for header in $headers; do
+  lines=$(wc -l <$header)
+  grep -q "^| \`$header\` | *$lines |" README.md ||
+    fail "README.md: $header has $lines lines"
+  passed
+done
+sed -n '/^```c$/,/^```$/{/^```/!p}' README.md >"$tmp/readme.c"
+gcc -std=c99 -O2 -fopenmp -I. "$tmp/readme.c" -o "$tmp/readme" ||
+  fail "README.md: the example does not compile"
+"$tmp/readme" >"$tmp/readme.out" || fail "README.md: the example fails"
+sed -n '/^```text$/,/^```$/{/^```/!p}' README.md |
+  cmp -s - "$tmp/readme.out" || fail "README.md: the example prints otherwise"
+passed
+for file in $headers tests/*.c tests/*.h tests/*.sh examples/* Makefile; do
+  head -3 "$file" | grep -q 'SPDX-License-Identifier: MIT' ||
+    fail "$file: no SPDX line"
+  case $file in
+    *.h | *.c) ! grep -nE '.{81}' "$file" || fail "$file: over 80 columns" ;;
+  esac
+done
+passed
+
+echo "headers: $checks checks passed, $skipped skipped (no such compiler)"

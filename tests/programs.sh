@@ -1,0 +1,125 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: 2026 The sste authors
+#
+# programs.sh - what build/examples/pretrain promises: the same bits for any
+# number of threads, one clear line and status 2 for bad input, and never a
+# damaged file. Exits 1 on the first promise that does not hold.
+set -eu
+pretrain=$PWD/build/examples/pretrain
+text=$PWD/README.md
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+cd "$tmp"
+small="--layers 2 --heads 2 --width 16 --context 16 --batch 4 --steps 12 --lr 0.02"
+checks=0
+
+fail() { echo "programs: $*" >&2; exit 1; }
+passed() { checks=$((checks + 1)); }
+
+# ---- The same bits for 1, 2 and 5 threads ------------------------------------
+
+for how in "--method dense" "--method s-ste" "--method s-ste --fp8 off" \
+  "--method s-ste --mvue off"; do
+  for threads in 1 2 5; do
+    OMP_NUM_THREADS=$threads "$pretrain" "$text" $small $how \
+      --csv $threads.csv --checkpoint $threads.ckpt >/dev/null 2>&1 ||
+      fail "$how with $threads threads: status $?"
+  done
+  for threads in 2 5; do
+    cmp 1.csv $threads.csv || fail "$how: the losses depend on the threads"
+    cmp 1.ckpt $threads.ckpt || fail "$how: the weights depend on the threads"
+    passed
+  done
+  [ "$(wc -l <1.csv)" -eq 13 ] || fail "$how: 12 steps must give 13 lines"
+  awk -F, 'NR == 2 { first = $2 } END { exit !($2 < first - 0.1) }' 1.csv ||
+    fail "$how: nothing is learned"
+  cp 1.csv "$(echo "$how" | tr -d ' -')"
+  passed
+done
+
+# Each option does something: no two of the four runs above are alike.
+[ "$(cat methoddense methodsste methodsstefp8off methodsstemvueoff |
+  grep -c '^12,')" -eq 4 ] || fail "lines missing"
+[ "$(cat methoddense methodsste methodsstefp8off methodsstemvueoff |
+  grep '^12,' | sort -u | wc -l)" -eq 4 ] || fail "two options do the same"
+"$pretrain" "$text" $small --seed 2 --csv seed2 >/dev/null 2>&1
+cmp -s seed2 methodsste && fail "--seed does nothing"
+passed
+
+# ---- Bad input: one line on stderr, nothing on stdout, status 2 --------------
+
+refuses() { # words that the message must hold, then the arguments
+  words=$1
+  shift
+  status=0
+  timeout 60 "$pretrain" "$@" >stdout 2>stderr || status=$?
+  [ $status -eq 2 ] || fail "$*: status $status, not 2"
+  [ "$(grep -c ^pretrain: stderr)" -eq 1 ] || fail "$*: not one message"
+  grep -q "$words" stderr || fail "$*: '$(cat stderr)' lacks '$words'"
+  [ ! -s stdout ] || fail "$*: wrote to stdout"
+  passed
+}
+: >empty
+head -c 200 "$text" >short
+refuses "No such file" no-such-file
+refuses "is a directory" .
+refuses "0 bytes" empty
+refuses "200 bytes" short
+refuses "multiple of 4" "$text" --width 18 --heads 2
+refuses "multiple of 4" "$text" --context 3 --batch 2
+refuses "does not divide" "$text" --width 20 --heads 3
+refuses "unknown option" "$text" --frobnicate 1
+refuses "unknown option" "$text" -x
+refuses "wants a value" "$text" --steps
+refuses "whole number" "$text" --steps many
+refuses "must lie between" "$text" --steps 0
+refuses "must lie between" "$text" --steps 99999999999999999999
+refuses "must lie between" "$text" --width -4
+refuses "positive number" "$text" --lr 0
+refuses "positive number" "$text" --lr nan
+refuses "dense or s-ste" "$text" --method sparse
+refuses "off or on" "$text" --fp8 yes
+refuses "one FILE" "$text" "$text"
+refuses "own text is not in this folder"
+refuses "not enough memory" "$text" --width 16384 --layers 256 --heads 4
+"$pretrain" --help >stdout 2>stderr || fail "--help: status $?"
+grep -q "^usage" stdout && [ ! -s stderr ] || fail "--help: not on stdout"
+passed
+
+# ---- Files: whole or not at all ----------------------------------------------
+
+echo "precious" >mine
+refuses "no checkpoint of this program" "$text" $small --checkpoint mine
+[ "$(cat mine)" = precious ] || fail "a foreign file was overwritten"
+refuses "cannot write" "$text" $small --checkpoint nowhere/x.ckpt
+refuses "cannot write" "$text" $small --csv nowhere/x.csv
+refuses "cannot write" "$text" $small --csv .
+refuses "No space left" "$text" $small --csv /dev/full
+refuses "No space left" "$text" $small --checkpoint /dev/full
+
+# A limit on file size fails a write the way a full disk does.
+cp 1.ckpt old.ckpt
+cp 1.csv old.csv
+status=0
+(trap '' XFSZ; ulimit -f 1; "$pretrain" "$text" $small --seed 3 \
+  --checkpoint old.ckpt >stdout 2>stderr) || status=$?
+[ $status -eq 2 ] || fail "no room for the checkpoint: status $status"
+cmp -s old.ckpt 1.ckpt || fail "no room for the checkpoint: the old one is hurt"
+(trap '' XFSZ; ulimit -f 1; "$pretrain" "$text" $small --steps 400 --csv old.csv \
+  >stdout 2>stderr) && fail "no room for the CSV: no error"
+cmp -s old.csv 1.csv || fail "no room for the CSV: the old one is hurt"
+ls | grep -q '\.part$' && fail "a partial file was left: $(ls ./*.part)"
+passed
+
+# A name that is free, or an older run's, is written; a pipe is written through.
+"$pretrain" "$text" $small --seed 3 --checkpoint old.ckpt --csv old.csv \
+  >/dev/null 2>&1 || fail "an older run's files are not replaced"
+cmp -s old.ckpt 1.ckpt && fail "the checkpoint is still the old one"
+mkfifo pipe
+cat pipe >through & "$pretrain" "$text" $small --csv pipe >/dev/null 2>&1
+wait
+cmp through methodsste || fail "a pipe gets something else"
+passed
+
+echo "programs: $checks checks passed"
