@@ -55,21 +55,18 @@ enum {
 
 static inline int sste_priv_check_rounding(void) {
   volatile float one = 1.0f, quarter_ulp = 1.0f / 33554432.0f; /* 2^-25 */
-  const float up = one + quarter_ulp, down = -one - quarter_ulp;
-  const float further = one + 3.0f * quarter_ulp;
-  return up != 1.0f || down != -1.0f || further == 1.0f;
+  const float nearer = one + quarter_ulp; /* not 1 when rounding upwards */
+  const float further = one + 3.0f * quarter_ulp; /* 1 when down, or to zero */
+  return nearer != 1.0f || further == 1.0f;
 }
 
 static inline int sste_priv_check_subnormals(void) {
   volatile float smallest = FLT_MIN, half = 0.5f;
-  volatile double smallest_double = DBL_MIN;
   const float subnormal = smallest * half; /* 0 where results are flushed */
   volatile float kept = sste_priv_float(0x00400000u);
   const float doubled = kept + kept; /* 0 where operands are flushed */
-  const double subnormal_double = smallest_double * (double)half;
   return sste_priv_bits(subnormal) != 0x00400000u ||
-         sste_priv_bits(doubled) != 0x00800000u ||
-         subnormal_double + subnormal_double != DBL_MIN;
+         sste_priv_bits(doubled) != 0x00800000u;
 }
 
 static inline int sste_priv_check_sums(void) {
@@ -212,8 +209,7 @@ SSTE_API size_t sste_linear_scratch_bytes(const sste_linear *layer, size_t T) {
 static inline sste_status sste_priv_linear_check(const sste_linear *layer,
                                                  size_t T, const void *scratch,
                                                  size_t scratch_bytes) {
-  size_t needed;
-  if (layer == NULL || scratch == NULL) return SSTE_ERR_NULL;
+  if (layer == NULL) return SSTE_ERR_NULL;
   if (layer->in_features % 4 != 0) return SSTE_ERR_SHAPE;
   if (sste_priv_bits(layer->beta) - 1u >= SSTE_PRIV_INF - 1u ||
       sste_priv_fp8_check(layer->forward_format, 1.0f) != SSTE_OK ||
@@ -221,8 +217,8 @@ static inline sste_status sste_priv_linear_check(const sste_linear *layer,
       sste_priv_fp8_check(layer->weight_grad_format, 1.0f) != SSTE_OK ||
       (uintptr_t)scratch % sizeof(float) != 0)
     return SSTE_ERR_VALUE;
-  needed = sste_linear_scratch_bytes(layer, T);
-  return needed == SIZE_MAX || scratch_bytes < needed ? SSTE_ERR_SIZE : SSTE_OK;
+  return scratch_bytes < sste_linear_scratch_bytes(layer, T) ? SSTE_ERR_SIZE
+                                                             : SSTE_OK;
 }
 
 /* A matrix that a call was given; `optional` ones may be null. */
@@ -443,7 +439,7 @@ static inline sste_status sste_priv_weight_grad(
   for (n = 0; n < (ptrdiff_t)N; ++n) {
     float *row = dw + (size_t)n * lddw;
     size_t k;
-    for (k = 0; k < K; ++k) row[k] = sste_priv_canonical(layer->beta * row[k]);
+    for (k = 0; k < K; ++k) row[k] *= layer->beta;
   }
   return SSTE_OK;
 }

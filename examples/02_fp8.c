@@ -4,7 +4,8 @@
  * Lesson 2: a tensor to FP8 and back, with its error.
  *
  * Eight bits hold few numbers, and a format decides where they lie. A scale
- * moves the tensor there: its largest magnitude onto the format's largest. */
+ * moves the tensor there: its largest magnitude onto the format's largest.
+ */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

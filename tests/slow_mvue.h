@@ -136,7 +136,7 @@ typedef struct slow_map {
 
 /* The cells of the non-zeros, in order. */
 typedef struct slow_cells {
-  int n, element[4], full[4];
+  int n, element[4], sure[4];
   uint32_t reach[4][2]; /* the first k whose point 0 or 1 is past the cell */
 } slow_cells;
 
@@ -163,7 +163,7 @@ static inline slow_cells slow_lay_out(const float a[4], double tau) {
     if (b == 0.0) continue;
     edge = slow_add(edge, b < tau ? b : tau);
     c.element[c.n] = i;
-    c.full[c.n] = b >= tau;
+    c.sure[c.n] = b > tau;
     c.reach[c.n][0] = slow_first(0, tau, edge);
     c.reach[c.n][1] = slow_first(1u << 23, tau, edge);
     ++c.n;
@@ -172,17 +172,18 @@ static inline slow_cells slow_lay_out(const float a[4], double tau) {
 }
 
 /* The pair at k: the first cell that point 0 does not pass, the next one that
- * point 1 does not pass, else the last cell left. As wide as tau is too wide to
- * be passed by both.                                                        */
+ * point 1 does not pass, else the last cell left. But an element above tau has
+ * probability 1: should rounding carry both points past it, or a tiny cell
+ * crowd it out, it still takes the second place, or the first if that is free.
+ */
 static inline int slow_pair(const slow_cells *c, uint32_t k, int *fallback) {
   int j, first = -1, second = -1;
-  for (j = 0; j < c->n; ++j) {
-    if (first < 0) {
-      if (k < c->reach[j][0] || c->full[j]) first = j;
-    } else if (second < 0) {
-      if (k < c->reach[j][1] || c->full[j]) second = j;
-    }
-  }
+  for (j = 0; j < c->n && first < 0; ++j)
+    if (k < c->reach[j][0] || c->sure[j]) first = j;
+  for (; j < c->n && second < 0; ++j)
+    if (k < c->reach[j][1]) second = j;
+  for (j = first + 1; j < c->n; ++j)
+    if (c->sure[j]) second = j;
   if (second < 0) {
     second = first == c->n - 1 ? c->n - 2 : c->n - 1;
     *fallback = 1;

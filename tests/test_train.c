@@ -482,9 +482,10 @@ static void nan_poisons_its_own_row(void **state) {
     f.layer.fp8 = fp8;
     f.x[3 * f.ldx + 2] = test_float(0xFF812345u);
     f.dz[5 * f.ldz + 1] = test_float(0x7F812345u);
+    f.bias[4] = test_float(0xFFC12345u);
     check_forward(&f, f.bias);
     check_backward(&f);
-    for (n = 0; n < f.N; ++n) assert_true(fabsf(f.z[2 * f.ldz + n]) < 1e3f);
+    for (n = 0; n < 4; ++n) assert_true(fabsf(f.z[2 * f.ldz + n]) < 1e3f);
     assert_same_float(f.db[1], test_float(0x7FC00000u));
     fixture_free(&f);
   }
@@ -558,6 +559,9 @@ static void scratch_has_the_size_it_says(void **state) {
   assert_true(sste_linear_scratch_bytes(&layer, 0) == SIZE_MAX);
   layer.in_features = 0;
   assert_true(sste_linear_scratch_bytes(&layer, 4) == SIZE_MAX);
+  layer.in_features = 4;
+  layer.out_features = 0;
+  assert_true(sste_linear_scratch_bytes(&layer, SIZE_MAX / 8) == SIZE_MAX);
 }
 
 /* ---- Refusals ------------------------------------------------------------ */
