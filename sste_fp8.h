@@ -23,9 +23,9 @@
  *   5. Tensors              encode, decode, round (fake-quant)
  *
  * Numerics. Every function here is BITWISE: the same bits on every compiler,
- * optimisation level, thread count, CPU and GPU. The scalar functions work on
- * integers alone; the tensor functions add one float product or quotient per
- * element, for which they assume round to nearest and gradual underflow
+ * optimisation level, thread count, CPU and GPU. Encode, decode and round work
+ * on integers alone. The scale and the tensor functions add a float product or
+ * quotient, for which they assume round to nearest and gradual underflow
  * (sste_self_check in sste_train.h looks for both).
  *
  * Stands alone: copy this one file. Matrices are row-major with a leading
@@ -201,7 +201,7 @@ extern "C" {
 
 /* ---- 1. Formats as data -------------------------------------------------- */
 
-/* Which codes are special. Both families keep -0 and both kinds of zero.
+/* Which codes are special. Both families have +0 and -0.
  *   SSTE_FP8_IEEE  the top exponent holds infinity (mantissa 0) and NaNs
  *   SSTE_FP8_FN    finite: one NaN per sign, all ones, and no infinity */
 enum { SSTE_FP8_IEEE = 0, SSTE_FP8_FN = 1 };
@@ -319,9 +319,10 @@ SSTE_API SSTE_HD float sste_fp8_max(sste_fp8_format f) {
  *   e.g.      E4M3FN 1.1875 lies midway between 1.125 (0x39) and 1.25 (0x3A):
  *             0x3A
  *   ROUNDED-ONCE and BITWISE, by integers only, so flush-to-zero and the
- *   rounding mode do not matter. Relative error at most 2^-(M+1) in the normal
- *   range, absolute error at most 2^(-B-M) below it. Never fails.
- *   Source: OCP 8-bit Floating Point Specification 1.0, sec. 5.             */
+ *   rounding mode do not matter. Relative error at most 2^-(M+1) from the
+ *   smallest normal number to the largest, absolute error at most 2^(-B-M)
+ *   below. Never fails.
+ *   Source: OCP 8-bit Floating Point Specification 1.0.                     */
 SSTE_API SSTE_HD uint8_t sste_fp8_encode(sste_fp8_format f, float x) {
   const int M = f.mantissa_bits, max_code = sste_priv_fp8_max_code(f);
   const uint32_t magnitude = sste_priv_magnitude(x);
@@ -359,7 +360,7 @@ SSTE_API SSTE_HD float sste_fp8_round(sste_fp8_format f, float x) {
  *   f         one of the formats above
  *   amax      the largest magnitude of the tensor; its sign is ignored
  *   specials  amax of 0, infinity or NaN gives 1; a quotient beyond FLT_MAX
- *             gives FLT_MAX. The result is always finite and positive.
+ *             gives FLT_MAX. Finite and positive for the formats above.
  *   e.g.      E4M3FN, amax 2 -> 224
  *   BITWISE (one float division).
  *   Source: S-STE's FP8 simulation (448 / amax); the guards are those of
@@ -402,16 +403,15 @@ SSTE_API sste_status sste_fp8_tensor_amax(float *amax, const float *x,
 
 /* ---- 5. Tensors ---------------------------------------------------------- */
 
-/* A scale is a finite positive float: anything else would turn zeros to NaN. */
+/* A sound format, with room among the floats, and a finite positive scale: any
+ * other would turn zeros to NaN. */
 static inline sste_status sste_priv_fp8_check(sste_fp8_format f, float scale) {
   const uint32_t bits = sste_priv_bits(scale);
-  const int top = 1 << f.exponent_bits;
-  if (f.mantissa_bits < 1 || f.exponent_bits < 2 ||
-      f.exponent_bits + f.mantissa_bits != 7)
-    return SSTE_ERR_VALUE;
+  const int E = f.exponent_bits;
+  if (E < 2 || E > 6 || f.mantissa_bits != 7 - E) return SSTE_ERR_VALUE;
   if (f.specials != SSTE_FP8_IEEE && f.specials != SSTE_FP8_FN)
     return SSTE_ERR_VALUE;
-  if (f.bias < top - 127 || f.bias > 100) return SSTE_ERR_VALUE;
+  if (f.bias < (1 << E) - 127 || f.bias > 100) return SSTE_ERR_VALUE;
   return bits == 0 || bits >= SSTE_PRIV_INF ? SSTE_ERR_VALUE : SSTE_OK;
 }
 
@@ -461,7 +461,7 @@ SSTE_API sste_status sste_fp8_tensor_encode(uint8_t *code, size_t ldc,
  *             values as they are, as an FP8 product takes them
  *   specials  NaN codes give 0x7FC00000, infinities stay infinite
  *   e.g.      E4M3FN, scale 224: {0x7E, 0xF6, 0x26} -> {2, -1, 0.000976...}
- *   BITWISE: one float division per element. Overwrites x.
+ *   BITWISE: each value is one rounded quotient. Overwrites x.
  *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (scale or format).            */
 SSTE_API sste_status sste_fp8_tensor_decode(float *x, size_t ldx,
                                             const uint8_t *code, size_t ldc,

@@ -64,13 +64,11 @@ static int lesson(const float a[4]) {
 }
 
 int main(void) {
-  const float even[4] = {1, 2, 3, 4}; /* nobody is certain to survive */
-  const float steep[4] = {-1, 9, 1,
-                          1}; /* 9 outweighs the rest: kept, as it is */
+  const float even[4] = {1, 2, 3, 4};   /* nobody is certain to survive */
+  const float steep[4] = {-1, 9, 1, 1}; /* 9 outweighs the rest and is kept */
   const int good = lesson(even) & lesson(steep);
-  printf(
-      "Magnitude pruning gives {0, 0, 3, 4} for the first group, always: a "
-      "bias of {-1, -2, 0, 0}.\n");
+  printf("Magnitude pruning gives {0, 0, 3, 4} for the first group, always:\n");
+  printf("a bias of {-1, -2, 0, 0}. ");
   printf(good ? "Every mean is its group.\n" : "WRONG: a mean is off.\n");
   return good ? 0 : 1;
 }

@@ -173,17 +173,13 @@ static inline slow_cells slow_lay_out(const float a[4], double tau) {
 
 /* The pair at k: the first cell that point 0 does not pass, the next one that
  * point 1 does not pass, else the last cell left. But an element above tau has
- * probability 1: should rounding carry both points past it, or a tiny cell
- * crowd it out, it still takes the second place, or the first if that is free.
- */
+ * probability 1: it is not passed, wherever rounding puts the points.       */
 static inline int slow_pair(const slow_cells *c, uint32_t k, int *fallback) {
   int j, first = -1, second = -1;
   for (j = 0; j < c->n && first < 0; ++j)
     if (k < c->reach[j][0] || c->sure[j]) first = j;
   for (; j < c->n && second < 0; ++j)
-    if (k < c->reach[j][1]) second = j;
-  for (j = first + 1; j < c->n; ++j)
-    if (c->sure[j]) second = j;
+    if (k < c->reach[j][1] || c->sure[j]) second = j;
   if (second < 0) {
     second = first == c->n - 1 ? c->n - 2 : c->n - 1;
     *fallback = 1;
