@@ -34,7 +34,7 @@
  * group and of one 32-bit word, and the word depends on (seed, tensor, step,
  * position) alone, never on tiling, threads, ranks or device. What is
  * STATISTICAL is the mean: over the 2^23 equally likely u it equals a to within
- * 2^-22 max(|a_i|, tau), which a test shows by enumerating them all.
+ * 2^-21 max(|a_i|, tau), which a test shows by enumerating them all.
  *
  * Stands alone: copy this one file. Matrices are row-major with a leading
  * dimension (ld, the distance between rows in elements). Nothing is allocated,
@@ -289,6 +289,7 @@ typedef struct sste_priv_mvue_group {
   float b[4];   /* |a_i| * unit */
   float tau;    /* min(S/2, S - max), in the same unit */
   float unit;   /* 1; 1/4 where sums or survivors would overflow */
+  int top;      /* the largest magnitude, the lower index of equal ones */
   int nonzeros; /* how many; -0 is a zero */
   int lost;     /* a NaN, or two infinities: no estimate exists */
 } sste_priv_mvue_group;
@@ -298,9 +299,10 @@ SSTE_HD static inline sste_priv_mvue_group sste_priv_mvue_measure_in(
   sste_priv_mvue_group g;
   uint32_t largest = 0;
   float half, rest[4];
-  int i, top = 0, infinities = 0;
+  int i, infinities = 0;
 
   g.unit = unit;
+  g.top = 0;
   g.nonzeros = 0;
   for (i = 0; i < 4; ++i) {
     const uint32_t m = sste_priv_magnitude(a[i]);
@@ -309,13 +311,13 @@ SSTE_HD static inline sste_priv_mvue_group sste_priv_mvue_measure_in(
     infinities += m == SSTE_PRIV_INF;
     if (m > largest) {
       largest = m;
-      top = i;
+      g.top = i;
     }
   }
   g.lost = infinities > 1 || largest == SSTE_PRIV_NAN;
   /* S - max is summed from the others: a difference would cancel, and a zero in
    * place of a small tau would turn a dominant element into NaN. */
-  for (i = 0; i < 4; ++i) rest[i] = i == top ? 0.0f : g.b[i];
+  for (i = 0; i < 4; ++i) rest[i] = i == g.top ? 0.0f : g.b[i];
   half = 0.5f * ((g.b[0] + g.b[1]) + (g.b[2] + g.b[3]));
   g.tau = (rest[0] + rest[1]) + (rest[2] + rest[3]);
   if (half < g.tau) g.tau = half;
@@ -345,7 +347,8 @@ SSTE_HD static inline int sste_priv_mvue_is_top(const float *a, int size,
 
 /* sste_mvue24_group_prob - the probability that each of four survives:
  *     p_i = min(|a_i|, tau) / tau,    tau = min(S/2, S - max |a_i|)
- *   p         receives four values in [0, 1]; they add up to min(2, non-zeros)
+ *   p         receives four values in [0, 1]; they add up to min(2, non-zeros),
+ *             to within 2^-21 unless tau is subnormal
  *   a         the group
  *   specials  up to two non-zeros: 1 for each, 0 for the zeros; one infinity: 1
  *             for it, and the others share 1; a NaN or two infinities: 1 for
@@ -390,21 +393,25 @@ SSTE_HD static inline float sste_priv_mvue_survivor(float a, float magnitude) {
  *   out       receives the sample; may be a itself
  *   a         the group
  *   word      32 uniform bits; the lowest 9 are not used
- *   ties      cells are half-open: a point on a boundary belongs to the next
- *   specials  always min(2, non-zeros) survivors, everything else is +0: up to
- *             two non-zeros come back as they are, and should rounding leave
- *             the second point beyond the last cell, the last unused non-zero
- *             is taken; one infinity is kept; a NaN or two infinities: the two
- *             largest magnitudes become 0x7FC00000; a survivor beyond FLT_MAX
- *             is an infinity
+ *   ties      cells are half-open: a point on a boundary belongs to the next.
+ *             Rounding never decides who is certain: the largest magnitude, if
+ *             it reaches tau, is kept wherever the points fall, and should the
+ *             second point lie beyond the last cell, the last unused non-zero
+ *             is taken
+ *   specials  min(2, non-zeros) survivors, everything else is +0; up to two
+ *             non-zeros come back as they are; one infinity is kept; a NaN or
+ *             two infinities: the two largest magnitudes become 0x7FC00000; a
+ *             survivor beyond FLT_MAX is an infinity
  *   e.g.      {1, 2, 3, 4}, word 0x80000000 (u = 0.5) -> {0, 5, 0, 5}
  *   BITWISE; the mean over all words is STATISTICAL: a to within
- *   2^-22 max(|a_i|, tau). Overwrites out. Never fails.                     */
+ *   2^-21 max(|a_i|, tau), and 2^-147 more where tau is subnormal.
+ *   Overwrites out. Never fails.                                            */
 SSTE_API SSTE_HD void sste_mvue24_group_draw(float out[4], const float a[4],
                                              uint32_t word) {
   const sste_priv_mvue_group g = sste_priv_mvue_measure(a);
   const float u = sste_priv_mvue_uniform(word);
   float point[2], end = 0.0f, value[4];
+  const int certain = g.b[g.top] >= g.tau ? g.top : -1; /* p = 1 */
   int i, found = 0, kept[2] = {-1, -1};
 
   point[0] = u * g.tau;
@@ -412,7 +419,7 @@ SSTE_API SSTE_HD void sste_mvue24_group_draw(float out[4], const float a[4],
   for (i = 0; i < 4; ++i) {
     if (g.b[i] == 0.0f) continue;
     end += g.b[i] < g.tau ? g.b[i] : g.tau;
-    if (found < 2 && point[found] < end) kept[found++] = i;
+    if (found < 2 && (point[found] < end || i == certain)) kept[found++] = i;
   }
   for (i = 3; i >= 0 && found < 2; --i)
     if (g.b[i] != 0.0f && i != kept[0]) kept[found++] = i;
@@ -467,8 +474,9 @@ SSTE_API SSTE_HD void sste_mvue12_group_prob(double p[2], const float a[2]) {
  *             infinities: the larger magnitude (index 0 wins ties) becomes
  *             0x7FC00000; a survivor beyond FLT_MAX is an infinity
  *   e.g.      {1, -3}, word 0x80000000 (u = 0.5): 2 >= 1 -> {0, -4}
- *   BITWISE; the mean over all words is STATISTICAL: a to within 2^-22 S.
- *   Total variance 2 |a_0| |a_1|. Overwrites out. Never fails.              */
+ *   BITWISE; the mean over all words is STATISTICAL: a to within 2^-22 S, and
+ *   2^-149 more where S is subnormal. Total variance 2 |a_0| |a_1|.
+ *   Overwrites out. Never fails.                                            */
 SSTE_API SSTE_HD void sste_mvue12_group_draw(float out[2], const float a[2],
                                              uint32_t word) {
   const uint32_t m0 = sste_priv_magnitude(a[0]);
@@ -519,7 +527,7 @@ static inline void sste_priv_mvue_quad(const sste_priv_mvue_view *v,
   for (k = 0; k < 4; ++k) {
     const size_t group = 4 * quad + (size_t)k, g = group - stream->group;
     float x[4];
-    if (group < stream->group || g >= v->groups) continue;
+    if (g >= v->groups) continue; /* as is a g below 0, which wraps round */
     for (i = 0; i < v->size; ++i)
       x[i] = v->a[r * v->pitch + (g * (size_t)v->size + (size_t)i) * v->stride];
     if (v->size == 4)
@@ -542,10 +550,10 @@ static inline sste_status sste_priv_mvue_tensor(
   sste_status s =
       sste_priv_unary(out, ldo, sizeof *out, a, lda, sizeof *a, rows, cols);
   if (s != SSTE_OK) return s;
+  if (rows == 0 || cols == 0) return SSTE_OK;
   if (stream == NULL) return SSTE_ERR_NULL;
   if (!down && axis != SSTE_ALONG_ROWS) return SSTE_ERR_VALUE;
   if ((down ? rows : cols) % (size_t)size != 0) return SSTE_ERR_SHAPE;
-  if (rows == 0 || cols == 0) return SSTE_OK;
 
   v.out = out;
   v.a = a;

@@ -140,13 +140,18 @@ typedef struct slow_cells {
   uint32_t reach[4][2]; /* the first k whose point 0 or 1 is past the cell */
 } slow_cells;
 
-static inline double slow_tau(const float a[4]) {
-  double b[4], half, rest;
+static inline int slow_top(const float a[4]) {
   int i, top = 0;
-  for (i = 0; i < 4; ++i) {
-    b[i] = fabs((double)a[i]);
-    if (b[i] > b[top]) top = i;
-  }
+  for (i = 1; i < 4; ++i)
+    if (fabs((double)a[i]) > fabs((double)a[top])) top = i;
+  return top;
+}
+
+static inline double slow_tau(const float a[4]) {
+  const int top = slow_top(a);
+  double b[4], half, rest;
+  int i;
+  for (i = 0; i < 4; ++i) b[i] = fabs((double)a[i]);
   half = 0.5 * slow_add(slow_add(b[0], b[1]), slow_add(b[2], b[3]));
   if (half > 0.0) half = nearbyint(half / slow_ulp(half)) * slow_ulp(half);
   rest = slow_add(b[top ^ 1], slow_add(b[top ^ 2], b[top ^ 3]));
@@ -163,7 +168,7 @@ static inline slow_cells slow_lay_out(const float a[4], double tau) {
     if (b == 0.0) continue;
     edge = slow_add(edge, b < tau ? b : tau);
     c.element[c.n] = i;
-    c.sure[c.n] = b > tau;
+    c.sure[c.n] = b >= tau && i == slow_top(a);
     c.reach[c.n][0] = slow_first(0, tau, edge);
     c.reach[c.n][1] = slow_first(1u << 23, tau, edge);
     ++c.n;
@@ -172,8 +177,9 @@ static inline slow_cells slow_lay_out(const float a[4], double tau) {
 }
 
 /* The pair at k: the first cell that point 0 does not pass, the next one that
- * point 1 does not pass, else the last cell left. But an element above tau has
- * probability 1: it is not passed, wherever rounding puts the points.       */
+ * point 1 does not pass, else the last cell left. But the largest, where it
+ * reaches tau, has probability 1: it is not passed, wherever rounding puts the
+ * points.                                                                  */
 static inline int slow_pair(const slow_cells *c, uint32_t k, int *fallback) {
   int j, first = -1, second = -1;
   for (j = 0; j < c->n && first < 0; ++j)
