@@ -220,6 +220,11 @@ SSTE_HD static inline uint32_t sste_priv_max(uint32_t a, uint32_t b) {
   return a > b ? a : b;
 }
 
+/* How a value is stored: a zero of either sign as +0, every NaN as the one. */
+SSTE_HD static inline float sste_priv_stored(float x) {
+  return sste_priv_magnitude(x) == 0 ? 0.0f : sste_priv_canonical(x);
+}
+
 /* sste_group_threshold - t(a), the second smallest of four magnitudes.
  *   a         the group
  *   ties      equal magnitudes count one each: (3, 2, 2, 2) has t = 2
@@ -277,9 +282,9 @@ SSTE_API SSTE_HD int sste_group_mask(const float a[4], sste_tie tie) {
  *   returns   1 if the group came out as NaN, else 0
  *   e.g.      (4, -3, 2, -1) -> (2, -1, 0, 0);  (3, 2, 2, 0) -> (1, 0, 0, 0)
  *   ROUNDED-ONCE and BITWISE: one float subtraction per kept entry.
- *   Overwrites out. Never fails. Idempotent, odd, |S(a)_i| <= |a_i|, and
- *   ||S(a) - S(b)||_inf <= 2 ||a - b||_inf. Source: S-STE, the soft threshold
- *   and its continuity theorem.                                             */
+ *   Overwrites out. Never fails. Idempotent, odd, |S(a)_i| <= |a_i|, and but
+ *   for the rounding ||S(a) - S(b)||_inf <= 2 ||a - b||_inf.
+ *   Source: S-STE, the soft threshold and its continuity theorem.           */
 SSTE_API SSTE_HD int sste_group_project(float out[4], const float a[4]) {
   const float t = sste_group_threshold(a);
   const uint32_t mt = sste_priv_magnitude(t);
@@ -320,7 +325,7 @@ SSTE_API sste_status sste_tensor_project(float *out, size_t ldo, const float *w,
   const sste_status s =
       sste_priv_unary(out, ldo, sizeof *out, w, ldw, sizeof *w, rows, cols);
   if (s != SSTE_OK) return s;
-  if (cols % 4 != 0) return SSTE_ERR_SHAPE;
+  if (rows != 0 && cols % 4 != 0) return SSTE_ERR_SHAPE;
   if (sste_priv_bits(beta) - 1u >= SSTE_PRIV_INF - 1u) return SSTE_ERR_VALUE;
   if (cols == 0) rows = 0;
   SSTE_OMP(parallel for schedule(static) reduction(+ : count))
@@ -331,11 +336,8 @@ SSTE_API sste_status sste_tensor_project(float *out, size_t ldo, const float *w,
     for (c = 0; c < cols; c += 4) {
       int i;
       count += (size_t)sste_group_project(to + c, from + c);
-      for (i = 0; i < 4; ++i) {
-        const float y = beta * to[c + (size_t)i];
-        to[c + (size_t)i] =
-            sste_priv_magnitude(y) == 0 ? 0.0f : sste_priv_canonical(y);
-      }
+      for (i = 0; i < 4; ++i)
+        to[c + (size_t)i] = sste_priv_stored(beta * to[c + (size_t)i]);
     }
   }
   if (nan_groups != NULL) *nan_groups = count;
@@ -358,10 +360,9 @@ SSTE_API sste_status sste_tensor_mask(uint8_t *mask, size_t ldm, const float *w,
   ptrdiff_t r;
   const sste_status s =
       sste_priv_unary(mask, ldm, sizeof *mask, w, ldw, sizeof *w, rows, cols);
-  if (s != SSTE_OK) return s;
+  if (s != SSTE_OK || rows == 0 || cols == 0) return s;
   if (cols % 4 != 0) return SSTE_ERR_SHAPE;
   if (tie != SSTE_TIE_LOWER && tie != SSTE_TIE_HIGHER) return SSTE_ERR_VALUE;
-  if (cols == 0) rows = 0;
   SSTE_OMP(parallel for schedule(static))
   for (r = 0; r < (ptrdiff_t)rows; ++r) {
     const float *from = w + (size_t)r * ldw;
@@ -503,15 +504,15 @@ static inline sste_priv_dots sste_priv_dots_all(const float *w, size_t ldw,
 }
 
 /* sste_tensor_beta - the scale of a tensor, beta = <W,S(W)> / <S(W),S(W)>.
- *   beta      receives the scale, at least 1
+ *   beta      receives the scale, between 1 and 2^24
  *   w         rows x cols floats, rows ldw apart; cols a multiple of 4
  *   e.g.      (4, -3, 2, -1) -> 2.2;  a large Gaussian tensor -> about 1.4837
  *   BITWISE: both sums in double over 4096-element blocks of the row-major
  *   order (the shape is written above sste_priv_dots), one double division,
  *   then rounded to float. Overwrites beta.
  *   Errors: NULL, SHAPE, SIZE; ZERO if the projection is 0 everywhere (an empty
- *   tensor, or equal magnitudes in every group); NONFINITE if W holds a NaN or
- *   an infinity, or beta passes FLT_MAX.
+ *   tensor, or one whose groups all have their three largest magnitudes equal);
+ *   NONFINITE if W holds a NaN or an infinity.
  *   Source: S-STE, the min-MSE scale. Compute it once, before training.     */
 SSTE_API sste_status sste_tensor_beta(float *beta, const float *w, size_t ldw,
                                       size_t rows, size_t cols) {
@@ -520,8 +521,8 @@ SSTE_API sste_status sste_tensor_beta(float *beta, const float *w, size_t ldw,
   const sste_status s = sste_priv_matrix(w, rows, cols, ldw, sizeof *w);
   if (s != SSTE_OK) return s;
   if (beta == NULL) return SSTE_ERR_NULL;
-  if (cols % 4 != 0) return SSTE_ERR_SHAPE;
   if (rows == 0 || cols == 0) return SSTE_ERR_ZERO;
+  if (cols % 4 != 0) return SSTE_ERR_SHAPE;
   d = sste_priv_dots_all(w, ldw, rows, cols);
   if (d.ss == 0.0) return SSTE_ERR_ZERO;
   b = (float)(d.ws / d.ss);
@@ -560,8 +561,7 @@ SSTE_API SSTE_HD int sste_group_compress(float values[2], const float a[4]) {
   for (i = 0; i < 4; ++i)
     if (mask >> i & 1) {
       nibble |= i << (2 * n);
-      values[n++] =
-          sste_priv_magnitude(a[i]) == 0 ? 0.0f : sste_priv_canonical(a[i]);
+      values[n++] = sste_priv_stored(a[i]);
     }
   return nibble;
 }
@@ -578,6 +578,7 @@ SSTE_API SSTE_HD sste_status sste_nibble_check(int nibble) {
  *   out       receives the group; untouched on an error
  *   values    the two kept values; may not overlap out
  *   nibble    their positions
+ *   specials  a -0 comes out as +0, a NaN as 0x7FC00000
  *   e.g.      (7, -2), 0xE -> (0, 0, 7, -2)
  *   BITWISE. Overwrites out. Errors: PATTERN for an illegal nibble.         */
 SSTE_API SSTE_HD sste_status sste_group_decompress(float out[4],
@@ -585,8 +586,8 @@ SSTE_API SSTE_HD sste_status sste_group_decompress(float out[4],
                                                    int nibble) {
   if (sste_nibble_check(nibble) != SSTE_OK) return SSTE_ERR_PATTERN;
   out[0] = out[1] = out[2] = out[3] = 0.0f;
-  out[nibble & 3] = values[0];
-  out[nibble >> 2] = values[1];
+  out[nibble & 3] = sste_priv_stored(values[0]);
+  out[nibble >> 2] = sste_priv_stored(values[1]);
   return SSTE_OK;
 }
 
@@ -602,7 +603,7 @@ SSTE_API sste_status sste_tensor_check(const float *w, size_t ldw, size_t rows,
                                        size_t *group) {
   size_t r, c;
   const sste_status s = sste_priv_matrix(w, rows, cols, ldw, sizeof *w);
-  if (s != SSTE_OK) return s;
+  if (s != SSTE_OK || rows == 0 || cols == 0) return s;
   if (cols % 4 != 0) return SSTE_ERR_SHAPE;
   for (r = 0; r < rows; ++r)
     for (c = 0; c < cols; c += 4) {
@@ -626,18 +627,17 @@ static inline int sste_priv_nibble(const uint8_t *meta_row, size_t g) {
 /* The bytes of one metadata row; an odd last group leaves half a byte. */
 static inline size_t sste_priv_meta_cols(size_t cols) { return (cols + 7) / 8; }
 
-/* A compressed matrix: its shape, both arrays, and every nibble. */
+/* A compressed matrix: both arrays, its shape, and every nibble. */
 static inline sste_status sste_priv_compressed(const float *values, size_t ldv,
                                                const uint8_t *meta, size_t ldm,
                                                size_t rows, size_t cols) {
   size_t r, g;
-  sste_status s;
-  if (cols % 4 != 0) return SSTE_ERR_SHAPE;
-  s = sste_priv_matrix(values, rows, cols / 2, ldv, sizeof *values);
+  sste_status s = sste_priv_matrix(values, rows, cols / 2, ldv, sizeof *values);
   if (s == SSTE_OK)
     s = sste_priv_matrix(meta, rows, sste_priv_meta_cols(cols), ldm,
                          sizeof *meta);
-  if (s != SSTE_OK) return s;
+  if (s != SSTE_OK || rows == 0 || cols == 0) return s;
+  if (cols % 4 != 0) return SSTE_ERR_SHAPE;
   for (r = 0; r < rows; ++r)
     for (g = 0; g < cols / 4; ++g)
       if (sste_nibble_check(sste_priv_nibble(meta + r * ldm, g)) != SSTE_OK)
@@ -665,7 +665,7 @@ SSTE_API sste_status sste_tensor_compress(float *values, size_t ldv,
   if (s == SSTE_OK)
     s = sste_priv_matrix(values, rows, cols / 2, ldv, sizeof *values);
   if (s == SSTE_OK) s = sste_priv_matrix(meta, rows, mcols, ldm, sizeof *meta);
-  if (s != SSTE_OK) return s;
+  if (s != SSTE_OK || rows == 0 || cols == 0) return s;
   if (sste_priv_overlap(values, rows, cols / 2, ldv, sizeof *values, w, rows,
                         cols, ldw, sizeof *w) ||
       sste_priv_overlap(meta, rows, mcols, ldm, 1, w, rows, cols, ldw,
@@ -673,7 +673,6 @@ SSTE_API sste_status sste_tensor_compress(float *values, size_t ldv,
       sste_priv_overlap(meta, rows, mcols, ldm, 1, values, rows, cols / 2, ldv,
                         sizeof *values))
     return SSTE_ERR_OVERLAP;
-  if (cols == 0) rows = 0;
   SSTE_OMP(parallel for schedule(static))
   for (r = 0; r < (ptrdiff_t)rows; ++r) {
     uint8_t *nibbles = meta + (size_t)r * ldm;
@@ -705,13 +704,12 @@ SSTE_API sste_status sste_tensor_decompress(float *out, size_t ldo,
   sste_status s = sste_priv_matrix(out, rows, cols, ldo, sizeof *out);
   if (s == SSTE_OK)
     s = sste_priv_compressed(values, ldv, meta, ldm, rows, cols);
-  if (s != SSTE_OK) return s;
+  if (s != SSTE_OK || rows == 0 || cols == 0) return s;
   if (sste_priv_overlap(out, rows, cols, ldo, sizeof *out, values, rows,
                         cols / 2, ldv, sizeof *values) ||
       sste_priv_overlap(out, rows, cols, ldo, sizeof *out, meta, rows,
                         sste_priv_meta_cols(cols), ldm, 1))
     return SSTE_ERR_OVERLAP;
-  if (cols == 0) rows = 0;
   SSTE_OMP(parallel for schedule(static))
   for (r = 0; r < (ptrdiff_t)rows; ++r) {
     size_t g;
@@ -955,8 +953,9 @@ static inline void sste_priv_compressed_tile(
  *   x         T x K floats, rows ldx apart
  *   values    N x K/2 floats, rows ldv apart; K a multiple of 4
  *   meta      N x ceil(K/8) bytes, rows ldm apart
- *   specials  as sste_product_forward, but a pruned weight is never multiplied,
- *             so an infinity in X that meets only pruned weights leaves no NaN
+ *   specials  as sste_product_forward, but an entry that no nibble names is not
+ *             multiplied, so an infinity in X leaves no NaN there; the +0 of an
+ *             empty place is
  *   e.g.      X = (1, 2, 3, 4), W = (0, 5, 0, 0) as (0, 5), 0x4: Z = 10
  *   ORDERED: kept terms in ascending k; for finite X the bits are those of
  *   sste_product_forward on the decompressed W. Overwrites z.

@@ -440,8 +440,7 @@ SSTE_API sste_status sste_fp8_tensor_encode(uint8_t *code, size_t ldc,
   sste_status s =
       sste_priv_unary(code, ldc, sizeof *code, x, ldx, sizeof *x, rows, cols);
   if (s == SSTE_OK) s = sste_priv_fp8_check(f, scale);
-  if (s != SSTE_OK) return s;
-  if (cols == 0) rows = 0;
+  if (s != SSTE_OK || rows == 0 || cols == 0) return s;
   SSTE_OMP(parallel for schedule(static))
   for (r = 0; r < (ptrdiff_t)rows; ++r) {
     const float *from = x + (size_t)r * ldx;
@@ -472,8 +471,7 @@ SSTE_API sste_status sste_fp8_tensor_decode(float *x, size_t ldx,
   sste_status s =
       sste_priv_unary(x, ldx, sizeof *x, code, ldc, sizeof *code, rows, cols);
   if (s == SSTE_OK) s = sste_priv_fp8_check(f, scale);
-  if (s != SSTE_OK) return s;
-  if (cols == 0) rows = 0;
+  if (s != SSTE_OK || rows == 0 || cols == 0) return s;
   sste_priv_fp8_values(value, f, scale);
   SSTE_OMP(parallel for schedule(static))
   for (r = 0; r < (ptrdiff_t)rows; ++r) {
@@ -502,8 +500,7 @@ SSTE_API sste_status sste_fp8_tensor_round(float *y, size_t ldy, const float *x,
   sste_status s =
       sste_priv_unary(y, ldy, sizeof *y, x, ldx, sizeof *x, rows, cols);
   if (s == SSTE_OK) s = sste_priv_fp8_check(f, scale);
-  if (s != SSTE_OK) return s;
-  if (cols == 0) rows = 0;
+  if (s != SSTE_OK || rows == 0 || cols == 0) return s;
   sste_priv_fp8_values(value, f, scale);
   SSTE_OMP(parallel for schedule(static))
   for (r = 0; r < (ptrdiff_t)rows; ++r) {
