@@ -1984,6 +1984,7 @@ static void test_empty(void **unused) {
   (void)unused;
   empty_case(0, 0);
   empty_case(0, 8);
+  empty_case(0, 6); /* no group is there to be incomplete */
   empty_case(3, 0);
   empty_case(0, SIZE_MAX / 8 * 8);
   empty_case(PTRDIFF_MAX, 0); /* a loop over the rows would never end */
