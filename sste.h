@@ -5,10 +5,10 @@
  *
  * A 2:4 sparse weight has at most two non-zeros in every four consecutive
  * entries, which sparse tensor cores multiply at twice the dense rate. Keeping
- * the two largest of each four jumps whenever two magnitudes swap places, and
- * training on a map with jumps does not descend. S-STE (Hu, Zhu, Chen, NeurIPS
- * 2024) subtracts the second SMALLEST magnitude t first, so that an entry
- * reaches zero before it is dropped, and the map is continuous:
+ * the two largest of each four jumps when the second and third largest swap
+ * places, and training on a map with jumps does not descend. S-STE (Hu, Zhu,
+ * Chen, NeurIPS 2024) subtracts the second SMALLEST magnitude t first, so that
+ * an entry reaches zero before it is dropped, and the map is continuous:
  *
  *     S(a)_i = sign(a_i) * max(|a_i| - t, 0),   t = second smallest of |a_i|
  *     W~     = beta * S(W),                     beta = <W,S(W)> / <S(W),S(W)>
@@ -37,7 +37,8 @@
  *                  count, CPU and GPU; compare with memcmp
  *   ROUNDED-ONCE   the exact real result, rounded once
  *   ORDERED        the same bits for any thread count; the summation order and
- *                  the error bound are given
+ *                  the error bound are given, for kernels that sum otherwise.
+ *                  The products here accumulate in double and are BITWISE, too
  * They assume round to nearest and gradual underflow (sste_self_check in
  * sste_train.h looks for both). A NaN that leaves is 0x7FC00000; a pruned entry
  * is +0, and a -0 that comes in is a zero like any other.
@@ -62,7 +63,7 @@
 #define SSTE_VERSION "0.1.0"
 
 /* SSTE_API: linkage of every public function. Define it empty in one .c file
- * to give the functions external linkage, for a shared object. */
+ * to export the functions from a shared object; callers bring prototypes. */
 #ifndef SSTE_API
 #define SSTE_API static inline
 #endif
@@ -115,8 +116,9 @@ typedef enum sste_status {
   SSTE_OK = 0,
   SSTE_ERR_NULL,      /* a pointer that is needed is null */
   SSTE_ERR_SHAPE,     /* a group is not full, or a stride too short */
-  SSTE_ERR_SIZE,      /* sizes overflow, or an index its counter */
-  SSTE_ERR_OVERLAP,   /* output and input share memory without being the same */
+  SSTE_ERR_SIZE,      /* sizes or an index overflow, or scratch is too small */
+  SSTE_ERR_OVERLAP,   /* an output's extent, first byte to last, meets another's
+                         without being the same matrix; so do column slices */
   SSTE_ERR_VALUE,     /* a scalar argument is outside its range */
   SSTE_ERR_ZERO,      /* the projection is zero everywhere: no scale exists */
   SSTE_ERR_NONFINITE, /* a result that must be finite is not */
@@ -129,8 +131,8 @@ SSTE_API const char *sste_status_text(sste_status status) {
     case SSTE_OK: return "ok";
     case SSTE_ERR_NULL: return "a needed pointer is null";
     case SSTE_ERR_SHAPE: return "a group is not full or a stride is too short";
-    case SSTE_ERR_SIZE: return "the sizes overflow";
-    case SSTE_ERR_OVERLAP: return "output and input overlap in part";
+    case SSTE_ERR_SIZE: return "sizes overflow, or scratch is too small";
+    case SSTE_ERR_OVERLAP: return "an output overlaps another matrix";
     case SSTE_ERR_VALUE: return "a scalar argument is out of range";
     case SSTE_ERR_ZERO: return "the projection is zero everywhere";
     case SSTE_ERR_NONFINITE: return "a result that must be finite is not";
@@ -308,12 +310,13 @@ SSTE_API SSTE_HD int sste_group_project(float out[4], const float a[4]) {
 /* ---- 2. Tensors ---------------------------------------------------------- */
 
 /* sste_tensor_project - W~ = beta * S(W), group by group along the rows.
- *   out       receives rows x cols floats, rows ldo apart; may be w itself
+ *   out       receives rows x cols floats, rows ldo apart; may be w itself,
+ *             with ldo = ldw
  *   w         rows x cols floats, rows ldw apart; cols a multiple of 4
  *   beta      finite and positive: sste_tensor_beta's, or 1 for S(W) alone
  *   nan_groups receives how many groups came out as NaN; may be null
- *   specials  per group as sste_group_project; a product that underflows to
- *             zero is +0
+ *   specials  per group as sste_group_project; a product beyond FLT_MAX is an
+ *             infinity, one that underflows to zero is +0
  *   e.g.      beta 2: (4, -3, 2, -1) -> (4, -2, 0, 0)
  *   BITWISE: fl(beta * S), S rounded first. Overwrites out.
  *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (beta). Source: S-STE, W~.    */
@@ -360,9 +363,9 @@ SSTE_API sste_status sste_tensor_mask(uint8_t *mask, size_t ldm, const float *w,
   ptrdiff_t r;
   const sste_status s =
       sste_priv_unary(mask, ldm, sizeof *mask, w, ldw, sizeof *w, rows, cols);
+  if (tie != SSTE_TIE_LOWER && tie != SSTE_TIE_HIGHER) return SSTE_ERR_VALUE;
   if (s != SSTE_OK || rows == 0 || cols == 0) return s;
   if (cols % 4 != 0) return SSTE_ERR_SHAPE;
-  if (tie != SSTE_TIE_LOWER && tie != SSTE_TIE_HIGHER) return SSTE_ERR_VALUE;
   SSTE_OMP(parallel for schedule(static))
   for (r = 0; r < (ptrdiff_t)rows; ++r) {
     const float *from = w + (size_t)r * ldw;
@@ -414,10 +417,7 @@ SSTE_API sste_status sste_mask_flip_rate(double *rate, size_t *flips,
 
 /* ---- 3. The scale beta --------------------------------------------------- */
 
-/* The two dot products, and the fixed shape of their sum: the elements in
- * row-major order, e = row * cols + col, in blocks of 4096; in a block, lane j
- * of 32 adds the elements with e mod 32 = j in order, and lanes fold in halves;
- * blocks fold in adjacent pairs, an odd one carried up. */
+/* Both dot products are summed in the shape that sste_tensor_beta states. */
 #define SSTE_PRIV_BLOCK 4096
 typedef struct sste_priv_dots {
   double ws, ss; /* <W,S> and <S,S> */
@@ -455,8 +455,8 @@ static inline sste_priv_dots sste_priv_dots_block(const float *w, size_t ldw,
   return d;
 }
 
-/* The pairwise sum of n >= 1 blocks from element `first` on. Splitting at the
- * largest power of two below n is folding adjacent pairs, written downwards. */
+/* The sum of n >= 1 blocks from element `first` on. Folding adjacent pairs until one
+ * is left means: split at the largest power of two below n. */
 static inline sste_priv_dots sste_priv_dots_tree(const float *w, size_t ldw,
                                                  size_t cols, size_t first,
                                                  size_t end, size_t n) {
@@ -476,8 +476,8 @@ static inline sste_priv_dots sste_priv_dots_tree(const float *w, size_t ldw,
   return left;
 }
 
-/* Whole subtrees of a power-of-two size go to the threads, at most 64 of them;
- * the top of the tree is folded by one. Tree and sum stay the same. */
+/* Threads sum chunks of 2^n blocks, which are subtrees of that same tree; its
+ * top, at most 64 parts, is folded in pairs by one thread. */
 static inline sste_priv_dots sste_priv_dots_all(const float *w, size_t ldw,
                                                 size_t rows, size_t cols) {
   const size_t end = rows * cols;
@@ -507,9 +507,11 @@ static inline sste_priv_dots sste_priv_dots_all(const float *w, size_t ldw,
  *   beta      receives the scale, between 1 and 2^24
  *   w         rows x cols floats, rows ldw apart; cols a multiple of 4
  *   e.g.      (4, -3, 2, -1) -> 2.2;  a large Gaussian tensor -> about 1.4837
- *   BITWISE: both sums in double over 4096-element blocks of the row-major
- *   order (the shape is written above sste_priv_dots), one double division,
- *   then rounded to float. Overwrites beta.
+ *   BITWISE: the elements e = row * cols + col form blocks of 4096; in a block,
+ *   lane j of 32 adds the products with e mod 32 = j in order, and lanes fold
+ *   in halves (16, 8, 4, 2, 1); blocks fold in adjacent pairs, an odd one
+ *   carried up. All in double; then one division, and one rounding to float.
+ *   Overwrites beta.
  *   Errors: NULL, SHAPE, SIZE; ZERO if the projection is 0 everywhere (an empty
  *   tensor, or one whose groups all have their three largest magnitudes equal);
  *   NONFINITE if W holds a NaN or an infinity.
@@ -855,8 +857,8 @@ static inline sste_status sste_priv_product_check(
  *   specials  as IEEE arithmetic has it, a zero times an infinity included; a
  *             NaN leaves as 0x7FC00000
  *   e.g.      X = (1, 2), W = (3, 4): Z = 11
- *   ORDERED: k ascending in one double per output, rounded once to float. As
- *   products of floats are exact in double, every IEEE build gives these bits.
+ *   ORDERED: k ascending in one double per output, rounded once to float; and
+ *   BITWISE, as products of floats are exact in double. Error bound above.
  *   Overwrites z. Errors: NULL, SHAPE, SIZE, OVERLAP.                       */
 SSTE_API sste_status sste_product_forward(float *z, size_t ldz, const float *x,
                                           size_t ldx, const float *w,
@@ -954,10 +956,10 @@ static inline void sste_priv_compressed_tile(
  *   values    N x K/2 floats, rows ldv apart; K a multiple of 4
  *   meta      N x ceil(K/8) bytes, rows ldm apart
  *   specials  as sste_product_forward, but an entry that no nibble names is not
- *             multiplied, so an infinity in X leaves no NaN there; the +0 of an
- *             empty place is
+ *             multiplied: an infinity or a NaN in X leaves no trace there.
+ *             The +0 of an empty place is named, and multiplied
  *   e.g.      X = (1, 2, 3, 4), W = (0, 5, 0, 0) as (0, 5), 0x4: Z = 10
- *   ORDERED: kept terms in ascending k; for finite X the bits are those of
+ *   ORDERED and BITWISE: kept terms in ascending k; for finite X the bits of
  *   sste_product_forward on the decompressed W. Overwrites z.
  *   Errors: NULL, SHAPE, SIZE, OVERLAP, PATTERN (an illegal nibble).        */
 SSTE_API sste_status sste_product_forward_compressed(

@@ -50,7 +50,7 @@
 #define SSTE_VERSION "0.1.0"
 
 /* SSTE_API: linkage of every public function. Define it empty in one .c file
- * to give the functions external linkage, for a shared object. */
+ * to export the functions from a shared object; callers bring prototypes. */
 #ifndef SSTE_API
 #define SSTE_API static inline
 #endif
@@ -103,8 +103,9 @@ typedef enum sste_status {
   SSTE_OK = 0,
   SSTE_ERR_NULL,      /* a pointer that is needed is null */
   SSTE_ERR_SHAPE,     /* a group is not full, or a stride too short */
-  SSTE_ERR_SIZE,      /* sizes overflow, or an index its counter */
-  SSTE_ERR_OVERLAP,   /* output and input share memory without being the same */
+  SSTE_ERR_SIZE,      /* sizes or an index overflow, or scratch is too small */
+  SSTE_ERR_OVERLAP,   /* an output's extent, first byte to last, meets another's
+                         without being the same matrix; so do column slices */
   SSTE_ERR_VALUE,     /* a scalar argument is outside its range */
   SSTE_ERR_ZERO,      /* the projection is zero everywhere: no scale exists */
   SSTE_ERR_NONFINITE, /* a result that must be finite is not */
@@ -117,8 +118,8 @@ SSTE_API const char *sste_status_text(sste_status status) {
     case SSTE_OK: return "ok";
     case SSTE_ERR_NULL: return "a needed pointer is null";
     case SSTE_ERR_SHAPE: return "a group is not full or a stride is too short";
-    case SSTE_ERR_SIZE: return "the sizes overflow";
-    case SSTE_ERR_OVERLAP: return "output and input overlap in part";
+    case SSTE_ERR_SIZE: return "sizes overflow, or scratch is too small";
+    case SSTE_ERR_OVERLAP: return "an output overlaps another matrix";
     case SSTE_ERR_VALUE: return "a scalar argument is out of range";
     case SSTE_ERR_ZERO: return "the projection is zero everywhere";
     case SSTE_ERR_NONFINITE: return "a result that must be finite is not";
@@ -312,7 +313,8 @@ SSTE_API SSTE_HD float sste_fp8_max(sste_fp8_format f) {
  *
  *   f         one of the formats above
  *   x         any float
- *   ties      to the even code: E4M3FN 0x7E is even, so 464 still gives 448
+ *   ties      to the even code (464, midway to the 480 that E4M3FN lacks, is
+ *             448 either way: it saturates)
  *   specials  beyond the largest finite value, infinity included: that value
  *             with the sign of x (as CUDA's SATFINITE); NaN: 0x7F; -0: 0x80;
  *             a negative number that rounds to zero: 0x80
@@ -360,7 +362,8 @@ SSTE_API SSTE_HD float sste_fp8_round(sste_fp8_format f, float x) {
  *   f         one of the formats above
  *   amax      the largest magnitude of the tensor; its sign is ignored
  *   specials  amax of 0, infinity or NaN gives 1; a quotient beyond FLT_MAX
- *             gives FLT_MAX. Finite and positive for the formats above.
+ *             gives FLT_MAX. Always finite and positive for a format that
+ *             the tensor functions accept.
  *   e.g.      E4M3FN, amax 2 -> 224
  *   BITWISE (one float division).
  *   Source: S-STE's FP8 simulation (448 / amax); the guards are those of
@@ -403,15 +406,16 @@ SSTE_API sste_status sste_fp8_tensor_amax(float *amax, const float *x,
 
 /* ---- 5. Tensors ---------------------------------------------------------- */
 
-/* A sound format, with room among the floats, and a finite positive scale: any
- * other would turn zeros to NaN. */
+/* A format whose values are normal floats, the largest 4 or more, so that
+ * sste_fp8_scale cannot underflow; and a scale that is finite and positive, as
+ * any other would turn zeros to NaN or flip signs. */
 static inline sste_status sste_priv_fp8_check(sste_fp8_format f, float scale) {
   const uint32_t bits = sste_priv_bits(scale);
   const int E = f.exponent_bits;
   if (E < 2 || E > 6 || f.mantissa_bits != 7 - E) return SSTE_ERR_VALUE;
   if (f.specials != SSTE_FP8_IEEE && f.specials != SSTE_FP8_FN)
     return SSTE_ERR_VALUE;
-  if (f.bias < (1 << E) - 127 || f.bias > 100) return SSTE_ERR_VALUE;
+  if (f.bias < (1 << E) - 127 || f.bias > (1 << E) - 4) return SSTE_ERR_VALUE;
   return bits == 0 || bits >= SSTE_PRIV_INF ? SSTE_ERR_VALUE : SSTE_OK;
 }
 
@@ -427,6 +431,7 @@ static inline void sste_priv_fp8_values(float value[256], sste_fp8_format f,
  *   code      receives rows x cols codes, rows ldc apart
  *   x         rows x cols floats, rows ldx apart; may not overlap code
  *   scale     finite and positive, usually sste_fp8_scale; 1 for none
+ *   f         one of the formats above, or another with E + M = 7
  *   specials  as sste_fp8_encode
  *   e.g.      E4M3FN, scale 224: {2, -1, 0.001} -> {0x7E, 0xF6, 0x26}
  *   BITWISE: one float product, then one rounding. Overwrites code.
@@ -458,6 +463,7 @@ SSTE_API sste_status sste_fp8_tensor_encode(uint8_t *code, size_t ldc,
  *   code      rows x cols codes, rows ldc apart; may not overlap x
  *   scale     the scale that the codes were made with; 1 leaves the decoded
  *             values as they are, as an FP8 product takes them
+ *   f         the format that the codes were made with
  *   specials  NaN codes give 0x7FC00000, infinities stay infinite
  *   e.g.      E4M3FN, scale 224: {0x7E, 0xF6, 0x26} -> {2, -1, 0.000976...}
  *   BITWISE: each value is one rounded quotient. Overwrites x.
@@ -488,6 +494,7 @@ SSTE_API sste_status sste_fp8_tensor_decode(float *x, size_t ldx,
  *   y         receives rows x cols floats, rows ldy apart; may be x itself
  *   x         rows x cols floats, rows ldx apart
  *   scale     finite and positive, usually sste_fp8_scale; 1 for none
+ *   f         as for sste_fp8_tensor_encode
  *   specials  as encode and decode
  *   e.g.      E4M3FN, scale 224: {2, -1, 0.3} -> {2, -1, 0.285714...}
  *   BITWISE: the bits of tensor_encode followed by tensor_decode. Overwrites y.

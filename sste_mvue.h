@@ -15,7 +15,8 @@
  *
  *     tau = min(S/2, S - max |a_i|),    w_i = min(|a_i|, tau),    p_i = w_i/tau
  *
- * and every survivor is sign(a_i) * max(|a_i|, tau). One uniform u draws both:
+ * and every survivor is sign(a_i) * max(|a_i|, tau). A group with at most two
+ * non-zeros stays as it is; for any other one uniform u draws both survivors:
  * lay the weights w_i end to end on a line of length 2 tau and keep the two
  * cells that u*tau and (1+u)*tau fall into. No cell is longer than tau, so the
  * two differ; each cell is hit with probability w_i/tau.
@@ -61,7 +62,7 @@
 #define SSTE_VERSION "0.1.0"
 
 /* SSTE_API: linkage of every public function. Define it empty in one .c file
- * to give the functions external linkage, for a shared object. */
+ * to export the functions from a shared object; callers bring prototypes. */
 #ifndef SSTE_API
 #define SSTE_API static inline
 #endif
@@ -114,8 +115,9 @@ typedef enum sste_status {
   SSTE_OK = 0,
   SSTE_ERR_NULL,      /* a pointer that is needed is null */
   SSTE_ERR_SHAPE,     /* a group is not full, or a stride too short */
-  SSTE_ERR_SIZE,      /* sizes overflow, or an index its counter */
-  SSTE_ERR_OVERLAP,   /* output and input share memory without being the same */
+  SSTE_ERR_SIZE,      /* sizes or an index overflow, or scratch is too small */
+  SSTE_ERR_OVERLAP,   /* an output's extent, first byte to last, meets another's
+                         without being the same matrix; so do column slices */
   SSTE_ERR_VALUE,     /* a scalar argument is outside its range */
   SSTE_ERR_ZERO,      /* the projection is zero everywhere: no scale exists */
   SSTE_ERR_NONFINITE, /* a result that must be finite is not */
@@ -128,8 +130,8 @@ SSTE_API const char *sste_status_text(sste_status status) {
     case SSTE_OK: return "ok";
     case SSTE_ERR_NULL: return "a needed pointer is null";
     case SSTE_ERR_SHAPE: return "a group is not full or a stride is too short";
-    case SSTE_ERR_SIZE: return "the sizes overflow";
-    case SSTE_ERR_OVERLAP: return "output and input overlap in part";
+    case SSTE_ERR_SIZE: return "sizes overflow, or scratch is too small";
+    case SSTE_ERR_OVERLAP: return "an output overlaps another matrix";
     case SSTE_ERR_VALUE: return "a scalar argument is out of range";
     case SSTE_ERR_ZERO: return "the projection is zero everywhere";
     case SSTE_ERR_NONFINITE: return "a result that must be finite is not";
@@ -353,7 +355,9 @@ SSTE_HD static inline int sste_priv_mvue_is_top(const float *a, int size,
  *   specials  up to two non-zeros: 1 for each, 0 for the zeros; one infinity: 1
  *             for it, and the others share 1; a NaN or two infinities: 1 for
  *             the two largest magnitudes (NaN is the largest, lower index wins
- *             ties), which the draw turns into NaN
+ *             ties), which the draw turns into NaN. A p may round to 1 for an
+ *             element that a draw can lose; only the largest, where it reaches
+ *             tau, is certain
  *   e.g.      {1, 2, 3, 4} -> {.2, .4, .6, .8};  {1, 1, 1, 9} -> {1/3, 1/3,
  *             1/3, 1};  {2, 0, 0, 0} -> {1, 0, 0, 0}
  *   BITWISE: S and S - max are float sums (0 + 1) + (2 + 3), in the second the
@@ -549,10 +553,9 @@ static inline sste_status sste_priv_mvue_tensor(
   ptrdiff_t k;
   sste_status s =
       sste_priv_unary(out, ldo, sizeof *out, a, lda, sizeof *a, rows, cols);
-  if (s != SSTE_OK) return s;
-  if (rows == 0 || cols == 0) return SSTE_OK;
-  if (stream == NULL) return SSTE_ERR_NULL;
   if (!down && axis != SSTE_ALONG_ROWS) return SSTE_ERR_VALUE;
+  if (s != SSTE_OK || rows == 0 || cols == 0) return s;
+  if (stream == NULL) return SSTE_ERR_NULL;
   if ((down ? rows : cols) % (size_t)size != 0) return SSTE_ERR_SHAPE;
 
   v.out = out;

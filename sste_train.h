@@ -12,7 +12,7 @@
  *     forward      Z  = Q(X) Q(W~)^T        W~, 2:4    K             E4M3FN
  *     input grad   dX = Q(dZ) Q(W~)         none       -             E5M2
  *     weight grad  dW = Q(MVUE(dZ))^T Q(X)  dZ, 2:4    T (tokens)    E5M2
- *     bias grad    db = column sums of dZ, neither pruned nor rounded
+ *     bias grad    db = column sums of dZ, neither sampled nor in FP8
  *
  * The gradient goes straight through: dW is taken with respect to W~ and given
  * to W unchanged, unmasked and not multiplied by beta, so that pruned weights
@@ -112,7 +112,10 @@ static inline int sste_priv_check_answers(void) {
  *   returns   0 if all is well, else a sum of SSTE_BROKEN_ values
  *   e.g.      after _MM_SET_FLUSH_ZERO_MODE(_MM_FLUSH_ZERO_ON):
  *             SSTE_BROKEN_SUBNORMALS
- *   It looks at the calling thread, compiled as your file is. Never fails.  */
+ *   It looks at the calling thread, with the flags of your file. Threads have
+ *   rounding modes of their own: with OpenMP call it in a parallel region, too.
+ *   Flags of nvcc that change device code alone cannot be seen from the host.
+ *   Never fails.                                                            */
 SSTE_API int sste_self_check(void) {
   return (sste_priv_check_rounding() ? SSTE_BROKEN_ROUNDING : 0) |
          (sste_priv_check_subnormals() ? SSTE_BROKEN_SUBNORMALS : 0) |
@@ -189,7 +192,7 @@ static inline sste_priv_scratch sste_priv_scratch_at(const sste_linear *layer,
 
 /* sste_linear_scratch_bytes - the scratch that forward and backward need.
  *   layer     an initialised layer
- *   T         tokens of a micro-batch; less scratch is never needed for fewer
+ *   T         tokens of a micro-batch; fewer tokens never need more
  *   returns   bytes; SIZE_MAX if the sizes overflow
  *   e.g.      N = 8, K = 4, T = 4: 4 * (32 + 16 + 32) + 32 + 8 = 360
  *   The same for any number of threads. Never fails.                        */
@@ -209,7 +212,7 @@ SSTE_API size_t sste_linear_scratch_bytes(const sste_linear *layer, size_t T) {
 static inline sste_status sste_priv_linear_check(const sste_linear *layer,
                                                  size_t T, const void *scratch,
                                                  size_t scratch_bytes) {
-  if (layer == NULL) return SSTE_ERR_NULL;
+  if (layer == NULL || scratch == NULL) return SSTE_ERR_NULL;
   if (layer->in_features % 4 != 0) return SSTE_ERR_SHAPE;
   if (sste_priv_bits(layer->beta) - 1u >= SSTE_PRIV_INF - 1u ||
       sste_priv_fp8_check(layer->forward_format, 1.0f) != SSTE_OK ||
@@ -282,7 +285,7 @@ static inline sste_status sste_priv_quantise(float *q, float *scale,
 
 /* y = fl(y / (scale_a * scale_b)), then fl(y + bias). The product of the scales
  * is exact in double and cannot overflow there.
- * DEVIATION: the official code forms it in float, where it can. */
+ * DEVIATION: the official code forms it in float, where it can overflow. */
 static inline void sste_priv_unscale(float *y, size_t ldy, size_t rows,
                                      size_t cols, float scale_a, float scale_b,
                                      const float *bias) {
@@ -307,19 +310,23 @@ static inline void sste_priv_unscale(float *y, size_t ldy, size_t rows,
  *     s_x = max / amax|X|,  s_w = max / amax|W~|
  *     Z = fl( fl(sum_k q(X s_x) q(W~ s_w)) / (s_x s_w) ) + b
  *   layer     the layer
- *   z         receives T x N floats, rows ldz apart; overlaps no input
+ *   z         receives T x N floats, rows ldz apart; overlaps nothing else
  *   x         T x K floats, rows ldx apart
  *   w         N x K floats, rows ldw apart: the dense weights as they are now
  *   bias      N floats, or null for none
  *   T         tokens; the amax of X is over these T rows
- *   scratch   at least sste_linear_scratch_bytes(layer, T), aligned for float,
- *             apart from everything else
- *   specials  as sste_tensor_project, sste_fp8_encode (infinities saturate, a
- *             NaN poisons its row) and sste_product_forward_compressed
+ *   scratch   at least sste_linear_scratch_bytes(layer, T) bytes, aligned for
+ *             float; overlaps nothing else
+ *   specials  A NaN in X makes the NaNs of its row of Z, wherever a kept weight
+ *             meets it; a NaN in W those of its column. With FP8, infinities
+ *             saturate, and an operand that holds a NaN or an infinity, or is
+ *             all zero, has no amax: its scale is 1 (sste_fp8_scale), and its
+ *             other entries saturate or vanish as they happen to lie
  *   e.g.      w = (4, -3, 2, -1), FP8 off, x = (1, 1, 1, 1): W~ = (4.4, -2.2,
  *             0, 0), Z = 2.2
- *   ORDERED: k ascending in double, rounded once, then one division and one
- *   addition; the bits do not depend on the number of threads. Overwrites z.
+ *   ORDERED and BITWISE, as sste_product_forward, then one division and one
+ *   addition, each rounded once. Beside the error bound stated there, Z carries
+ *   the errors of the FP8 roundings. Overwrites z.
  *   Errors: NULL, SHAPE, SIZE (also: too little scratch), OVERLAP, VALUE (a
  *   field of the layer, or scratch not aligned).
  *   Source: S-STE, the forward product and its FP8 simulation.              */
@@ -450,24 +457,24 @@ static inline sste_status sste_priv_weight_grad(
  *   layer     the layer
  *   dx        receives T x K floats, rows lddx apart; null to leave it out
  *   dw        receives N x K floats, rows lddw apart; null to leave it out
- *   db        receives N floats; null to leave it out
+ *   db        receives N floats; null to leave it out. No output overlaps
+ *             anything else
  *   dz        T x N floats, rows lddz apart: the gradient of the loss by Z
- *   x, w      what forward was given
+ *   x, w      what forward was given; needed whichever gradients are asked for
  *   T         tokens; a multiple of 4 if dw is wanted and MVUE is on. The amax
  *             of dZ, MVUE(dZ) and X are over these T rows
- *   stream    the random bits of MVUE; not read (may be null) without it. Its
- *             run is the out-feature and its group four tokens: give a later
- *             part of a batch the group it starts at
- *   scratch   as for forward; no output may overlap an input or another output
- *   specials  as the functions it is made of
+ *   stream    the random bits of MVUE; not read (may be null) without it. Run n
+ *             is out-feature n, group g is tokens 4g to 4g + 3: for the part of
+ *             a batch that starts at token t, set stream->group to t / 4
+ *   scratch   as for forward
+ *   specials  as forward and the functions it is made of
  *   e.g.      FP8 and MVUE off, x = (1, 2, 3, 4), dz = 1: dW = (1, 2, 3, 4),
  *             also where W~ is zero
- *   ORDERED: each sum ascending in double, rounded once, then one division; the
- *   bits do not depend on the number of threads. E[dW] over the draws is
- *   STATISTICAL, and exact only without FP8, whose rounding after the draw is
- *   to nearest. Overwrites dx, dw and db.
- *   Errors: NULL, SHAPE, SIZE (also: too little scratch), OVERLAP, VALUE (a
- *   field of the layer, or scratch not aligned).
+ *   ORDERED and BITWISE, as the products, then one division, rounded once.
+ *   E[dW] over the draws is STATISTICAL, and is the dense dW only without FP8,
+ *   which rounds to nearest after the draw. Overwrites dx, dw and db.
+ *   Errors: NULL, SHAPE, SIZE (also: too little scratch, or a stream past its
+ *   counter), OVERLAP, VALUE (a field of the layer, or scratch not aligned).
  *   Source: S-STE, the backward products and straight-through estimator.    */
 SSTE_API sste_status sste_linear_backward(
     const sste_linear *layer, float *dx, size_t lddx, float *dw, size_t lddw,

@@ -874,9 +874,9 @@ static void bad_formats_are_refused(void **state) {
 
 /* The last scale and descriptor on the right side of each limit. */
 static void limits_are_allowed(void **state) {
-  static const int good[][4] = {{4, 3, -111, 1}, {4, 3, 100, 1},
-                                {2, 5, -123, 0}, {6, 1, 100, 0},
-                                {6, 1, -63, 1},  {2, 5, 100, 1}};
+  static const int good[][4] = {{4, 3, -111, 1}, {4, 3, 12, 1},
+                                {2, 5, -123, 0}, {6, 1, 60, 0},
+                                {6, 1, -63, 1},  {2, 5, 0, 0}};
   float x = 1.0f, y;
   size_t i;
   (void)state;
@@ -885,6 +885,8 @@ static void limits_are_allowed(void **state) {
         descriptor(good[i][0], good[i][1], good[i][2], good[i][3]);
     assert_int_equal(sste_fp8_tensor_round(&y, 1, &x, 1, 1, 1, 1, f), SSTE_OK);
     assert_same_float(y, sste_fp8_round(f, x));
+    assert_true(sste_fp8_scale(f, FLT_MAX) >= FLT_MIN); /* never 0 */
+    assert_true(sste_fp8_scale(f, 0x1p-149f) <= FLT_MAX);
   }
   for (i = 0; i < 2; ++i)
     assert_int_equal(
