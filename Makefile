@@ -38,7 +38,7 @@ need_header = printf '\#include <$(1)>\n' | $(CC) -E -include stdarg.h \
 .SECONDARY:
 
 help: ## list what can be run
-	@grep -hE '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 16
 
 # ---- Programs ----------------------------------------------------------------
 
@@ -48,7 +48,7 @@ build/examples/%: examples/%.c $(HEADERS)
 	$(CC) $(STRICT) $(FAST) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LDLIBS) -lm
 
 demo: build/examples/pretrain ## train a transformer dense and by S-STE, compare
-	@sh examples/demo.sh $(STEPS) $(TEXT)
+	@sh examples/demo.sh $(STEPS) "$(TEXT)"
 
 examples: $(LESSONS) ## run the four lessons
 	@for lesson in $(LESSONS); do echo "== $$lesson"; $$lesson || exit 1; done

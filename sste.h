@@ -455,8 +455,8 @@ static inline sste_priv_dots sste_priv_dots_block(const float *w, size_t ldw,
   return d;
 }
 
-/* The sum of n >= 1 blocks from element `first` on. Folding adjacent pairs until one
- * is left means: split at the largest power of two below n. */
+/* The sum of n >= 1 blocks from element `first` on. Folding adjacent pairs
+ * until one is left is splitting at the largest power of two below n. */
 static inline sste_priv_dots sste_priv_dots_tree(const float *w, size_t ldw,
                                                  size_t cols, size_t first,
                                                  size_t end, size_t n) {

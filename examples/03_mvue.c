@@ -6,8 +6,6 @@
  * Keeping the two largest of four errs in the same direction every time, and
  * over many steps the error adds up. A draw keeps two at random and enlarges
  * them, so that its errors cancel. It consumes 23 random bits: we try them all.
- *
- *   cc -std=c99 -O2 -I. examples/03_mvue.c -lm && ./a.out
  */
 #include <math.h>
 #include <stdint.h>

@@ -31,8 +31,8 @@ static uint32_t bits_of(float x) {
 static uint8_t fast_encode(float y, float (*nearest)(float)) {
   const float m = fminf(fabsf(y), 448.0f);
   const uint32_t sign = bits_of(y) >> 31 << 7, field = bits_of(m) >> 23;
-  const uint32_t e = field > 121 ? field : 121; /* 121: exponent of 2^-6 */
-  const float units = ldexpf(m, 130 - (int)e);
+  const uint32_t e = field > 121 ? field : 121;    /* 121: exponent of 2^-6 */
+  const float units = ldexpf(m, 127 + 3 - (int)e); /* 3 mantissa bits */
   return (uint8_t)(sign + ((e - 121) << 3) + (uint32_t)nearest(units));
 }
 
@@ -107,8 +107,9 @@ static int trial(const char *name, float (*nearest)(float)) {
       const uint8_t expected = sste_fp8_encode(f, y);
       const double got = (double)sste_fp8_decode(f, code[i]);
       const double want = (double)sste_fp8_decode(f, expected);
-      const int kind = evidence((double)y, got, want);
+      int kind;
       if (code[i] == expected) continue;
+      kind = evidence((double)y, got, want);
       verdict = count == 0 || verdict == kind ? kind : UNKNOWN;
       if (++count > 6) continue;
       printf("%5d.%d  %08X %13.8g  %02X %12.9g  %02X %12.9g\n", n, i,

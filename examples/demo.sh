@@ -26,19 +26,22 @@ cat "$out/dense.txt" "$out/s-ste.txt" | awk '
   }
   /^result:/ {
     if (!dense) dense = $5
-    printf "%-8s%18.4f%11.2f%%%13.2f%%%18s%7d s\n", $3, $5,
-      100 * ($5 / dense - 1), $8, $11, $13
+    gap = lines ? sprintf("%+.2f%%", 100 * ($5 / dense - 1)) : "-"
+    printf "%-8s%18.4f%12s%11.2f%%%18s%7d s\n", $3, $5, gap, $8, $11, $13
     lines++
   }
   END { exit lines != 2 }'
 echo
 echo "Every step of both runs: $out/dense.csv, $out/s-ste.csv"
 if command -v gnuplot >/dev/null; then
-  gnuplot -e "
-    set datafile separator ','; set key top right; set grid
-    set terminal svg size 800,400; set output '$out/demo.svg'
-    set xlabel 'step'; set ylabel 'validation bits per byte'
-    plot '$out/dense.csv' using 1:5 with linespoints title 'dense', \
-         '$out/s-ste.csv' using 1:5 with linespoints title 'S-STE'"
-  echo "As a picture: $out/demo.svg"
+  gnuplot <<END && echo "As a picture: $out/demo.svg"
+set datafile separator ','
+set terminal svg size 800,400 background 'white'
+set output '$out/demo.svg'
+set grid
+set xlabel 'step'
+set ylabel 'validation bits per byte'
+plot '$out/dense.csv' using 1:5 with linespoints title 'dense', \\
+     '$out/s-ste.csv' using 1:5 with linespoints title 'S-STE'
+END
 fi

@@ -17,11 +17,13 @@
  *
  * Letters: C width, T context, B batch; a matrix of activations has one row per
  * token, so B*T rows. Forward functions overwrite; what adds says so.       */
-#define _POSIX_C_SOURCE 200809L
+#define _XOPEN_SOURCE 700
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <math.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,12 +35,15 @@
 
 enum { BYTES = 256 };
 
+/* Whether the cursor stands behind a progress line. */
+static int line_is_open = 0;
+
 /* Bad input, or a file that cannot be read or written: one line, status 2. */
 static void die(const char *format, ...) {
   va_list args;
   va_start(args, format);
   fflush(stdout);
-  fprintf(stderr, "pretrain: ");
+  fprintf(stderr, "%spretrain: ", line_is_open ? "\n" : "");
   vfprintf(stderr, format, args);
   fprintf(stderr, "\n");
   va_end(args);
@@ -82,19 +87,23 @@ static const char usage[] =
     "  --seed N              weights, batches and draws         (1)\n"
     "  --layers N            blocks                             (4)\n"
     "  --heads N             attention heads                    (4)\n"
-    "  --width N             model width, a multiple of 4       (128)\n"
+    "  --width N             model width                        (128)\n"
     "  --context N           bytes of context                   (128)\n"
     "  --batch N             contexts per step                  (8)\n"
-    "  --csv FILE            write step, loss, lr, flip_rate, val_bpb there\n"
+    "  --csv FILE            write every step's measures there\n"
     "  --checkpoint FILE     write the model there (pretrain-METHOD.ckpt)\n"
     "  --help                this text\n"
     "\n"
-    "OMP_NUM_THREADS sets the threads; the losses do not depend on it.\n"
-    "Exit status: 0 trained, 1 the loss diverged, 2 bad input or a file "
-    "error.\n";
+    "The width must be a multiple of 4 and of the heads, batch x context a\n"
+    "multiple of 4, and FILE ten times as long as a context and a byte.\n"
+    "Losses and validation are in bits per byte; the flip rate is the share "
+    "of\n"
+    "FFN mask entries that a step changes (for dense: of a virtual mask).\n"
+    "OMP_NUM_THREADS sets the threads; no result depends on it.\n"
+    "Exit status: 0 trained, 1 diverged, 2 bad input or a file error.\n";
 
 static const char *given(const char *name, const char *text) {
-  if (text == NULL) die("%s wants a value", name);
+  if (text == NULL || *text == '\0') die("%s wants a value", name);
   return text;
 }
 
@@ -115,7 +124,7 @@ static double positive(const char *name, const char *text) {
   char *end;
   const double value = strtod(given(name, text), &end);
   if (end == text || *end != '\0' || !(value > 0.0) || value > 1e6)
-    die("%s wants a positive number, not '%s'", name, text);
+    die("%s wants a number above 0 and up to 1000000, not '%s'", name, text);
   return value;
 }
 
@@ -162,7 +171,17 @@ static int set_option(options *o, const char *name, const char *value) {
 }
 
 static options parse(int argc, char **argv) {
-  options o = {NULL, NULL, NULL, 1, 1, 1, 600, 1, 4, 4, 128, 128, 8, 1e-3};
+  options o = {.sparse = 1,
+               .fp8 = 1,
+               .mvue = 1,
+               .steps = 600,
+               .seed = 1,
+               .layers = 4,
+               .heads = 4,
+               .width = 128,
+               .context = 128,
+               .batch = 8,
+               .lr = 1e-3};
   int i;
   for (i = 1; i < argc; ++i) {
     if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
@@ -183,7 +202,7 @@ static options parse(int argc, char **argv) {
   if (o.width % o.heads != 0)
     die("--width %ld does not divide into --heads %ld", o.width, o.heads);
   if (o.batch * o.context % 4 != 0)
-    die("--batch x --context is %ld tokens, but MVUE needs a multiple of 4",
+    die("--batch x --context is %ld tokens, no multiple of 4",
         o.batch * o.context);
   if (o.checkpoint == NULL)
     o.checkpoint = o.sparse ? "pretrain-s-ste.ckpt" : "pretrain-dense.ckpt";
@@ -212,6 +231,7 @@ static void text_add(text *t, const char *path) {
     got = fread(t->bytes + t->train, 1, size, f);
     t->train += got;
     if (ferror(f)) die("cannot read %s: %s", path, strerror(errno));
+    if (t->train > (size_t)1 << 31) die("%s has more than 2 GiB", path);
     if (got < size) break;
   }
   fclose(f);
@@ -222,14 +242,14 @@ static void text_of_project(text *t) {
   static const char *const patterns[] = {"sste*.h", "README.md", "tests/*.c",
                                          "tests/*.h", "examples/*.c"};
   size_t p, i;
+  if (access("sste_train.h", R_OK) != 0)
+    die("no FILE given, and the project's own text is not in this folder");
   for (p = 0; p < sizeof patterns / sizeof patterns[0]; ++p) {
     glob_t found;
     if (glob(patterns[p], 0, NULL, &found) == 0)
       for (i = 0; i < found.gl_pathc; ++i) text_add(t, found.gl_pathv[i]);
     globfree(&found);
   }
-  if (t->train == 0)
-    die("no FILE given, and the project's own text is not in this folder");
 }
 
 static text text_open(const options *o) {
@@ -355,13 +375,13 @@ static void norm_backward(float *dx, float *dgain, const float *dy,
   ptrdiff_t i;
   SSTE_OMP(parallel for schedule(static))
   for (i = 0; i < (ptrdiff_t)n; ++i) {
-    const float *in = x + (size_t)i * C, *up = dy + (size_t)i * C;
+    const float *in = x + (size_t)i * C, *out = dy + (size_t)i * C;
     const float mean = stat[2 * i], inverse = stat[2 * i + 1];
     double sum = 0.0, dot = 0.0;
     float a, b;
     size_t c;
     for (c = 0; c < C; ++c) {
-      const double d = (double)(up[c] * gain[c]);
+      const double d = (double)(out[c] * gain[c]);
       sum += d;
       dot += d * (double)((in[c] - mean) * inverse);
     }
@@ -369,7 +389,7 @@ static void norm_backward(float *dx, float *dgain, const float *dy,
     b = (float)(dot / (double)C);
     for (c = 0; c < C; ++c)
       dx[(size_t)i * C + c] +=
-          (up[c] * gain[c] - a - (in[c] - mean) * inverse * b) * inverse;
+          (out[c] * gain[c] - a - (in[c] - mean) * inverse * b) * inverse;
   }
   SSTE_OMP(parallel for schedule(static))
   for (i = 0; i < (ptrdiff_t)C; ++i) {
@@ -513,6 +533,13 @@ typedef struct params {
   block_params *block;
 } params;
 
+/* The next `count` floats of a block of memory. */
+static float *take(float **at, size_t count) {
+  float *p = *at;
+  *at += count;
+  return p;
+}
+
 static params params_new(const options *o) {
   const size_t C = (size_t)o->width, L = (size_t)o->layers;
   params p;
@@ -522,18 +549,18 @@ static params params_new(const options *o) {
   p.count = p.gains + (BYTES + (size_t)o->context) * C + L * 12 * C * C;
   p.all = at = floats(p.count);
   p.block = (block_params *)memory(L, sizeof *p.block);
-  p.norm = at, at += C;
+  p.norm = take(&at, C);
   for (l = 0; l < L; ++l) {
-    p.block[l].norm1 = at, at += C;
-    p.block[l].norm2 = at, at += C;
+    p.block[l].norm1 = take(&at, C);
+    p.block[l].norm2 = take(&at, C);
   }
-  p.bytes = at, at += BYTES * C;
-  p.places = at, at += (size_t)o->context * C;
+  p.bytes = take(&at, BYTES * C);
+  p.places = take(&at, (size_t)o->context * C);
   for (l = 0; l < L; ++l) {
-    p.block[l].qkv = at, at += 3 * C * C;
-    p.block[l].proj = at, at += C * C;
-    p.block[l].up = at, at += 4 * C * C;
-    p.block[l].down = at, at += 4 * C * C;
+    p.block[l].qkv = take(&at, 3 * C * C);
+    p.block[l].proj = take(&at, C * C);
+    p.block[l].up = take(&at, 4 * C * C);
+    p.block[l].down = take(&at, 4 * C * C);
   }
   return p;
 }
@@ -541,18 +568,18 @@ static params params_new(const options *o) {
 /* What a block's backward needs of its forward. */
 typedef struct block_state {
   float *x1, *stat1, *norm1, *qkv, *p, *mixed; /* attention */
-  float *x2, *stat2, *norm2, *up, *gelu;       /* FFN */
+  float *x2, *stat2, *norm2, *hidden, *gelu;   /* FFN */
 } block_state;
 
 typedef struct model {
   const options *o;
-  params w, g, m, v;
+  params w, g, moment1, moment2;
   block_state *state;
   float *x, *stat, *norm, *logits; /* after the last block */
   float *add;                      /* what a block adds to its input */
   float *d, *dn, *dwide;           /* gradients of C, C and 4C columns */
   double *loss_of;
-  sste_linear *up, *down; /* the S-STE layers, one pair per block */
+  sste_linear *up_layer, *down_layer; /* S-STE's, one pair per block */
   void *scratch;
   size_t scratch_bytes;
 } model;
@@ -613,27 +640,29 @@ static model *model_new(const options *o) {
   m->o = o;
   m->w = params_new(o);
   m->g = params_new(o);
-  m->m = params_new(o);
-  m->v = params_new(o);
+  m->moment1 = params_new(o);
+  m->moment2 = params_new(o);
   init_weights(&m->w, o);
   m->state = (block_state *)memory(L, sizeof *m->state);
-  m->up = (sste_linear *)memory(L, sizeof *m->up);
-  m->down = (sste_linear *)memory(L, sizeof *m->down);
+  m->up_layer = (sste_linear *)memory(L, sizeof *m->up_layer);
+  m->down_layer = (sste_linear *)memory(L, sizeof *m->down_layer);
   for (l = 0; l < L; ++l) {
     block_state *s = &m->state[l];
     s->x1 = floats(n * C), s->stat1 = floats(n * 2), s->norm1 = floats(n * C);
     s->qkv = floats(n * 3 * C), s->mixed = floats(n * C);
     s->p = floats((size_t)(o->batch * o->heads) * T * T);
     s->x2 = floats(n * C), s->stat2 = floats(n * 2), s->norm2 = floats(n * C);
-    s->up = floats(n * 4 * C), s->gelu = floats(n * 4 * C);
-    m->up[l] = ffn_layer(o, m->w.block[l].up, 4 * C, C);
-    m->down[l] = ffn_layer(o, m->w.block[l].down, C, 4 * C);
+    s->hidden = floats(n * 4 * C), s->gelu = floats(n * 4 * C);
+    m->up_layer[l] = ffn_layer(o, m->w.block[l].up, 4 * C, C);
+    m->down_layer[l] = ffn_layer(o, m->w.block[l].down, C, 4 * C);
   }
   m->x = floats(n * C), m->stat = floats(n * 2), m->norm = floats(n * C);
   m->logits = floats(n * BYTES), m->add = floats(n * C);
   m->d = floats(n * C), m->dn = floats(n * C), m->dwide = floats(n * 4 * C);
   m->loss_of = (double *)memory(n, sizeof *m->loss_of);
-  m->scratch_bytes = sste_linear_scratch_bytes(&m->up[0], n);
+  m->scratch_bytes = sste_linear_scratch_bytes(&m->up_layer[0], n);
+  if (m->scratch_bytes < sste_linear_scratch_bytes(&m->down_layer[0], n))
+    m->scratch_bytes = sste_linear_scratch_bytes(&m->down_layer[0], n);
   m->scratch = memory(m->scratch_bytes, 1);
   return m;
 }
@@ -701,9 +730,9 @@ static double forward(model *m, const unsigned char *in,
     linear_forward(m->add, s->mixed, w->proj, n, C, C);
     add(s->x2, s->x1, m->add, n * C);
     norm_forward(s->norm2, s->stat2, s->x2, w->norm2, n, C);
-    ffn_forward(m, &m->up[l], s->up, s->norm2, w->up, n);
-    gelu_forward(s->gelu, s->up, n * 4 * C);
-    ffn_forward(m, &m->down[l], m->add, s->gelu, w->down, n);
+    ffn_forward(m, &m->up_layer[l], s->hidden, s->norm2, w->up, n);
+    gelu_forward(s->gelu, s->hidden, n * 4 * C);
+    ffn_forward(m, &m->down_layer[l], m->add, s->gelu, w->down, n);
     add(l + 1 < L ? m->state[l + 1].x1 : m->x, s->x2, m->add, n * C);
   }
   norm_forward(m->norm, m->stat, m->x, m->w.norm, n, C);
@@ -740,11 +769,11 @@ static void backward(model *m, const unsigned char *in, size_t B, size_t step) {
     const block_params *w = &m->w.block[l];
     const block_state *s = &m->state[l];
     block_params *g = &m->g.block[l];
-    ffn_backward(m, &m->down[l], m->dwide, g->down, m->d, s->gelu, w->down, n,
-                 step, 2 * l + 1);
-    gelu_backward(m->dwide, s->up, n * 4 * C);
-    ffn_backward(m, &m->up[l], m->dn, g->up, m->dwide, s->norm2, w->up, n, step,
-                 2 * l);
+    ffn_backward(m, &m->down_layer[l], m->dwide, g->down, m->d, s->gelu,
+                 w->down, n, step, 2 * l + 1);
+    gelu_backward(m->dwide, s->hidden, n * 4 * C);
+    ffn_backward(m, &m->up_layer[l], m->dn, g->up, m->dwide, s->norm2, w->up, n,
+                 step, 2 * l);
     norm_backward(m->d, g->norm2, m->dn, s->x2, s->stat2, w->norm2, n, C);
     linear_backward(m->dn, g->proj, m->d, s->mixed, w->proj, n, C, C);
     attention_backward(m->dwide, m->dn, s->p, s->qkv, B, T, C,
@@ -785,7 +814,8 @@ static void adamw(model *m, long step) {
   for (i = 0; i < (ptrdiff_t)m->w.count; ++i) {
     const float g = m->g.all[i] * shrink;
     const float decay = (size_t)i < m->w.gains ? 0.0f : 0.1f;
-    float *w = &m->w.all[i], *m1 = &m->m.all[i], *m2 = &m->v.all[i];
+    float *w = &m->w.all[i];
+    float *m1 = &m->moment1.all[i], *m2 = &m->moment2.all[i];
     *m1 = 0.9f * *m1 + 0.1f * g;
     *m2 = 0.95f * *m2 + 0.05f * g * g;
     *w -= rate * (*m1 * fix1 / (sqrtf(*m2 * fix2) + 1e-8f) + decay * *w);
@@ -854,98 +884,124 @@ static double validate(model *m, const text *t, size_t limit) {
 
 /* ---- 7. Files ------------------------------------------------------------ */
 
-/* A file takes its name only when it is whole: until then it is NAME.part. What
- * is there already and is no regular file, such as a pipe, is written as is. */
+/* A file takes its name only when it is whole; until then it is NAME.PID.part,
+ * which is removed if the program gives up. A file that is there already is
+ * replaced only if it begins as ours do. What is no regular file, such as a
+ * pipe, is written as is. */
 typedef struct output {
-  char *name, *part;
+  const char *name;
+  char part[4096]; /* empty: written as is */
   FILE *f;
 } output;
 
-static void output_fail(output *out) {
-  const int why = errno;
-  if (out->part != NULL) remove(out->part);
-  die("cannot write %s: %s", out->name, strerror(why));
+static output csv_file, checkpoint_file;
+
+static void remove_parts(void) {
+  if (csv_file.part[0] != '\0') remove(csv_file.part);
+  if (checkpoint_file.part[0] != '\0') remove(checkpoint_file.part);
 }
 
-static output output_open(const char *name) {
+static void cannot_write(const output *out) {
+  die("cannot write %s: %s", out->name, strerror(errno));
+}
+
+/* Refuses to replace a file with contents that do not begin with `head`. */
+static void check_ours(const char *name, const char *head) {
+  const size_t length = strlen(head);
+  char found[64] = {0};
+  FILE *f = fopen(name, "rb");
+  size_t got;
+  if (f == NULL) die("cannot read %s: %s", name, strerror(errno));
+  got = fread(found, 1, length, f);
+  fclose(f);
+  if (got != 0 && (got != length || memcmp(found, head, length) != 0))
+    die("%s is there and this program did not write it; give another name",
+        name);
+}
+
+/* Before training, so that a name that cannot be written is found at once. */
+static void output_open(output *out, const char *name, const char *head) {
   struct stat info;
-  output out = {NULL, NULL, NULL};
-  const size_t length = strlen(name);
-  const int there = stat(name, &info) == 0;
-  out.name = (char *)memory(length + 1, 1);
-  memcpy(out.name, name, length);
-  if (there && S_ISDIR(info.st_mode)) {
-    errno = EISDIR;
-    output_fail(&out);
+  int fd, there = lstat(name, &info) == 0;
+  out->name = name;
+  if (there && S_ISLNK(info.st_mode) && strncmp(name, "/dev/", 5) != 0) {
+    out->name = realpath(name, NULL); /* replace the file, not the link */
+    if (out->name == NULL) die("cannot write %s: %s", name, strerror(errno));
+    name = out->name;
+    there = stat(name, &info) == 0;
   }
-  if (!there || S_ISREG(info.st_mode)) {
-    out.part = (char *)memory(length + 6, 1);
-    memcpy(out.part, name, length);
-    memcpy(out.part + length, ".part", 5);
+  if (there && !S_ISREG(info.st_mode)) {
+    out->f = fopen(name, "wb");
+    if (out->f == NULL) cannot_write(out);
+    return;
   }
-  out.f = fopen(out.part != NULL ? out.part : out.name, "wb");
-  if (out.f == NULL) {
-    free(out.part);
-    out.part = NULL;
-    output_fail(&out);
+  if (there) check_ours(name, head);
+  if (strlen(name) + 32 > sizeof out->part)
+    die("the name %s is too long", name);
+  sprintf(out->part, "%s.%ld.part", name, (long)getpid());
+  fd = open(out->part, O_WRONLY | O_CREAT | O_EXCL, 0666);
+  if (fd < 0) {
+    out->part[0] = '\0'; /* not ours to remove */
+    cannot_write(out);
   }
-  return out;
+  out->f = fdopen(fd, "wb");
+  if (out->f == NULL) cannot_write(out);
 }
 
 static void output_close(output *out) {
-  if (fflush(out->f) != 0 || ferror(out->f)) output_fail(out);
-  if (out->part != NULL && fsync(fileno(out->f)) != 0) output_fail(out);
-  if (fclose(out->f) != 0) output_fail(out);
-  if (out->part != NULL && rename(out->part, out->name) != 0) output_fail(out);
-  free(out->name);
-  free(out->part);
+  if (fflush(out->f) != 0 || ferror(out->f)) cannot_write(out);
+  if (out->part[0] != '\0' && fsync(fileno(out->f)) != 0) cannot_write(out);
+  if (fclose(out->f) != 0) cannot_write(out);
+  if (out->part[0] != '\0' && rename(out->part, out->name) != 0)
+    cannot_write(out);
+  out->part[0] = '\0';
 }
 
-/* "sste-gpt", version, sizes, seed, the betas and the weights, as the machine
- * stores them. */
-static const char magic[8] = {'s', 's', 't', 'e', '-', 'g', 'p', 't'};
+static const char csv_head[] = "step,train_bpb,lr,flip_rate,val_bpb\n";
+static const char magic[] = "sste-gpt";
 
-static void put(output *out, const void *p, size_t bytes) {
-  if (fwrite(p, 1, bytes, out->f) != bytes) output_fail(out);
+static void files_open(const options *o) {
+  if (o->csv != NULL && strcmp(o->csv, o->checkpoint) == 0)
+    die("--csv and --checkpoint are both %s", o->csv);
+  atexit(remove_parts);
+  signal(SIGPIPE, SIG_IGN); /* a reader that has left is a write error */
+  output_open(&checkpoint_file, o->checkpoint, magic);
+  if (o->csv == NULL) return;
+  output_open(&csv_file, o->csv, csv_head);
+  fputs(csv_head, csv_file.f);
 }
 
+/* One line; val_bpb is left empty where nothing was validated. */
+static void csv_line(long step, double train, double rate, double flips,
+                     double valid) {
+  if (csv_file.f == NULL) return;
+  fprintf(csv_file.f, "%ld,%.17g,%.9g,%.9g,", step, train, rate, flips);
+  if (!isnan(valid)) fprintf(csv_file.f, "%.17g", valid);
+  fprintf(csv_file.f, "\n");
+  if (fflush(csv_file.f) != 0 || ferror(csv_file.f)) cannot_write(&csv_file);
+}
+
+static void put(const void *p, size_t bytes) {
+  if (fwrite(p, 1, bytes, checkpoint_file.f) != bytes)
+    cannot_write(&checkpoint_file);
+}
+
+/* The magic, then version, method, steps, layers, heads, width, context and
+ * seed as 64-bit integers, the betas (up, down per block), and the weights in
+ * the order of params_new, as this machine stores them. */
 static void checkpoint_save(const model *m) {
   const options *o = m->o;
   const int64_t head[] = {1,        o->sparse, o->steps,   o->layers,
                           o->heads, o->width,  o->context, o->seed};
-  output out = output_open(o->checkpoint);
   long l;
-  put(&out, magic, sizeof magic);
-  put(&out, head, sizeof head);
+  put(magic, strlen(magic));
+  put(head, sizeof head);
   for (l = 0; l < o->layers; ++l) {
-    put(&out, &m->up[l].beta, sizeof(float));
-    put(&out, &m->down[l].beta, sizeof(float));
+    put(&m->up_layer[l].beta, sizeof(float));
+    put(&m->down_layer[l].beta, sizeof(float));
   }
-  put(&out, m->w.all, m->w.count * sizeof(float));
-  output_close(&out);
-}
-
-/* Before training, not after: the name can be written, and if a file is there
- * it is one of ours. */
-static void checkpoint_check(const char *name) {
-  char found[sizeof magic] = {0};
-  output out;
-  FILE *f = fopen(name, "rb");
-  if (f != NULL) {
-    const size_t got = fread(found, 1, sizeof found, f);
-    struct stat info;
-    fclose(f);
-    if (stat(name, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0 &&
-        (got != sizeof magic || memcmp(found, magic, sizeof magic) != 0))
-      die("%s is there and is no checkpoint of this program; move it away or "
-          "name another with --checkpoint",
-          name);
-  }
-  out = output_open(name);
-  fclose(out.f);
-  if (out.part != NULL) remove(out.part);
-  free(out.name);
-  free(out.part);
+  put(m->w.all, m->w.count * sizeof(float));
+  output_close(&checkpoint_file);
 }
 
 /* ---- 8. Training --------------------------------------------------------- */
@@ -959,43 +1015,64 @@ static double seconds(void) {
 /* Contexts from random places of the training part. */
 static void draw_batch(const options *o, const text *t, long step,
                        unsigned char *in, unsigned char *next) {
-  const size_t T = (size_t)o->context, places = t->train - T;
+  const size_t T = (size_t)o->context, starts = t->train - T;
   size_t b;
   for (b = 0; b < (size_t)o->batch; ++b) {
     const uint64_t word =
         (uint64_t)random_word(o->seed, USE_BATCHES, (size_t)step, 2 * b) << 32 |
         random_word(o->seed, USE_BATCHES, (size_t)step, 2 * b + 1);
-    const size_t at = (size_t)(word % places);
+    const size_t at = (size_t)(word % starts);
     memcpy(in + b * T, t->bytes + at, T);
     memcpy(next + b * T, t->bytes + at + 1, T);
   }
 }
 
+/* What the run has measured so far; valid is NaN but where it was just done. */
+typedef struct measures {
+  double train, valid;               /* bits per byte */
+  double flips, flip_sum, flip_mean; /* of this step; since the last report */
+  long flip_steps;
+  double start, training; /* seconds: begin of the run; spent in steps */
+} measures;
+
 /* The progress line: in place on a terminal, now and then in a log. */
-static void progress(const options *o, long step, double loss, double start,
-                     double valid, double flips) {
+static void progress(const options *o, long step, const measures *now) {
   static double shown = 0.0;
-  const int terminal = isatty(STDERR_FILENO), last = step == o->steps;
-  const double now = seconds(), per_step = (now - start) / (double)step;
-  const long left = (long)(per_step * (double)(o->steps - step) + 0.5);
-  const int due = valid > 0.0 || last || now - shown > (terminal ? 0.2 : 30.0);
-  if (!due) return;
-  shown = now;
+  const int terminal = isatty(STDERR_FILENO);
+  const double time = seconds(), spent = time - now->start;
+  const long left =
+      (long)(spent / (double)step * (double)(o->steps - step) + 0.5);
+  if (isnan(now->valid) && time - shown < (terminal ? 0.2 : 30.0)) return;
+  shown = time;
   fprintf(stderr,
-          "%s%s %*ld/%ld  loss %.4f  %6.0f bytes/s  left %ld:%02ld  flips %.1e",
-          terminal ? "\r\033[K" : "", o->sparse ? "s-ste" : "dense", 5, step,
-          o->steps, loss, (double)(o->batch * o->context) / per_step, left / 60,
-          left % 60, flips);
-  if (valid > 0.0) fprintf(stderr, "  valid %.4f bits/byte", valid);
-  if (!terminal || valid > 0.0) fprintf(stderr, "\n");
+          "%s%s %5ld/%ld  train %.4f bits/byte  %6.0f bytes/s  left %ld:%02ld  "
+          "flips %.1e",
+          terminal ? "\r\033[K" : "", o->sparse ? "s-ste" : "dense", step,
+          o->steps, now->train,
+          (double)(o->batch * o->context * step) / now->training, left / 60,
+          left % 60, now->flip_mean);
+  if (!isnan(now->valid)) fprintf(stderr, "  valid %.4f", now->valid);
+  line_is_open = terminal && isnan(now->valid);
+  if (!line_is_open) fprintf(stderr, "\n");
 }
 
-static void csv_line(output *csv, long step, double loss, double rate,
-                     double flips, double valid) {
-  fprintf(csv->f, "%ld,%.17g,%.9g,%.9g,", step, loss, rate, flips);
-  if (valid > 0.0) fprintf(csv->f, "%.17g", valid);
-  fprintf(csv->f, "\n");
-  if (fflush(csv->f) != 0 || ferror(csv->f)) output_fail(csv);
+/* A diverged model is not worth a checkpoint; the CSV shows what happened. */
+static void check_finite(double loss, long step) {
+  if (isfinite(loss)) return;
+  if (csv_file.f != NULL) output_close(&csv_file);
+  fprintf(stderr, "%spretrain: the loss diverged at step %ld; lower --lr\n",
+          line_is_open ? "\n" : "", step);
+  exit(1);
+}
+
+/* The share of all FFN mask entries that changed since the last call. */
+static double flip_rate(const model *m, uint8_t *mask, uint8_t *previous) {
+  const size_t D = ffn_entries(m->o);
+  double rate;
+  ffn_masks(m, mask);
+  must(sste_mask_flip_rate(&rate, NULL, mask, D, previous, D, 1, D), "flips");
+  memcpy(previous, mask, D);
+  return rate;
 }
 
 static void train(const options *o, const text *t) {
@@ -1004,56 +1081,41 @@ static void train(const options *o, const text *t) {
   model *m = model_new(o);
   unsigned char *in = (unsigned char *)memory(2 * n, 1), *next = in + n;
   uint8_t *mask = (uint8_t *)memory(2 * D, 1), *previous = mask + D;
-  output csv = {NULL, NULL, NULL};
-  double start, valid = 0.0, flips_since = 0.0, rate_since = 0.0;
-  long step, since = 0;
-  checkpoint_check(o->checkpoint);
-  if (o->csv != NULL) {
-    csv = output_open(o->csv);
-    fprintf(csv.f, "step,loss,lr,flip_rate,val_bpb\n");
-  }
+  measures now = {.start = seconds()};
+  long step;
   fprintf(stderr,
           "%s: %zu weights, %zu bytes to train on, %zu to validate, %zu per "
           "step\n",
           o->sparse ? "s-ste" : "dense", m->w.count, t->train, t->valid, n);
   ffn_masks(m, previous);
-  start = seconds();
   for (step = 1; step <= o->steps; ++step) {
-    double loss, flips;
+    const double before = seconds();
     draw_batch(o, t, step, in, next);
-    loss = forward(m, in, next, (size_t)o->batch);
-    if (!isfinite(loss)) {
-      fprintf(stderr,
-              "\npretrain: the loss is %g at step %ld; try a lower --lr\n",
-              loss, step);
-      if (csv.part != NULL) remove(csv.part);
-      exit(1);
-    }
+    now.train = forward(m, in, next, (size_t)o->batch) / log(2.0);
+    check_finite(now.train, step);
     backward(m, in, (size_t)o->batch, (size_t)step);
     adamw(m, step - 1);
-    ffn_masks(m, mask);
-    must(sste_mask_flip_rate(&flips, NULL, mask, D, previous, D, 1, D),
-         "flips");
-    memcpy(previous, mask, D);
-    flips_since += flips;
-    rate_since = flips_since / (double)++since;
-    valid = 0.0;
+    now.flips = flip_rate(m, mask, previous);
+    now.flip_sum += now.flips;
+    now.flip_mean = now.flip_sum / (double)++now.flip_steps;
+    now.training += seconds() - before;
+    now.valid = NAN;
     if (step == o->steps || step % period == 0) {
-      valid = validate(m, t, step == o->steps ? (size_t)-1 : 64);
-      flips_since = 0.0;
-      since = 0;
+      now.valid = validate(m, t, step == o->steps ? (size_t)-1 : 64);
+      check_finite(now.valid, step);
+      now.flip_sum = 0.0;
+      now.flip_steps = 0;
     }
-    if (o->csv != NULL)
-      csv_line(&csv, step, loss, learning_rate(o, step - 1), flips, valid);
-    progress(o, step, loss, start, valid, rate_since);
+    csv_line(step, now.train, learning_rate(o, step - 1), now.flips, now.valid);
+    progress(o, step, &now);
   }
   checkpoint_save(m);
-  if (o->csv != NULL) output_close(&csv);
+  if (csv_file.f != NULL) output_close(&csv_file);
   printf(
       "result: method %s  valid %.4f bits/byte  zeros %.2f %%  flips %.2e  "
       "seconds %.0f  checkpoint %s\n",
-      o->sparse ? "s-ste" : "dense", valid, 100.0 * ffn_zeros(m), rate_since,
-      seconds() - start, o->checkpoint);
+      o->sparse ? "s-ste" : "dense", now.valid, 100.0 * ffn_zeros(m),
+      now.flip_mean, seconds() - now.start, o->checkpoint);
 }
 
 int main(int argc, char **argv) {
@@ -1064,6 +1126,7 @@ int main(int argc, char **argv) {
     die("this build breaks the numerics contract (sste_self_check: %d)",
         broken);
   t = text_open(&o);
+  files_open(&o);
   train(&o, &t);
   if (fflush(stdout) != 0) die("cannot write the result: %s", strerror(errno));
   return 0;

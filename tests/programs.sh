@@ -58,6 +58,7 @@ refuses() { # words that the message must hold, then the arguments
   [ "$(grep -c ^pretrain: stderr)" -eq 1 ] || fail "$*: not one message"
   grep -q "$words" stderr || fail "$*: '$(cat stderr)' lacks '$words'"
   [ ! -s stdout ] || fail "$*: wrote to stdout"
+  ! ls | grep -q '\.part$' || fail "$*: left $(ls ./*.part)"
   passed
 }
 : >empty
@@ -76,8 +77,11 @@ refuses "whole number" "$text" --steps many
 refuses "must lie between" "$text" --steps 0
 refuses "must lie between" "$text" --steps 99999999999999999999
 refuses "must lie between" "$text" --width -4
-refuses "positive number" "$text" --lr 0
-refuses "positive number" "$text" --lr nan
+refuses "wants a value" "$text" --csv ""
+refuses "above 0" "$text" --lr 0
+refuses "above 0" "$text" --lr nan
+refuses "above 0" "$text" --lr 2e6
+refuses "are both" "$text" --csv same --checkpoint same
 refuses "dense or s-ste" "$text" --method sparse
 refuses "off or on" "$text" --fp8 yes
 refuses "one FILE" "$text" "$text"
@@ -90,8 +94,12 @@ passed
 # ---- Files: whole or not at all ----------------------------------------------
 
 echo "precious" >mine
-refuses "no checkpoint of this program" "$text" $small --checkpoint mine
-[ "$(cat mine)" = precious ] || fail "a foreign file was overwritten"
+ln -s mine link
+for name in mine link; do
+  refuses "did not write it" "$text" $small --checkpoint $name
+  refuses "did not write it" "$text" $small --csv $name
+  [ "$(cat mine)" = precious ] || fail "a foreign file was overwritten"
+done
 refuses "cannot write" "$text" $small --checkpoint nowhere/x.ckpt
 refuses "cannot write" "$text" $small --csv nowhere/x.csv
 refuses "cannot write" "$text" $small --csv .
@@ -120,6 +128,36 @@ mkfifo pipe
 cat pipe >through & "$pretrain" "$text" $small --csv pipe >/dev/null 2>&1
 wait
 cmp through methodsste || fail "a pipe gets something else"
+[ -p pipe ] || fail "the pipe was replaced"
+ln -sf old.csv link
+"$pretrain" "$text" $small --csv link >/dev/null 2>&1 || fail "--csv link"
+[ -L link ] && cmp old.csv methodsste || fail "the link was replaced"
 passed
+
+# A diverged run says so, keeps its CSV and leaves the older checkpoint alone.
+cp 1.ckpt old.ckpt
+status=0
+"$pretrain" "$text" $small --lr 1e6 --method dense --steps 40 --csv diverged \
+  --checkpoint old.ckpt >stdout 2>stderr || status=$?
+[ $status -eq 1 ] && grep -q diverged stderr || fail "divergence: $status"
+cmp -s old.ckpt 1.ckpt || fail "a diverged model replaced a good one"
+[ -s diverged ] && [ ! -s stdout ] || fail "divergence: no CSV, or a result"
+passed
+
+# ---- Shapes at the edge ------------------------------------------------------
+
+# A text of one byte: the loss goes to 0, and 0 is a loss like any other.
+yes a | tr -d '\n' | head -c 5000 >one
+for shape in "--width 4 --heads 4 --context 1 --batch 4" \
+  "--width 128 --heads 1 --context 4 --batch 1" \
+  "--width 36 --heads 3 --context 7 --batch 4 --layers 3" \
+  "--width 8 --heads 2 --context 400 --batch 1"; do
+  for method in dense s-ste; do
+    "$pretrain" one $shape --steps 3 --method $method --csv edge.csv \
+      --checkpoint edge.ckpt >stdout 2>stderr || fail "$shape: $(cat stderr)"
+    [ "$(tail -1 edge.csv | cut -d, -f5)" ] || fail "$shape: no validation"
+    passed
+  done
+done
 
 echo "programs: $checks checks passed"
