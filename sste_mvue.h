@@ -390,6 +390,31 @@ SSTE_HD static inline float sste_priv_mvue_survivor(float a, float magnitude) {
                          sste_priv_bits(magnitude));
 }
 
+/* The two of more than two non-zeros that u keeps, as bits of a mask. The loop
+ * walks along the cells; `end` is where cell i ends, `point` what it looks for.
+ */
+SSTE_HD static inline int sste_priv_mvue24_pick(const sste_priv_mvue_group *g,
+                                                float u) {
+  const int certain = g->b[g->top] >= g->tau ? g->top : -1; /* p = 1 */
+  float point = u * g->tau, end = 0.0f;
+  int i, found = 0, mask = 0;
+  for (i = 0; i < 4 && found < 2; ++i) {
+    if (g->b[i] == 0.0f) continue;
+    end += g->b[i] < g->tau ? g->b[i] : g->tau;
+    if (point < end || i == certain) {
+      mask |= 1 << i;
+      ++found;
+      point = (1.0f + u) * g->tau;
+    }
+  }
+  for (i = 3; i >= 0 && found < 2; --i)
+    if (g->b[i] != 0.0f && (mask >> i & 1) == 0) {
+      mask |= 1 << i;
+      ++found;
+    }
+  return mask;
+}
+
 /* sste_mvue24_group_draw - one 2:4 sample B of a group with E[B] = a.
  *     u = (word >> 9) * 2^-23;   cells of width min(|a_i|, tau) end to end;
  *     keep the first cell that ends beyond fl(u * tau), then the next one that
@@ -413,34 +438,22 @@ SSTE_HD static inline float sste_priv_mvue_survivor(float a, float magnitude) {
 SSTE_API SSTE_HD void sste_mvue24_group_draw(float out[4], const float a[4],
                                              uint32_t word) {
   const sste_priv_mvue_group g = sste_priv_mvue_measure(a);
-  const float u = sste_priv_mvue_uniform(word);
-  float point[2], end = 0.0f, value[4];
-  const int certain = g.b[g.top] >= g.tau ? g.top : -1; /* p = 1 */
-  int i, found = 0, kept[2] = {-1, -1};
-
-  point[0] = u * g.tau;
-  point[1] = (1.0f + u) * g.tau;
+  const int mask = sste_priv_mvue24_pick(&g, sste_priv_mvue_uniform(word));
+  float sample[4];
+  int i;
   for (i = 0; i < 4; ++i) {
-    if (g.b[i] == 0.0f) continue;
-    end += g.b[i] < g.tau ? g.b[i] : g.tau;
-    if (found < 2 && (point[found] < end || i == certain)) kept[found++] = i;
+    const float larger = g.b[i] > g.tau ? g.b[i] : g.tau;
+    float value = 0.0f;
+    if (g.lost)
+      value = sste_priv_float(sste_priv_mvue_is_top(a, 4, 2, i) ? SSTE_PRIV_NAN
+                                                                : 0u);
+    else if (g.nonzeros <= 2)
+      value = sste_priv_magnitude(a[i]) == 0 ? 0.0f : a[i];
+    else if (mask >> i & 1)
+      value = sste_priv_mvue_survivor(a[i], larger / g.unit);
+    sample[i] = value;
   }
-  for (i = 3; i >= 0 && found < 2; --i)
-    if (g.b[i] != 0.0f && i != kept[0]) kept[found++] = i;
-
-  for (i = 0; i < 4; ++i) {
-    value[i] = 0.0f;
-    if (g.lost) {
-      if (sste_priv_mvue_is_top(a, 4, 2, i))
-        value[i] = sste_priv_float(SSTE_PRIV_NAN);
-    } else if (g.nonzeros <= 2) {
-      if (sste_priv_magnitude(a[i]) != 0) value[i] = a[i];
-    } else if (i == kept[0] || i == kept[1]) {
-      const float larger = g.b[i] > g.tau ? g.b[i] : g.tau;
-      value[i] = sste_priv_mvue_survivor(a[i], larger / g.unit);
-    }
-  }
-  for (i = 0; i < 4; ++i) out[i] = value[i];
+  for (i = 0; i < 4; ++i) out[i] = sample[i]; /* out may be a */
 }
 
 /* ---- 4. 1:2, groups of two ----------------------------------------------- */
