@@ -7,6 +7,7 @@
 set -eu
 steps=$1
 out=build/demo
+rm -rf "$out"
 mkdir -p "$out"
 
 for method in dense s-ste; do

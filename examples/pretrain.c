@@ -967,7 +967,7 @@ static void files_open(const options *o) {
   signal(SIGPIPE, SIG_IGN); /* a reader that has left is a write error */
   output_open(&checkpoint_file, o->checkpoint, magic);
   if (o->csv == NULL) return;
-  output_open(&csv_file, o->csv, csv_head);
+  output_open(&csv_file, o->csv, "step,");
   fputs(csv_head, csv_file.f);
 }
 
