@@ -1044,13 +1044,13 @@ static void progress(const options *o, long step, const measures *now) {
       (long)(spent / (double)step * (double)(o->steps - step) + 0.5);
   if (isnan(now->valid) && time - shown < (terminal ? 0.2 : 30.0)) return;
   shown = time;
-  fprintf(stderr,
-          "%s%s %5ld/%ld  train %.4f bits/byte  %6.0f bytes/s  left %ld:%02ld  "
-          "flips %.1e",
-          terminal ? "\r\033[K" : "", o->sparse ? "s-ste" : "dense", step,
-          o->steps, now->train,
-          (double)(o->batch * o->context * step) / now->training, left / 60,
-          left % 60, now->flip_mean);
+  fprintf(
+      stderr,
+      "%s%s %5ld/%ld  train %.4f bits/byte  %6.0f tokens/s  left %ld:%02ld  "
+      "flips %.1e",
+      terminal ? "\r\033[K" : "", o->sparse ? "s-ste" : "dense", step, o->steps,
+      now->train, (double)(o->batch * o->context * step) / now->training,
+      left / 60, left % 60, now->flip_mean);
   if (!isnan(now->valid)) fprintf(stderr, "  valid %.4f", now->valid);
   line_is_open = terminal && isnan(now->valid);
   if (!line_is_open) fprintf(stderr, "\n");
