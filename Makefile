@@ -57,7 +57,7 @@ examples: $(LESSONS) ## run the four lessons
 
 # $(1): a folder, $(2): a compiler, $(3): its flags
 define suite_rules
-build/$(1)/%: tests/%.c $(wildcard tests/*.h) $(HEADERS)
+build/$(1)/%: tests/%.c $(wildcard tests/*.h) examples/pretrain.c $(HEADERS)
 	@$$(call need,$(firstword $(2)),gcc clang libomp-dev)
 	@$$(call need_header,cmocka.h,libcmocka-dev)
 	@mkdir -p $$(@D)

@@ -43,8 +43,8 @@ done
   grep -c '^12,')" -eq 4 ] || fail "lines missing"
 [ "$(cat methoddense methodsste methodsstefp8off methodsstemvueoff |
   grep '^12,' | sort -u | wc -l)" -eq 4 ] || fail "two options do the same"
-"$pretrain" "$text" $small --seed 2 --csv seed2 >/dev/null 2>&1
-cmp -s seed2 methodsste && fail "--seed does nothing"
+"$pretrain" "$text" $small --seed 2 --method dense --csv seed2 >/dev/null 2>&1
+cmp -s seed2 methoddense && fail "--seed changes neither weights nor batches"
 passed
 
 # ---- Bad input: one line on stderr, nothing on stdout, status 2 --------------
@@ -103,7 +103,7 @@ done
 refuses "cannot write" "$text" $small --checkpoint nowhere/x.ckpt
 refuses "cannot write" "$text" $small --csv nowhere/x.csv
 refuses "cannot write" "$text" $small --csv .
-refuses "No space left" "$text" $small --csv /dev/full
+refuses "No space left" "$text" $small --csv /dev/full --steps 1000000 # at once
 refuses "No space left" "$text" $small --checkpoint /dev/full
 
 # A limit on file size fails a write the way a full disk does.
@@ -137,17 +137,27 @@ passed
 # A diverged run says so, keeps its CSV and leaves the older checkpoint alone.
 cp 1.ckpt old.ckpt
 status=0
-"$pretrain" "$text" $small --lr 1e6 --method dense --steps 40 --csv diverged \
+"$pretrain" "$text" $small --lr 1e6 --method dense --steps 50 --csv diverged \
   --checkpoint old.ckpt >stdout 2>stderr || status=$?
 [ $status -eq 1 ] && grep -q diverged stderr || fail "divergence: $status"
 cmp -s old.ckpt 1.ckpt || fail "a diverged model replaced a good one"
 [ -s diverged ] && [ ! -s stdout ] || fail "divergence: no CSV, or a result"
+! grep -q 'step [0-9]*[05];' stderr || fail "divergence: found by validation"
+status=0
+"$pretrain" "$text" $small --lr 1e6 --method dense --steps 3 \
+  --checkpoint old.ckpt >stdout 2>stderr || status=$?
+[ $status -eq 1 ] || fail "the last step diverged, and nobody looked: $status"
 passed
 
 # ---- Shapes at the edge ------------------------------------------------------
 
-# A text of one byte: the loss goes to 0, and 0 is a loss like any other.
-yes a | tr -d '\n' | head -c 5000 >one
+# A text of one byte: the loss reaches 0, and 0 is a loss like any other.
+head -c 5000 /dev/zero >one
+"$pretrain" one --layers 1 --width 32 --heads 2 --context 8 --batch 4 \
+  --steps 60 --lr 3 --method dense --csv zero.csv --checkpoint edge.ckpt \
+  >/dev/null 2>&1 || fail "a text of one byte: status $?"
+[ "$(tail -1 zero.csv | cut -d, -f5)" ] || fail "a loss of 0 is not written"
+passed
 for shape in "--width 4 --heads 4 --context 1 --batch 4" \
   "--width 128 --heads 1 --context 4 --batch 1" \
   "--width 36 --heads 3 --context 7 --batch 4 --layers 3" \

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: 2026 The sste authors
+ *
+ * test_pretrain.c - the trainer's gradients against finite differences of its
+ * own loss, and which random bits its draws take.
+ */
+#define _XOPEN_SOURCE 700 /* as pretrain.c, before the first header */
+#include "test.h"
+
+#define main pretrain_main
+#include "../examples/pretrain.c"
+#undef main
+
+static unsigned char in_bytes[64], next_bytes[64];
+
+/* A small model away from its tame first weights, so that every path counts. */
+static model *small_model(options *o, int sparse) {
+  const options small = {.sparse = sparse,
+                         .steps = 10,
+                         .seed = 1,
+                         .layers = 2,
+                         .heads = 2,
+                         .width = 8,
+                         .context = 8,
+                         .batch = 4,
+                         .lr = 1e-3,
+                         .mvue = sparse};
+  uint64_t rng = test_seed();
+  model *m;
+  size_t i;
+  *o = small;
+  m = model_new(o);
+  for (i = 0; i < m->w.count; ++i)
+    m->w.all[i] = i < m->w.gains ? (float)(1.0 + 0.3 * test_normal(&rng))
+                                 : (float)(0.3 * test_normal(&rng));
+  for (i = 0; i < 32; ++i) {
+    in_bytes[i] = (unsigned char)(test_random(&rng) % 7 * 40);
+    next_bytes[i] = (unsigned char)(test_random(&rng) % 7 * 40);
+  }
+  return m;
+}
+
+/* The slope of the loss when w moves by +1 or -1 at random in every entry. */
+static void check_slope(model *m, float *w, const float *g, size_t count,
+                        const char *name, uint64_t *rng) {
+  const float step = 2e-3f;
+  float *before = floats(count), *sign = floats(count);
+  double slope = 0.0, norm = 0.0, up, down;
+  size_t i;
+  memcpy(before, w, count * sizeof *w);
+  for (i = 0; i < count; ++i) {
+    sign[i] = test_random(rng) & 1 ? 1.0f : -1.0f;
+    slope += (double)(sign[i] * g[i]);
+    norm += (double)g[i] * (double)g[i];
+  }
+  for (i = 0; i < count; ++i) w[i] = before[i] + step * sign[i];
+  up = forward(m, in_bytes, next_bytes, 4);
+  for (i = 0; i < count; ++i) w[i] = before[i] - step * sign[i];
+  down = forward(m, in_bytes, next_bytes, 4);
+  memcpy(w, before, count * sizeof *w);
+  norm = sqrt(norm);
+  if (!(norm > 0.0 &&
+        fabs((up - down) / (2.0 * (double)step) - slope) < 0.02 * norm))
+    fail_msg("%s: slope %g, difference %g, gradient %g", name, slope,
+             (up - down) / (2.0 * (double)step), norm);
+  free(before), free(sign);
+}
+
+static void gradients_are_slopes(void **state) {
+  options o;
+  model *m = small_model(&o, 0);
+  uint64_t rng = test_seed() + 1;
+  size_t l;
+  int turn;
+  (void)state;
+  forward(m, in_bytes, next_bytes, 4);
+  backward(m, in_bytes, 4, 1);
+  for (turn = 0; turn < 8; ++turn) {
+#define CHECK(what, count) \
+  check_slope(m, m->w.what, m->g.what, count, #what, &rng)
+    CHECK(norm, 8);
+    CHECK(bytes, 256 * 8);
+    CHECK(places, 8 * 8);
+    for (l = 0; l < 2; ++l) {
+      CHECK(block[l].norm1, 8);
+      CHECK(block[l].qkv, 24 * 8);
+      CHECK(block[l].proj, 8 * 8);
+      CHECK(block[l].norm2, 8);
+      CHECK(block[l].up, 32 * 8);
+      CHECK(block[l].down, 8 * 32);
+    }
+#undef CHECK
+  }
+}
+
+/* A step draws its own bits, and the same step the same ones again. */
+static void every_step_draws_anew(void **state) {
+  const size_t steps[3] = {1, 1, 2};
+  float up[3][4 * 8 * 8];
+  options o;
+  model *m = small_model(&o, 1);
+  int i;
+  (void)state;
+  forward(m, in_bytes, next_bytes, 4);
+  for (i = 0; i < 3; ++i) {
+    backward(m, in_bytes, 4, steps[i]);
+    memcpy(up[i], m->g.block[1].up, sizeof up[i]);
+  }
+  assert_memory_equal(up[0], up[1], sizeof up[0]);
+  assert_memory_not_equal(up[0], up[2], sizeof up[0]);
+}
+
+/* No two tensors share their bits: equal inputs give different gradients. */
+static void every_tensor_draws_its_own(void **state) {
+  options o;
+  model *m = small_model(&o, 1);
+  float dz[32 * 8], x[32 * 32], dx[32 * 32], first[8 * 32], second[8 * 32];
+  uint64_t rng = test_seed() + 2;
+  size_t i;
+  (void)state;
+  for (i = 0; i < 32 * 8; ++i) dz[i] = (float)test_normal(&rng);
+  for (i = 0; i < 32 * 32; ++i) x[i] = (float)test_normal(&rng);
+  ffn_backward(m, &m->down_layer[0], dx, first, dz, x, m->w.block[0].down, 32,
+               1, 1);
+  ffn_backward(m, &m->down_layer[0], dx, second, dz, x, m->w.block[0].down, 32,
+               1, 1);
+  assert_memory_equal(first, second, sizeof first);
+  ffn_backward(m, &m->down_layer[0], dx, second, dz, x, m->w.block[0].down, 32,
+               1, 3);
+  assert_memory_not_equal(first, second, sizeof first);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(gradients_are_slopes),
+      cmocka_unit_test(every_step_draws_anew),
+      cmocka_unit_test(every_tensor_draws_its_own),
+  };
+  return cmocka_run_group_tests_name("pretrain.c", tests, NULL, NULL);
+}
