@@ -93,6 +93,25 @@ static void gradients_are_slopes(void **state) {
   }
 }
 
+static double gelu(double x) {
+  return x / 2 * (1 + tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
+}
+
+static void gelu_is_the_tanh_form(void **state) {
+  int i;
+  (void)state;
+  for (i = -400; i <= 400; ++i) {
+    const float x = (float)i / 100.0f;
+    const double at = (double)x;
+    float y, slope = 1.0f;
+    gelu_forward(&y, &x, 1);
+    gelu_backward(&slope, &x, 1);
+    assert_near((double)y, gelu(at), 1e-6);
+    assert_near((double)slope, (gelu(at + 1e-5) - gelu(at - 1e-5)) / 2e-5,
+                2e-6);
+  }
+}
+
 /* A step draws its own bits, and the same step the same ones again. */
 static void every_step_draws_anew(void **state) {
   const size_t steps[3] = {1, 1, 2};
@@ -133,6 +152,7 @@ static void every_tensor_draws_its_own(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(gradients_are_slopes),
+      cmocka_unit_test(gelu_is_the_tanh_form),
       cmocka_unit_test(every_step_draws_anew),
       cmocka_unit_test(every_tensor_draws_its_own),
   };
