@@ -50,7 +50,7 @@ build/examples/%: examples/%.c $(HEADERS)
 demo: build/examples/pretrain ## train a transformer dense and by S-STE, compare
 	@sh examples/demo.sh $(STEPS) "$(TEXT)"
 
-examples: $(LESSONS) ## run the four lessons
+examples: $(LESSONS) ## run the five lessons
 	@for lesson in $(LESSONS); do echo "== $$lesson"; $$lesson || exit 1; done
 
 # ---- Tests -------------------------------------------------------------------

@@ -215,9 +215,9 @@ static inline sste_status sste_priv_linear_check(const sste_linear *layer,
   if (layer == NULL || scratch == NULL) return SSTE_ERR_NULL;
   if (layer->in_features % 4 != 0) return SSTE_ERR_SHAPE;
   if (sste_priv_bits(layer->beta) - 1u >= SSTE_PRIV_INF - 1u ||
-      sste_priv_fp8_check(layer->forward_format, 1.0f) != SSTE_OK ||
-      sste_priv_fp8_check(layer->input_grad_format, 1.0f) != SSTE_OK ||
-      sste_priv_fp8_check(layer->weight_grad_format, 1.0f) != SSTE_OK ||
+      sste_fp8_format_check(layer->forward_format) != SSTE_OK ||
+      sste_fp8_format_check(layer->input_grad_format) != SSTE_OK ||
+      sste_fp8_format_check(layer->weight_grad_format) != SSTE_OK ||
       (uintptr_t)scratch % sizeof(float) != 0)
     return SSTE_ERR_VALUE;
   return scratch_bytes < sste_linear_scratch_bytes(layer, T) ? SSTE_ERR_SIZE
@@ -274,13 +274,13 @@ static inline sste_status sste_priv_quantise(float *q, float *scale,
                                              uint8_t *code, const float *x,
                                              size_t ldx, size_t rows,
                                              size_t cols, sste_fp8_format f) {
-  float amax;
-  sste_status s = sste_fp8_tensor_amax(&amax, x, ldx, rows, cols);
+  const sste_fp8_recipe how = sste_fp8_recipe_current(f);
+  const float one = 1.0f;
+  sste_status s = sste_fp8_tensor_scale(scale, x, ldx, rows, cols, how);
+  if (s == SSTE_OK)
+    s = sste_fp8_tensor_encode(code, cols, x, ldx, rows, cols, scale, how);
   if (s != SSTE_OK) return s;
-  *scale = sste_fp8_scale(f, amax);
-  s = sste_fp8_tensor_encode(code, cols, x, ldx, rows, cols, *scale, f);
-  if (s != SSTE_OK) return s;
-  return sste_fp8_tensor_decode(q, cols, code, cols, rows, cols, 1.0f, f);
+  return sste_fp8_tensor_decode(q, cols, code, cols, rows, cols, &one, how);
 }
 
 /* y = fl(y / (scale_a * scale_b)), then fl(y + bias). The product of the scales

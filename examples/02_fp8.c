@@ -21,14 +21,14 @@ static void must(int holds, const char *what) {
 }
 static void call(sste_status s) { must(s == SSTE_OK, sste_status_text(s)); }
 
-/* The four steps. Returns the scale. */
+/* The three steps. Returns the scale. */
 static float there_and_back(sste_fp8_format f, const float *x, size_t n,
                             uint8_t *code, float *back) {
-  float amax, scale;
-  call(sste_fp8_tensor_amax(&amax, x, n, 1, n));
-  scale = sste_fp8_scale(f, amax);
-  call(sste_fp8_tensor_encode(code, n, x, n, 1, n, scale, f));
-  call(sste_fp8_tensor_decode(back, n, code, n, 1, n, scale, f));
+  const sste_fp8_recipe how = sste_fp8_recipe_current(f);
+  float scale;
+  call(sste_fp8_tensor_scale(&scale, x, n, 1, n, how));
+  call(sste_fp8_tensor_encode(code, n, x, n, 1, n, &scale, how));
+  call(sste_fp8_tensor_decode(back, n, code, n, 1, n, &scale, how));
   return scale;
 }
 

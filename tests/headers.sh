@@ -143,12 +143,19 @@ for header in $headers; do
     fail "README.md: $header has $lines lines"
   passed
 done
-sed -n '/^```c$/,/^```$/{/^```/!p}' README.md >"$tmp/readme.c"
+block() { awk -v n="$1" '/^```c$/ { ++c; next } /^```$/ { if (c == n) exit; next }
+  c == n' README.md; }
+block 1 >"$tmp/readme.c"
 gcc -std=c99 -O2 -fopenmp -I. "$tmp/readme.c" -o "$tmp/readme" ||
   fail "README.md: the example does not compile"
 "$tmp/readme" >"$tmp/readme.out" || fail "README.md: the example fails"
 sed -n '/^```text$/,/^```$/{/^```/!p}' README.md |
   cmp -s - "$tmp/readme.out" || fail "README.md: the example prints otherwise"
+passed
+{ echo '#include "sste_fp8.h"'; echo 'int main(void) {'; block 2
+  echo 'return code != 0x7E; }'; } >"$tmp/readme.c"
+gcc -std=c99 -O2 -I. "$tmp/readme.c" -o "$tmp/readme" && "$tmp/readme" ||
+  fail "README.md: the second example"
 passed
 for file in $headers tests/*.c tests/*.h tests/*.sh examples/* Makefile; do
   head -3 "$file" | grep -q 'SPDX-License-Identifier: MIT' ||

@@ -12,7 +12,11 @@ __global__ void every_scalar_function(float *x, double *p, uint8_t *code) {
   code[0] = sste_fp8_encode(f, x[0]);
   x[1] = sste_fp8_decode(sste_fp8_e5m2(), code[1]) + sste_fp8_max(f);
   x[2] = sste_fp8_round(sste_fp8_e3m4(), x[2]);
-  x[3] = sste_fp8_scale(sste_fp8_e3m4fn(), x[3]);
+  code[5] = sste_fp8_encode_double(
+      f, sste_fp8_rule_like(SSTE_LIKE_CUDA_NOSAT, f, sste_fp8_float64()), p[0],
+      0);
+  code[6] = sste_fp8_e5m2fnuz_encode(sste_fp8_e4m3b11fnuz_decode(code[6]));
+  x[3] = sste_fp8_scale(sste_fp8_recipe_current(sste_fp8_e3m4fn()), x[3]);
   sste_mvue24_group_prob(p, x);
   sste_mvue24_group_draw(x, x, sste_mvue_word(&stream, 0, 0));
   sste_mvue12_group_prob(p, x);

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: 2026 The sste authors
+#
+# plot_fp8.gp - bench_fp8's CSV as bars: time per value, relative to memcpy of
+# the same 5 bytes per value. The line at 1.1 is the library's goal in L3.
+#   gnuplot -e "csv='fp8.csv'; out='fp8.svg'" bench/plot_fp8.gp
+if (!exists("csv") || !exists("out")) {
+  print "usage: gnuplot -e \"csv='fp8.csv'; out='fp8.svg'\" plot_fp8.gp"
+  exit status 2
+}
+set datafile separator ","
+if (out[strlen(out) - 3:] eq ".png") {
+  set terminal pngcairo noenhanced size 1500,700 font "sans,10"
+} else {
+  set terminal svg noenhanced size 1500,700 font "sans,12" background rgb "white"
+}
+set output out
+rows(size) = sprintf("<awk -F, '$1 == \"%s\"' '%s'", size, csv)
+set style fill solid 0.8 noborder
+set yrange [*:*] reverse
+set logscale x 2
+set xrange [0.25:256]
+set xtics (0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128)
+set grid x
+set arrow from first 1.1, graph 0 to first 1.1, graph 1 nohead lc rgb "red"
+set xlabel "time per value / time of memcpy of 5 bytes"
+color(task) = task eq "copy" ? 0x999999 : task eq "encode" ? 0x1F77B4 : \
+  task eq "decode" ? 0x2CA02C : 0x9467BD
+sizes = system(sprintf("awk -F, 'NR > 1 && !seen[$1]++ {print $1}' '%s'", csv))
+set multiplot layout 1, words(sizes)
+do for [size in sizes] {
+  set title size
+  plot rows(size) using 8:0:(0.25):8:($0 - 0.4):($0 + 0.4):\
+    (color(strcol(3))):yticlabels(4) with boxxyerror lc rgb variable notitle
+}
+unset multiplot

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: 2026 The sste authors
+ *
+ * portable.c - prints a hash for each family of sste_fp8.h's functions, over
+ * fixed inputs. Which bits are right is for the suites to say; here it matters
+ * that they are the same in every build (portable.sh) and, for the functions
+ * that promise it, under every rounding mode and with subnormals flushed to
+ * zero: each mode that this processor has is set, seen to work, and compared
+ * with the first. Exits 1 if a hash differs between modes.
+ */
+#include <fenv.h>
+#include <stdio.h>
+
+#include "sste_fp8.h"
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+enum { FORMATS = 14, FP8_FORMATS = 10 };
+static sste_fp8_format formats[FORMATS];
+
+static void name_formats(void) {
+  formats[0] = sste_fp8_e4m3fn();
+  formats[1] = sste_fp8_e5m2();
+  formats[2] = sste_fp8_e4m3();
+  formats[3] = sste_fp8_e3m4();
+  formats[4] = sste_fp8_e3m4fn();
+  formats[5] = sste_fp8_e4m3fnuz();
+  formats[6] = sste_fp8_e5m2fnuz();
+  formats[7] = sste_fp8_e4m3b11fnuz();
+  formats[8] = sste_fp8_ue4m3();
+  formats[9] = sste_fp8_e8m0();
+  formats[10] = sste_fp8_float16();
+  formats[11] = sste_fp8_bfloat16();
+  formats[12] = sste_fp8_float32();
+  formats[13] = sste_fp8_float64();
+}
+
+/* ---- Inputs, by integers only -------------------------------------------- */
+
+static uint64_t mix(uint64_t z) { /* splitmix64's finaliser */
+  z += 0x9E3779B97F4A7C15u;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+  return z ^ (z >> 31);
+}
+static uint64_t draw(uint64_t *state) { return *state = mix(*state); }
+static int below(uint64_t *state, int n) {
+  return (int)(draw(state) >> 33) % n;
+}
+static void add(uint64_t *hash, uint64_t value) { *hash = mix(*hash ^ value); }
+
+/* Bits of a number of a format. Half of them end in a run of zeros or ones, or
+ * in zeros and a one, as numbers do at and beside midpoints; of the wide
+ * formats half lie near 1.                                                  */
+static uint64_t number(uint64_t *state, sste_fp8_format f) {
+  const int M = f.mantissa_bits;
+  const uint64_t fraction = ((uint64_t)1 << M) - 1;
+  uint64_t bits = draw(state);
+  if (below(state, 2)) {
+    const uint64_t tail = fraction >> below(state, M + 1);
+    const int kind = below(state, 3);
+    bits = kind == 1 ? bits | tail : bits & ~tail;
+    if (kind == 2) bits |= 1;
+  }
+  if (f.exponent_bits >= 8 && below(state, 2)) {
+    const uint64_t field = ((uint64_t)1 << f.exponent_bits) - 1;
+    const uint64_t e = (uint64_t)(f.bias + below(state, 48) - 24);
+    bits = (bits & ~(field << M)) | e << M;
+  }
+  return bits;
+}
+static float number_float(uint64_t *state) {
+  return sste_priv_float((uint32_t)number(state, sste_fp8_float32()));
+}
+
+static sste_fp8_rule any_rule(uint64_t *state) {
+  sste_fp8_rule rule;
+  rule.rounding = below(state, SSTE_ROUND_E8M0_FIELDS + 1);
+  rule.random_bits = 1 + below(state, 32);
+  rule.overflow = below(state, SSTE_OVERFLOW_NONE + 1);
+  rule.nan = below(state, SSTE_NAN_PAYLOAD + 1);
+  rule.nan_sign = below(state, 2);
+  rule.drop_sign = below(state, 2);
+  rule.via = below(state, SSTE_VIA_FLOAT32 + 1);
+  return rule;
+}
+
+/* A recipe; every other one has a rule that the fast loops follow. */
+static sste_fp8_recipe any_recipe(uint64_t *state, sste_fp8_format f) {
+  sste_fp8_recipe how = sste_fp8_recipe_current(f);
+  if (below(state, 2)) how.rule = any_rule(state);
+  if (how.rule.rounding == SSTE_ROUND_STOCHASTIC)
+    how.rule.rounding = SSTE_ROUND_NEAREST_EVEN;
+  how.per_row = below(state, 2);
+  how.scale = below(state, SSTE_SCALE_AMAX_RECIPROCAL + 1);
+  how.apply = below(state, SSTE_APPLY_RECIPROCAL + 1);
+  how.undo = below(state, SSTE_APPLY_RECIPROCAL + 1);
+  how.drop_nan = below(state, 2);
+  how.epsilon = below(state, 4) ? 0.0f : 0x1p-20f;
+  how.power_of_two = below(state, 4) == 0;
+  return how;
+}
+
+/* ---- Families ------------------------------------------------------------ */
+
+static uint64_t convert(void) {
+  uint64_t hash = 0, state = 1;
+  int to, from, i;
+  for (to = 0; to < FORMATS; ++to)
+    for (from = 0; from < FORMATS; ++from)
+      for (i = 0; i < 10000; ++i) {
+        const sste_fp8_rule rule = any_rule(&state);
+        const uint64_t bits = number(&state, formats[from]);
+        add(&hash, sste_fp8_convert(formats[to], rule, formats[from], bits,
+                                    (uint32_t)draw(&state)));
+      }
+  return hash;
+}
+
+static uint64_t presets(void) {
+  uint64_t hash = 0, state = 2;
+  int who, to, i;
+  for (who = SSTE_LIKE_OCP; who <= SSTE_LIKE_ONNX_25; ++who)
+    for (to = 0; to < FP8_FORMATS; ++to) {
+      const sste_fp8_format f = formats[to];
+      sste_fp8_rule rule[4];
+      for (i = 0; i < 4; ++i)
+        rule[i] = sste_fp8_rule_like(who, f, formats[10 + i]);
+      for (i = 0; i < 5000; ++i) {
+        const uint64_t bits = number(&state, sste_fp8_float64());
+        const uint16_t b = (uint16_t)number(&state, sste_fp8_bfloat16());
+        const float x = number_float(&state);
+        double d;
+        memcpy(&d, &bits, sizeof d);
+        add(&hash, sste_fp8_encode_float16(f, rule[0], (uint16_t)bits, 0));
+        add(&hash, sste_fp8_encode_bfloat16(f, rule[1], b, 0));
+        add(&hash, sste_fp8_encode_float(f, rule[2], x, 0));
+        add(&hash, sste_fp8_encode_double(f, rule[3], d, 0));
+        add(&hash, sste_fp8_encode(f, x));
+        add(&hash, sste_priv_bits(sste_fp8_round(f, x)));
+      }
+    }
+  return hash;
+}
+
+static uint64_t decode(void) {
+  uint64_t hash = 0;
+  uint32_t code;
+  int f;
+  for (f = 0; f < FORMATS - 1; ++f) {
+    add(&hash, sste_priv_bits(sste_fp8_max(formats[f])));
+    for (code = 0; code < (f < FP8_FORMATS ? 256u : 65536u); ++code) {
+      const uint32_t bits = f == 12 ? code << 16 | code : code;
+      add(&hash, sste_priv_bits(sste_fp8_decode(formats[f], bits)));
+    }
+  }
+  return hash;
+}
+
+static uint64_t named(void) {
+  uint64_t hash = 0, state = 3;
+  int i;
+#define NAMED(format)                        \
+  add(&hash, sste_fp8_##format##_encode(x)); \
+  add(&hash, sste_priv_bits(sste_fp8_##format##_decode((uint8_t)i)));
+  for (i = 0; i < 200000; ++i) {
+    const float x = number_float(&state);
+    NAMED(e4m3fn)
+    NAMED(e5m2)
+    NAMED(e4m3)
+    NAMED(e3m4)
+    NAMED(e3m4fn)
+    NAMED(e4m3fnuz)
+    NAMED(e5m2fnuz)
+    NAMED(e4m3b11fnuz)
+  }
+#undef NAMED
+  return hash;
+}
+
+static uint64_t scale(void) {
+  uint64_t hash = 0, state = 4;
+  int f, i;
+  for (f = 0; f < FP8_FORMATS; ++f)
+    for (i = 0; i < 20000; ++i) {
+      const sste_fp8_recipe how = any_recipe(&state, formats[f]);
+      add(&hash, sste_priv_bits(sste_fp8_scale(how, number_float(&state))));
+    }
+  return hash;
+}
+
+enum { ROWS = 7, COLS = 83, LD = 90 };
+
+static void add_floats(uint64_t *hash, const float *x, size_t n) {
+  size_t i;
+  for (i = 0; i < n; ++i) add(hash, sste_priv_bits(x[i]));
+}
+static void add_bytes(uint64_t *hash, const uint8_t *x, size_t n) {
+  size_t i;
+  for (i = 0; i < n; ++i) add(hash, x[i]);
+}
+
+/* One matrix there and back. What lies between the rows counts, too. */
+static void add_tensor(uint64_t *hash, uint64_t *state, sste_fp8_recipe how) {
+  float x[ROWS * LD], y[ROWS * LD] = {0}, scales[ROWS] = {0}, amax = 0;
+  uint8_t code[ROWS * LD] = {0};
+  int i;
+  for (i = 0; i < ROWS * LD; ++i) x[i] = number_float(state);
+  if (below(state, 2)) /* tame enough for a scale other than 1 */
+    for (i = 0; i < ROWS * LD; ++i)
+      x[i] =
+          sste_priv_float((sste_priv_bits(x[i]) & 0x87FFFFFFu) + 0x3C000000u);
+  add(hash, (uint64_t)sste_fp8_tensor_amax(&amax, x, LD, ROWS, COLS));
+  add(hash, sste_priv_bits(amax));
+  add(hash, (uint64_t)sste_fp8_tensor_scale(scales, x, LD, ROWS, COLS, how));
+  add_floats(hash, scales, ROWS);
+  add(hash, (uint64_t)sste_fp8_tensor_encode(code, LD, x, LD, ROWS, COLS,
+                                             scales, how));
+  add_bytes(hash, code, ROWS * LD);
+  add(hash, (uint64_t)sste_fp8_tensor_decode(y, LD, code, LD, ROWS, COLS,
+                                             scales, how));
+  add_floats(hash, y, ROWS * LD);
+  add(hash,
+      (uint64_t)sste_fp8_tensor_round(x, LD, x, LD, ROWS, COLS, scales, how));
+  add_floats(hash, x, ROWS * LD);
+}
+static uint64_t tensors(void) {
+  uint64_t hash = 0, state = 5;
+  int f, i;
+  for (f = 0; f < FP8_FORMATS; ++f)
+    for (i = 0; i < 100; ++i)
+      add_tensor(&hash, &state, any_recipe(&state, formats[f]));
+  return hash;
+}
+
+static uint64_t products(void) {
+  enum { DEPTH = 600 };
+  uint64_t hash = 0, state = 6;
+  uint8_t a[3 * DEPTH], b[4 * DEPTH];
+  int fa, fb, i;
+  for (fa = 0; fa < FP8_FORMATS; ++fa)
+    for (fb = 0; fb < FP8_FORMATS; ++fb) {
+      const int tame = below(&state, 2); /* few infinities and NaNs */
+      sste_fp8_rule rule = any_rule(&state);
+      uint64_t bits = 0;
+      float z[3 * 5] = {0};
+      for (i = 0; i < 3 * DEPTH; ++i)
+        a[i] = (uint8_t)(draw(&state) & (tame ? 0xBFu : 0xFFu));
+      for (i = 0; i < 4 * DEPTH; ++i)
+        b[i] = (uint8_t)(draw(&state) & (tame ? 0xBFu : 0xFFu));
+      if (rule.rounding == SSTE_ROUND_STOCHASTIC)
+        rule.rounding = SSTE_ROUND_ODD;
+      for (i = 0; i < FORMATS; ++i) {
+        add(&hash, (uint64_t)sste_fp8_dot(&bits, formats[i], rule, formats[fa],
+                                          a, formats[fb], b, DEPTH));
+        add(&hash, bits);
+      }
+      add(&hash,
+          (uint64_t)sste_fp8_product(z, 5, formats[fa], a, DEPTH, formats[fb],
+                                     b, DEPTH, 3, 4, DEPTH));
+      add_floats(&hash, z, 15);
+    }
+  return hash;
+}
+
+/* ---- Modes --------------------------------------------------------------- */
+
+/* What a family stays the same under. */
+enum { STRICT, NEAREST, ANY_MODE };
+typedef struct family {
+  const char *name;
+  uint64_t (*hash)(void);
+  int survives; /* STRICT: none; NEAREST: flushing; ANY_MODE: all */
+} family;
+static const family families[] = {
+    {"convert", convert, ANY_MODE}, {"presets", presets, ANY_MODE},
+    {"decode", decode, ANY_MODE},   {"products", products, ANY_MODE},
+    {"named", named, NEAREST},      {"scale", scale, STRICT},
+    {"tensors", tensors, STRICT},
+};
+enum { FAMILIES = (int)(sizeof families / sizeof families[0]) };
+
+/* Subnormal operands and results become 0; for good. */
+static void flush_to_zero(void) {
+#if defined(__SSE2__)
+  _mm_setcsr(_mm_getcsr() | 0x8040u);
+#elif defined(__aarch64__)
+  uint64_t control;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(control));
+  __asm__ volatile("msr fpcr, %0" : : "r"(control | (uint64_t)1 << 24));
+#endif
+}
+static int is_flushing(void) {
+  volatile float smallest = FLT_MIN, half = 0.5f, subnormal, doubled;
+  volatile uint32_t bits = 1;
+  subnormal = smallest * half;
+  doubled = sste_priv_float(bits) * smallest;
+  smallest = sste_priv_float(bits) + smallest;
+  return subnormal == 0.0f && doubled == 0.0f && smallest == FLT_MIN;
+}
+
+/* The sums of 1 and -1 with 3/4 of the spacing tell the modes apart. */
+static int is_rounding(int mode) {
+  volatile float one = 1.0f, more = 0x1.8p-24f, minus = -1.0f, sum, negative;
+  sum = one + more;
+  negative = minus - more;
+  switch (mode) {
+    case FE_UPWARD: return sum > 1.0f && negative >= -1.0f;
+    case FE_DOWNWARD: return sum <= 1.0f && negative < -1.0f;
+    case FE_TOWARDZERO: return sum <= 1.0f && negative >= -1.0f;
+    default: return sum > 1.0f && negative < -1.0f;
+  }
+}
+
+/* The families again, as far as they survive; how many differ from `first`. */
+static int compare(const uint64_t *first, const char *mode, int nearest) {
+  int i, differ = 0;
+  for (i = 0; i < FAMILIES; ++i) {
+    if (families[i].survives == STRICT) continue;
+    if (families[i].survives == NEAREST && !nearest) continue;
+    if (families[i].hash() == first[i]) continue;
+    fprintf(stderr, "portable: %s differs: %s\n", families[i].name, mode);
+    ++differ;
+  }
+  return differ;
+}
+
+int main(void) {
+  static const int mode[4] = {FE_TONEAREST, FE_UPWARD, FE_DOWNWARD,
+                              FE_TOWARDZERO};
+  static const char *const name[2][4] = {
+      {"to nearest", "upward", "downward", "toward zero"},
+      {"to nearest, flushing", "upward, flushing", "downward, flushing",
+       "toward zero, flushing"}};
+  uint64_t first[FAMILIES];
+  int flush, i, modes = 0, differ = 0;
+  name_formats();
+  for (i = 0; i < FAMILIES; ++i) {
+    first[i] = families[i].hash();
+    printf("%-10s %08lX%08lX\n", families[i].name,
+           (unsigned long)(first[i] >> 32),
+           (unsigned long)(first[i] & 0xFFFFFFFFu));
+  }
+  for (flush = 0; flush < 2; ++flush) {
+    if (flush) flush_to_zero();
+    if (flush && !is_flushing()) break;
+    for (i = 0; i < 4; ++i) {
+      if (fesetround(mode[i]) != 0 || !is_rounding(mode[i])) continue;
+      ++modes;
+      differ += compare(first, name[flush][i], mode[i] == FE_TONEAREST);
+      fesetround(FE_TONEAREST);
+    }
+  }
+  printf("modes      %d\n", modes);
+  return differ != 0;
+}
