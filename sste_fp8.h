@@ -132,26 +132,16 @@ typedef enum sste_status {
 /* sste_status_text - one line in English for a status, for error messages. */
 SSTE_API const char *sste_status_text(sste_status status) {
   switch (status) {
-  case SSTE_OK:
-    return "ok";
-  case SSTE_ERR_NULL:
-    return "a needed pointer is null";
-  case SSTE_ERR_SHAPE:
-    return "a group is not full or a stride is too short";
-  case SSTE_ERR_SIZE:
-    return "sizes overflow, or scratch is too small";
-  case SSTE_ERR_OVERLAP:
-    return "an output overlaps another matrix";
-  case SSTE_ERR_VALUE:
-    return "a scalar argument is out of range";
-  case SSTE_ERR_ZERO:
-    return "the projection is zero everywhere";
-  case SSTE_ERR_NONFINITE:
-    return "a result that must be finite is not";
-  case SSTE_ERR_PATTERN:
-    return "a group of four is not 2:4";
-  default:
-    return "unknown status";
+    case SSTE_OK: return "ok";
+    case SSTE_ERR_NULL: return "a needed pointer is null";
+    case SSTE_ERR_SHAPE: return "a group is not full or a stride is too short";
+    case SSTE_ERR_SIZE: return "sizes overflow, or scratch is too small";
+    case SSTE_ERR_OVERLAP: return "an output overlaps another matrix";
+    case SSTE_ERR_VALUE: return "a scalar argument is out of range";
+    case SSTE_ERR_ZERO: return "the projection is zero everywhere";
+    case SSTE_ERR_NONFINITE: return "a result that must be finite is not";
+    case SSTE_ERR_PATTERN: return "a group of four is not 2:4";
+    default: return "unknown status";
   }
 }
 
@@ -185,14 +175,10 @@ SSTE_HD static inline float sste_priv_canonical(float x) {
 static inline sste_status sste_priv_matrix(const void *p, size_t rows,
                                            size_t cols, size_t ld,
                                            size_t size) {
-  if (rows == 0 || cols == 0)
-    return SSTE_OK;
-  if (p == NULL)
-    return SSTE_ERR_NULL;
-  if (ld < cols)
-    return SSTE_ERR_SHAPE;
-  if (ld > (size_t)PTRDIFF_MAX / size / rows)
-    return SSTE_ERR_SIZE;
+  if (rows == 0 || cols == 0) return SSTE_OK;
+  if (p == NULL) return SSTE_ERR_NULL;
+  if (ld < cols) return SSTE_ERR_SHAPE;
+  if (ld > (size_t)PTRDIFF_MAX / size / rows) return SSTE_ERR_SIZE;
   return SSTE_OK;
 }
 
@@ -203,8 +189,7 @@ static inline int sste_priv_overlap(const void *p, size_t p_rows, size_t p_cols,
                                     size_t q_rows, size_t q_cols, size_t q_ld,
                                     size_t q_size) {
   const uintptr_t p0 = (uintptr_t)p, q0 = (uintptr_t)q;
-  if (p_rows == 0 || p_cols == 0 || q_rows == 0 || q_cols == 0)
-    return 0;
+  if (p_rows == 0 || p_cols == 0 || q_rows == 0 || q_cols == 0) return 0;
   return p0 < q0 + ((q_rows - 1) * q_ld + q_cols) * q_size &&
          q0 < p0 + ((p_rows - 1) * p_ld + p_cols) * p_size;
 }
@@ -216,12 +201,9 @@ static inline sste_status sste_priv_unary(const void *out, size_t ldo,
                                           size_t ldi, size_t in_size,
                                           size_t rows, size_t cols) {
   sste_status s = sste_priv_matrix(out, rows, cols, ldo, out_size);
-  if (s == SSTE_OK)
-    s = sste_priv_matrix(in, rows, cols, ldi, in_size);
-  if (s != SSTE_OK)
-    return s;
-  if (out == in && ldo == ldi && out_size == in_size)
-    return SSTE_OK;
+  if (s == SSTE_OK) s = sste_priv_matrix(in, rows, cols, ldi, in_size);
+  if (s != SSTE_OK) return s;
+  if (out == in && ldo == ldi && out_size == in_size) return SSTE_OK;
   return sste_priv_overlap(out, rows, cols, ldo, out_size, in, rows, cols, ldi,
                            in_size)
              ? SSTE_ERR_OVERLAP
@@ -256,8 +238,9 @@ typedef struct sste_fp8_format {
   int specials;      /* SSTE_FP8_IEEE, ... */
 } sste_fp8_format;
 
-SSTE_HD static inline sste_fp8_format
-sste_priv_fp8_format(int sign_bits, int E, int M, int B, int specials) {
+SSTE_HD static inline sste_fp8_format sste_priv_fp8_format(int sign_bits, int E,
+                                                           int M, int B,
+                                                           int specials) {
   sste_fp8_format f;
   f.sign_bits = sign_bits;
   f.exponent_bits = E;
@@ -360,8 +343,8 @@ typedef struct sste_priv_fp8_number {
   uint64_t significand;
 } sste_priv_fp8_number;
 
-SSTE_HD static inline sste_priv_fp8_number
-sste_priv_fp8_unpack(sste_fp8_format f, uint64_t code) {
+SSTE_HD static inline sste_priv_fp8_number sste_priv_fp8_unpack(
+    sste_fp8_format f, uint64_t code) {
   const int M = f.mantissa_bits;
   const uint64_t magnitude = code & sste_priv_fp8_ones(f);
   const uint64_t largest = sste_priv_fp8_largest(f);
@@ -408,12 +391,10 @@ SSTE_API SSTE_HD float sste_fp8_decode(sste_fp8_format f, uint32_t code) {
   const uint32_t sign = (uint32_t)x.negative << 31;
   uint32_t significand = (uint32_t)x.significand;
   int top;
-  if (x.kind == SSTE_PRIV_FP8_NAN)
-    return sste_priv_float(SSTE_PRIV_NAN);
+  if (x.kind == SSTE_PRIV_FP8_NAN) return sste_priv_float(SSTE_PRIV_NAN);
   if (x.kind == SSTE_PRIV_FP8_INFINITE)
     return sste_priv_float(sign | SSTE_PRIV_INF);
-  if (significand == 0)
-    return sste_priv_float(sign);
+  if (significand == 0) return sste_priv_float(sign);
   top = sste_priv_fp8_log2(significand);
   if (x.exponent + top < -126) /* a subnormal float counts in 2^-149 */
     return sste_priv_float(sign | significand << (x.exponent + 149));
@@ -510,8 +491,7 @@ SSTE_API SSTE_HD sste_fp8_rule sste_fp8_saturating(void) {
 /* x / 2^n, the last bit set if any bit was lost, n > 0: rounding to odd, which
  * no later rounding to fewer bits can tell from x itself.                   */
 SSTE_HD static inline uint64_t sste_priv_fp8_jam(uint64_t x, int n) {
-  if (n > 63)
-    return x != 0;
+  if (n > 63) return x != 0;
   return x >> n | (x << (64 - n) != 0);
 }
 
@@ -522,25 +502,18 @@ SSTE_HD static inline int sste_priv_fp8_goes_up(const sste_fp8_rule *rule,
                                                 uint32_t random) {
   const int odd = (int)(code & 1), n = rule->random_bits;
   uint64_t half, fraction;
-  if (rest == 0)
-    return 0;
+  if (rest == 0) return 0;
   half = (uint64_t)1 << (width - 1);
   switch (rule->rounding) {
-  case SSTE_ROUND_NEAREST_EVEN:
-    return rest > half || (rest == half && odd);
-  case SSTE_ROUND_NEAREST_AWAY:
-    return rest >= half;
-  case SSTE_ROUND_UP:
-    return !negative;
-  case SSTE_ROUND_ODD:
-    return !odd;
-  case SSTE_ROUND_E8M0_FIELDS:
-    return rest >= half || code == 0;
-  case SSTE_ROUND_STOCHASTIC:
-    fraction = n < width ? rest >> (width - n) : rest << (n - width);
-    return (fraction + (random & (((uint64_t)1 << n) - 1))) >> n != 0;
-  default:
-    return 0;
+    case SSTE_ROUND_NEAREST_EVEN: return rest > half || (rest == half && odd);
+    case SSTE_ROUND_NEAREST_AWAY: return rest >= half;
+    case SSTE_ROUND_UP: return !negative;
+    case SSTE_ROUND_ODD: return !odd;
+    case SSTE_ROUND_E8M0_FIELDS: return rest >= half || code == 0;
+    case SSTE_ROUND_STOCHASTIC:
+      fraction = n < width ? rest >> (width - n) : rest << (n - width);
+      return (fraction + (random & (((uint64_t)1 << n) - 1))) >> n != 0;
+    default: return 0;
   }
 }
 
@@ -556,19 +529,16 @@ SSTE_HD static inline int sste_priv_fp8_goes_up(const sste_fp8_rule *rule,
  * stops shrinking, the hidden bit falls under 2^M, the field is 0, and the same
  * sum gives the subnormals. The rest decides about the next code, and where the
  * mantissa is full, adding one carries into the exponent by itself.         */
-SSTE_HD static inline uint64_t
-sste_priv_fp8_magnitude(sste_fp8_format f, const sste_fp8_rule *rule,
-                        const sste_priv_fp8_number *x, int negative,
-                        uint32_t random) {
+SSTE_HD static inline uint64_t sste_priv_fp8_magnitude(
+    sste_fp8_format f, const sste_fp8_rule *rule, const sste_priv_fp8_number *x,
+    int negative, uint32_t random) {
   const int pow2 = f.specials == SSTE_FP8_POW2; /* code 0 has a hidden bit */
   const int smallest = pow2 ? -f.bias : 1 - f.bias;
   uint64_t significand = x->significand, code, rest = 0;
   int top, e, cut;
-  if (significand == 0)
-    return 0;
+  if (significand == 0) return 0;
   top = x->exponent + sste_priv_fp8_log2(significand);
-  if (pow2 && top < smallest)
-    return 0;
+  if (pow2 && top < smallest) return 0;
   e = top > smallest ? top : smallest;
   cut = e - f.mantissa_bits - x->exponent;
   if (cut > 62) { /* far below half a unit; shifts stay under 64 */
@@ -578,22 +548,20 @@ sste_priv_fp8_magnitude(sste_fp8_format f, const sste_fp8_rule *rule,
   code = (uint64_t)(e - smallest) << f.mantissa_bits;
   code += cut > 0 ? significand >> cut : significand << -cut;
   code -= (uint64_t)pow2;
-  if (cut > 0)
-    rest = significand & (((uint64_t)1 << cut) - 1);
+  if (cut > 0) rest = significand & (((uint64_t)1 << cut) - 1);
   return code + (uint64_t)sste_priv_fp8_goes_up(rule, code, negative, rest, cut,
                                                 random);
 }
 
-SSTE_HD static inline uint64_t
-sste_priv_fp8_nan(sste_fp8_format f, const sste_fp8_rule *rule,
-                  const sste_priv_fp8_number *x) {
+SSTE_HD static inline uint64_t sste_priv_fp8_nan(
+    sste_fp8_format f, const sste_fp8_rule *rule,
+    const sste_priv_fp8_number *x) {
   const int M = f.mantissa_bits;
   const uint64_t ones = sste_priv_fp8_ones(f);
   const uint64_t sign =
       f.sign_bits && rule->nan_sign && x->negative ? ones + 1 : 0;
   uint64_t quiet;
-  if (f.specials == SSTE_FP8_FNUZ)
-    return ones + 1;
+  if (f.specials == SSTE_FP8_FNUZ) return ones + 1;
   if (f.specials != SSTE_FP8_IEEE || rule->nan == SSTE_NAN_ONES)
     return sign | ones;
   quiet = sste_priv_fp8_largest(f) + 1 + ((uint64_t)1 << (M - 1));
@@ -607,8 +575,7 @@ SSTE_HD static inline int sste_priv_fp8_overflows(const sste_fp8_rule *rule,
   const int toward_zero = rule->rounding == SSTE_ROUND_TOWARD_ZERO ||
                           rule->rounding == SSTE_ROUND_ODD ||
                           (rule->rounding == SSTE_ROUND_UP && negative);
-  if (rule->overflow == SSTE_OVERFLOW_SATURATE)
-    return 0;
+  if (rule->overflow == SSTE_OVERFLOW_SATURATE) return 0;
   return infinite || (rule->overflow == SSTE_OVERFLOW_NONE && !toward_zero);
 }
 
@@ -621,10 +588,8 @@ SSTE_HD static inline uint64_t sste_priv_fp8_pack(sste_fp8_format f,
   const int infinite = x->kind == SSTE_PRIV_FP8_INFINITE;
   const int negative = x->negative && (f.sign_bits || !rule->drop_sign);
   uint64_t code = largest + 1;
-  if (x->kind == SSTE_PRIV_FP8_NAN)
-    return sste_priv_fp8_nan(f, rule, x);
-  if (!infinite)
-    code = sste_priv_fp8_magnitude(f, rule, x, negative, random);
+  if (x->kind == SSTE_PRIV_FP8_NAN) return sste_priv_fp8_nan(f, rule, x);
+  if (!infinite) code = sste_priv_fp8_magnitude(f, rule, x, negative, random);
   if (code > largest)
     code =
         largest + (uint64_t)sste_priv_fp8_overflows(rule, infinite, negative);
@@ -638,8 +603,7 @@ SSTE_HD static inline uint64_t sste_priv_fp8_pack(sste_fp8_format f,
       return rule->overflow == SSTE_OVERFLOW_NONE ? ones : 0;
     return code;
   }
-  if (f.specials == SSTE_FP8_FNUZ && code == 0)
-    return 0; /* there is no -0 */
+  if (f.specials == SSTE_FP8_FNUZ && code == 0) return 0; /* there is no -0 */
   return negative ? code | (ones + 1) : code;
 }
 
@@ -671,10 +635,8 @@ SSTE_API SSTE_HD uint64_t sste_fp8_convert(sste_fp8_format to,
     first.overflow = SSTE_OVERFLOW_NONE;
     first.nan = SSTE_NAN_PAYLOAD;
     first.nan_sign = 1;
-    if (rule.via == SSTE_VIA_FLOAT16)
-      via = sste_fp8_float16();
-    if (rule.via == SSTE_VIA_BFLOAT16)
-      via = sste_fp8_bfloat16();
+    if (rule.via == SSTE_VIA_FLOAT16) via = sste_fp8_float16();
+    if (rule.via == SSTE_VIA_BFLOAT16) via = sste_fp8_bfloat16();
     bits = sste_priv_fp8_pack(via, &first, &x, 0);
     x = sste_priv_fp8_unpack(via, bits);
   }
@@ -784,50 +746,41 @@ SSTE_API SSTE_HD sste_fp8_rule sste_fp8_rule_like(int who, sste_fp8_format to,
   sste_fp8_rule rule = sste_fp8_saturating();
   rule.drop_sign = e8m0;
   switch (who) {
-  case SSTE_LIKE_OCP_NONSATURATING:
-    rule.overflow = SSTE_OVERFLOW_NONE;
-    break;
-  case SSTE_LIKE_CUDA_SATFINITE:
-  case SSTE_LIKE_CUDA_NOSAT:
-    if (who == SSTE_LIKE_CUDA_NOSAT)
+    case SSTE_LIKE_OCP_NONSATURATING: rule.overflow = SSTE_OVERFLOW_NONE; break;
+    case SSTE_LIKE_CUDA_SATFINITE:
+    case SSTE_LIKE_CUDA_NOSAT:
+      if (who == SSTE_LIKE_CUDA_NOSAT) rule.overflow = SSTE_OVERFLOW_NONE;
+      if (e8m0) rule.rounding = SSTE_ROUND_UP;
+      if (from.mantissa_bits > 23) {
+        rule.nan = SSTE_NAN_PAYLOAD;
+        rule.nan_sign = 1;
+      }
+      break;
+    case SSTE_LIKE_ML_DTYPES_0_6:
+      if (e8m0) rule.rounding = SSTE_ROUND_E8M0_FIELDS;
       rule.overflow = SSTE_OVERFLOW_NONE;
-    if (e8m0)
-      rule.rounding = SSTE_ROUND_UP;
-    if (from.mantissa_bits > 23) {
-      rule.nan = SSTE_NAN_PAYLOAD;
+      rule.nan = SSTE_NAN_QUIET;
       rule.nan_sign = 1;
-    }
-    break;
-  case SSTE_LIKE_ML_DTYPES_0_6:
-    if (e8m0)
-      rule.rounding = SSTE_ROUND_E8M0_FIELDS;
-    rule.overflow = SSTE_OVERFLOW_NONE;
-    rule.nan = SSTE_NAN_QUIET;
-    rule.nan_sign = 1;
-    rule.drop_sign = 0;
-    rule.via = SSTE_VIA_FLOAT32;
-    break;
-  case SSTE_LIKE_TORCH_2_12:
-  case SSTE_LIKE_TORCH_2_13:
-    if (e8m0)
-      rule.rounding = SSTE_ROUND_E8M0_FIELDS;
-    if (who == SSTE_LIKE_TORCH_2_12 || to.specials != SSTE_FP8_FN)
-      rule.overflow = SSTE_OVERFLOW_NONE;
-    rule.nan_sign = 1;
-    rule.via = SSTE_VIA_FLOAT32;
-    break;
-  case SSTE_LIKE_ONNX_25_SATURATE:
-  case SSTE_LIKE_ONNX_25:
-    if (who == SSTE_LIKE_ONNX_25)
-      rule.overflow = SSTE_OVERFLOW_NONE;
-    if (e8m0)
-      rule.rounding = SSTE_ROUND_UP;
-    rule.nan = SSTE_NAN_QUIET;
-    rule.nan_sign = 1;
-    rule.via = SSTE_VIA_FLOAT32;
-    break;
-  default:
-    break;
+      rule.drop_sign = 0;
+      rule.via = SSTE_VIA_FLOAT32;
+      break;
+    case SSTE_LIKE_TORCH_2_12:
+    case SSTE_LIKE_TORCH_2_13:
+      if (e8m0) rule.rounding = SSTE_ROUND_E8M0_FIELDS;
+      if (who == SSTE_LIKE_TORCH_2_12 || to.specials != SSTE_FP8_FN)
+        rule.overflow = SSTE_OVERFLOW_NONE;
+      rule.nan_sign = 1;
+      rule.via = SSTE_VIA_FLOAT32;
+      break;
+    case SSTE_LIKE_ONNX_25_SATURATE:
+    case SSTE_LIKE_ONNX_25:
+      if (who == SSTE_LIKE_ONNX_25) rule.overflow = SSTE_OVERFLOW_NONE;
+      if (e8m0) rule.rounding = SSTE_ROUND_UP;
+      rule.nan = SSTE_NAN_QUIET;
+      rule.nan_sign = 1;
+      rule.via = SSTE_VIA_FLOAT32;
+      break;
+    default: break;
   }
   return rule;
 }
@@ -863,8 +816,8 @@ typedef struct sste_priv_fp8_fast {
   int32_t lone_nan;        /* the code of the NaN of FNUZ */
 } sste_priv_fp8_fast;
 
-SSTE_HD static inline sste_priv_fp8_fast
-sste_priv_fp8_constants(sste_fp8_format f, sste_fp8_rule rule) {
+SSTE_HD static inline sste_priv_fp8_fast sste_priv_fp8_constants(
+    sste_fp8_format f, sste_fp8_rule rule) {
   const int fnuz = f.specials == SSTE_FP8_FNUZ;
   sste_priv_fp8_number nan =
       sste_priv_fp8_unpack(sste_fp8_float32(), SSTE_PRIV_NAN);
@@ -887,8 +840,9 @@ sste_priv_fp8_constants(sste_fp8_format f, sste_fp8_rule rule) {
 /* x is encoded with the sign of signed_as: that of x, but for NaNs that have
  * been through arithmetic, where processors differ. Only the low 8 bits of what
  * follows matter.                                                           */
-SSTE_HD static inline uint8_t
-sste_priv_fp8_fast_encode(sste_priv_fp8_fast k, float x, float signed_as) {
+SSTE_HD static inline uint8_t sste_priv_fp8_fast_encode(sste_priv_fp8_fast k,
+                                                        float x,
+                                                        float signed_as) {
   const int32_t inf = (int32_t)SSTE_PRIV_INF;
   const int32_t sign = (int32_t)(sste_priv_bits(signed_as) >> 24 & 0x80u);
   const int32_t magnitude = (int32_t)(sste_priv_bits(x) & 0x7FFFFFFFu);
@@ -931,16 +885,16 @@ SSTE_HD static inline float sste_priv_fp8_fast_decode(sste_priv_fp8_fast k,
  * must be to nearest, flush-to-zero does no harm.
  *   e.g.      sste_fp8_e4m3fn_encode(1.1875f) -> 0x3A
  *   ROUNDED-ONCE and BITWISE. Never fails.                                  */
-#define SSTE_PRIV_FP8_INSTANCE(format)                                         \
-  SSTE_API SSTE_HD uint8_t sste_fp8_##format##_encode(float x) {               \
-    return sste_priv_fp8_fast_encode(                                          \
-        sste_priv_fp8_constants(sste_fp8_##format(), sste_fp8_saturating()),   \
-        x, x);                                                                 \
-  }                                                                            \
-  SSTE_API SSTE_HD float sste_fp8_##format##_decode(uint8_t code) {            \
-    return sste_priv_canonical(sste_priv_fp8_fast_decode(                      \
-        sste_priv_fp8_constants(sste_fp8_##format(), sste_fp8_saturating()),   \
-        code));                                                                \
+#define SSTE_PRIV_FP8_INSTANCE(format)                                       \
+  SSTE_API SSTE_HD uint8_t sste_fp8_##format##_encode(float x) {             \
+    return sste_priv_fp8_fast_encode(                                        \
+        sste_priv_fp8_constants(sste_fp8_##format(), sste_fp8_saturating()), \
+        x, x);                                                               \
+  }                                                                          \
+  SSTE_API SSTE_HD float sste_fp8_##format##_decode(uint8_t code) {          \
+    return sste_priv_canonical(sste_priv_fp8_fast_decode(                    \
+        sste_priv_fp8_constants(sste_fp8_##format(), sste_fp8_saturating()), \
+        code));                                                              \
   }
 SSTE_PRIV_FP8_INSTANCE(e4m3fn)
 SSTE_PRIV_FP8_INSTANCE(e5m2)
@@ -1035,8 +989,7 @@ SSTE_API SSTE_HD float sste_fp8_scale(sste_fp8_recipe how, float amax) {
   const float max = sste_fp8_max(how.format);
   float scale;
   amax = sste_priv_float(sste_priv_magnitude(amax));
-  if (amax < how.epsilon)
-    amax = how.epsilon;
+  if (amax < how.epsilon) amax = how.epsilon;
   if (sste_priv_bits(amax) == 0 || sste_priv_bits(amax) >= SSTE_PRIV_INF)
     return 1.0f;
   if (how.scale == SSTE_SCALE_MAX_OVER_AMAX)
@@ -1045,10 +998,8 @@ SSTE_API SSTE_HD float sste_fp8_scale(sste_fp8_recipe how, float amax) {
     scale = amax / max;
   else
     scale = amax * (1.0f / max);
-  if (sste_priv_bits(scale) == SSTE_PRIV_INF)
-    scale = FLT_MAX;
-  if (scale < FLT_MIN)
-    scale = FLT_MIN;
+  if (sste_priv_bits(scale) == SSTE_PRIV_INF) scale = FLT_MAX;
+  if (scale < FLT_MIN) scale = FLT_MIN;
   if (how.power_of_two)
     scale = sste_priv_float(sste_priv_bits(scale) & SSTE_PRIV_INF);
   return scale;
@@ -1093,10 +1044,8 @@ SSTE_API sste_status sste_fp8_tensor_amax(float *amax, const float *x,
                                           size_t ldx, size_t rows,
                                           size_t cols) {
   const sste_status s = sste_priv_matrix(x, rows, cols, ldx, sizeof *x);
-  if (s != SSTE_OK)
-    return s;
-  if (amax == NULL)
-    return SSTE_ERR_NULL;
+  if (s != SSTE_OK) return s;
+  if (amax == NULL) return SSTE_ERR_NULL;
   *amax = sste_priv_fp8_amax(x, ldx, cols == 0 ? 0 : rows, cols, 0);
   return SSTE_OK;
 }
@@ -1116,10 +1065,8 @@ SSTE_API SSTE_HD sste_status sste_fp8_format_check(sste_fp8_format f) {
     return SSTE_ERR_VALUE;
   if (f.sign_bits != 1 && (f.sign_bits != 0 || f.specials == SSTE_FP8_FNUZ))
     return SSTE_ERR_VALUE;
-  if (E < 2 || E > 6 || f.mantissa_bits != 7 - E)
-    return SSTE_ERR_VALUE;
-  if (f.bias < (1 << E) - 104 || f.bias > (1 << E) - 4)
-    return SSTE_ERR_VALUE;
+  if (E < 2 || E > 6 || f.mantissa_bits != 7 - E) return SSTE_ERR_VALUE;
+  if (f.bias < (1 << E) - 104 || f.bias > (1 << E) - 4) return SSTE_ERR_VALUE;
   return SSTE_OK;
 }
 
@@ -1158,18 +1105,14 @@ SSTE_API sste_status sste_fp8_tensor_scale(float *scale, const float *x,
   const size_t count = how.per_row ? rows : 1;
   ptrdiff_t r;
   sste_status s = sste_priv_matrix(x, rows, cols, ldx, sizeof *x);
-  if (s == SSTE_OK)
-    s = sste_priv_matrix(scale, 1, count, count, sizeof *scale);
-  if (s == SSTE_OK)
-    s = sste_fp8_recipe_check(how);
-  if (s != SSTE_OK)
-    return s;
+  if (s == SSTE_OK) s = sste_priv_matrix(scale, 1, count, count, sizeof *scale);
+  if (s == SSTE_OK) s = sste_fp8_recipe_check(how);
+  if (s != SSTE_OK) return s;
   if (sste_priv_overlap(scale, 1, count, count, sizeof *scale, x, rows, cols,
                         ldx, sizeof *x))
     return SSTE_ERR_OVERLAP;
   if (!how.per_row) {
-    if (cols == 0)
-      rows = 0;
+    if (cols == 0) rows = 0;
     *scale = sste_fp8_scale(
         how, sste_priv_fp8_amax(x, ldx, rows, cols, how.drop_nan));
     return SSTE_OK;
@@ -1187,8 +1130,7 @@ SSTE_API sste_status sste_fp8_tensor_scale(float *scale, const float *x,
 /* ---- 7. Tensors ---------------------------------------------------------- */
 
 static inline float sste_priv_fp8_apply(float x, float scale, int apply) {
-  if (apply == SSTE_APPLY_DIVIDE)
-    return x / scale;
+  if (apply == SSTE_APPLY_DIVIDE) return x / scale;
   return x * (apply == SSTE_APPLY_RECIPROCAL ? 1.0f / scale : scale);
 }
 
@@ -1243,24 +1185,20 @@ static inline void sste_priv_fp8_row_decode(float *x, const uint8_t *code,
 /* Matrices apart, a sound recipe, and scales that are finite and positive, as
  * any other would turn zeros to NaN or flip signs; so must their reciprocals be
  * where the recipe takes them.                                              */
-static inline sste_status
-sste_priv_fp8_tensor_check(const void *out, size_t ldo, size_t out_size,
-                           const void *in, size_t ldi, size_t in_size,
-                           size_t rows, size_t cols, const float *scale,
-                           sste_fp8_recipe how) {
+static inline sste_status sste_priv_fp8_tensor_check(
+    const void *out, size_t ldo, size_t out_size, const void *in, size_t ldi,
+    size_t in_size, size_t rows, size_t cols, const float *scale,
+    sste_fp8_recipe how) {
   const size_t count = how.per_row ? rows : 1;
   const int reciprocal =
       how.apply == SSTE_APPLY_RECIPROCAL || how.undo == SSTE_APPLY_RECIPROCAL;
   size_t i;
   sste_status s =
       sste_priv_unary(out, ldo, out_size, in, ldi, in_size, rows, cols);
-  if (s == SSTE_OK)
-    s = sste_fp8_recipe_check(how);
-  if (s != SSTE_OK || rows == 0 || cols == 0)
-    return s;
+  if (s == SSTE_OK) s = sste_fp8_recipe_check(how);
+  if (s != SSTE_OK || rows == 0 || cols == 0) return s;
   s = sste_priv_matrix(scale, 1, count, count, sizeof *scale);
-  if (s != SSTE_OK)
-    return s;
+  if (s != SSTE_OK) return s;
   if (sste_priv_overlap(out, rows, cols, ldo, out_size, scale, 1, count, count,
                         sizeof *scale))
     return SSTE_ERR_OVERLAP;
@@ -1291,8 +1229,7 @@ SSTE_API sste_status sste_fp8_tensor_encode(uint8_t *code, size_t ldc,
   ptrdiff_t r;
   const sste_status s = sste_priv_fp8_tensor_check(
       code, ldc, sizeof *code, x, ldx, sizeof *x, rows, cols, scale, how);
-  if (s != SSTE_OK || rows == 0 || cols == 0)
-    return s;
+  if (s != SSTE_OK || rows == 0 || cols == 0) return s;
   k = sste_priv_fp8_constants(how.format, how.rule);
   SSTE_OMP(parallel for schedule(static))
   for (r = 0; r < (ptrdiff_t)rows; ++r)
@@ -1322,8 +1259,7 @@ SSTE_API sste_status sste_fp8_tensor_decode(float *x, size_t ldx,
   ptrdiff_t r;
   const sste_status s = sste_priv_fp8_tensor_check(
       x, ldx, sizeof *x, code, ldc, sizeof *code, rows, cols, scale, how);
-  if (s != SSTE_OK || rows == 0 || cols == 0)
-    return s;
+  if (s != SSTE_OK || rows == 0 || cols == 0) return s;
   k = sste_priv_fp8_constants(how.format, how.rule);
   SSTE_OMP(parallel for schedule(static))
   for (r = 0; r < (ptrdiff_t)rows; ++r)
@@ -1351,8 +1287,7 @@ SSTE_API sste_status sste_fp8_tensor_round(float *y, size_t ldy, const float *x,
   ptrdiff_t r;
   const sste_status s = sste_priv_fp8_tensor_check(
       y, ldy, sizeof *y, x, ldx, sizeof *x, rows, cols, scale, how);
-  if (s != SSTE_OK || rows == 0 || cols == 0)
-    return s;
+  if (s != SSTE_OK || rows == 0 || cols == 0) return s;
   k = sste_priv_fp8_constants(how.format, how.rule);
   SSTE_OMP(parallel for schedule(static))
   for (r = 0; r < (ptrdiff_t)rows; ++r) {
@@ -1397,8 +1332,8 @@ SSTE_HD static inline void sste_priv_fp8_add(sste_priv_fp8_sum *sum, int64_t x,
 
 /* sum * 2^exponent as a number of 64 bits, the lost ones jammed. A sum of 0 has
  * no sign: it is +0.                                                        */
-SSTE_HD static inline sste_priv_fp8_number
-sste_priv_fp8_total(sste_priv_fp8_sum sum, int exponent) {
+SSTE_HD static inline sste_priv_fp8_number sste_priv_fp8_total(
+    sste_priv_fp8_sum sum, int exponent) {
   sste_priv_fp8_number x;
   x.kind = SSTE_PRIV_FP8_FINITE;
   x.negative = (int)(sum.high >> 63);
@@ -1434,11 +1369,9 @@ static inline void sste_priv_fp8_fill(sste_priv_fp8_table *t,
     const sste_priv_fp8_number x = sste_priv_fp8_unpack(f, (uint64_t)c);
     t->special[c] = x.kind != SSTE_PRIV_FP8_FINITE;
     t->units[c] = 0;
-    if (t->special[c])
-      continue;
+    if (t->special[c]) continue;
     t->units[c] = (int64_t)(x.significand << (x.exponent - t->exponent));
-    if (x.negative)
-      t->units[c] = -t->units[c];
+    if (x.negative) t->units[c] = -t->units[c];
   }
 }
 
@@ -1463,9 +1396,11 @@ static inline int sste_priv_fp8_block(sste_priv_fp8_sum *sum,
 }
 
 /* The dot product of two rows of which one has an infinity or a NaN. */
-static inline sste_priv_fp8_number
-sste_priv_fp8_special(sste_fp8_format fa, const uint8_t *a, sste_fp8_format fb,
-                      const uint8_t *b, size_t depth) {
+static inline sste_priv_fp8_number sste_priv_fp8_special(sste_fp8_format fa,
+                                                         const uint8_t *a,
+                                                         sste_fp8_format fb,
+                                                         const uint8_t *b,
+                                                         size_t depth) {
   int nan = 0, plus = 0, minus = 0;
   sste_priv_fp8_number sum;
   size_t k;
@@ -1490,10 +1425,9 @@ sste_priv_fp8_special(sste_fp8_format fa, const uint8_t *a, sste_fp8_format fb,
   return sum;
 }
 
-static inline sste_priv_fp8_number
-sste_priv_fp8_row_dot(const sste_priv_fp8_table *ta, const uint8_t *a,
-                      const sste_priv_fp8_table *tb, const uint8_t *b,
-                      size_t n) {
+static inline sste_priv_fp8_number sste_priv_fp8_row_dot(
+    const sste_priv_fp8_table *ta, const uint8_t *a,
+    const sste_priv_fp8_table *tb, const uint8_t *b, size_t n) {
   const size_t block = 256;
   sste_priv_fp8_sum sum = {0, 0};
   int special = 0;
@@ -1501,8 +1435,7 @@ sste_priv_fp8_row_dot(const sste_priv_fp8_table *ta, const uint8_t *a,
   for (k = 0; k < n; k += block)
     special |= sste_priv_fp8_block(&sum, ta, a + k, tb, b + k,
                                    n - k < block ? n - k : block);
-  if (special)
-    return sste_priv_fp8_special(ta->format, a, tb->format, b, n);
+  if (special) return sste_priv_fp8_special(ta->format, a, tb->format, b, n);
   return sste_priv_fp8_total(sum, ta->exponent + tb->exponent);
 }
 
@@ -1542,8 +1475,7 @@ SSTE_API sste_status sste_fp8_dot(uint64_t *bits, sste_fp8_format to,
                                   const uint8_t *b, size_t n) {
   sste_priv_fp8_table ta, tb;
   sste_priv_fp8_number sum;
-  if (bits == NULL || (n > 0 && (a == NULL || b == NULL)))
-    return SSTE_ERR_NULL;
+  if (bits == NULL || (n > 0 && (a == NULL || b == NULL))) return SSTE_ERR_NULL;
   if (sste_priv_fp8_factors(fa, fb) != SSTE_OK ||
       rule.rounding == SSTE_ROUND_STOCHASTIC)
     return SSTE_ERR_VALUE;
@@ -1574,14 +1506,10 @@ SSTE_API sste_status sste_fp8_product(float *z, size_t ldz, sste_fp8_format fa,
   sste_priv_fp8_table ta, tb;
   ptrdiff_t i;
   sste_status s = sste_priv_matrix(z, rows, cols, ldz, sizeof *z);
-  if (s == SSTE_OK && cols > 0)
-    s = sste_priv_matrix(a, rows, depth, lda, 1);
-  if (s == SSTE_OK && rows > 0)
-    s = sste_priv_matrix(b, cols, depth, ldb, 1);
-  if (s == SSTE_OK)
-    s = sste_priv_fp8_factors(fa, fb);
-  if (s != SSTE_OK || rows == 0 || cols == 0)
-    return s;
+  if (s == SSTE_OK && cols > 0) s = sste_priv_matrix(a, rows, depth, lda, 1);
+  if (s == SSTE_OK && rows > 0) s = sste_priv_matrix(b, cols, depth, ldb, 1);
+  if (s == SSTE_OK) s = sste_priv_fp8_factors(fa, fb);
+  if (s != SSTE_OK || rows == 0 || cols == 0) return s;
   if (sste_priv_overlap(z, rows, cols, ldz, sizeof *z, a, rows, depth, lda,
                         1) ||
       sste_priv_overlap(z, rows, cols, ldz, sizeof *z, b, cols, depth, ldb, 1))
