@@ -9,6 +9,8 @@ PREFIX     ?= /usr/local
 includedir ?= $(PREFIX)/include
 CUDA       ?= /usr/local/cuda
 STEPS      ?= 500
+PYTHON     ?= python3
+FUZZ_SECONDS ?= 60
 
 # A thread that waits must not spin: on a busy machine it would take the core
 # that another one needs.
@@ -33,8 +35,8 @@ need_header = printf '\#include <$(1)>\n' | $(CC) -E -include stdarg.h \
 	-include stddef.h -include stdint.h -include setjmp.h - >/dev/null 2>&1 || { \
 	echo "<$(1)> is missing; on Debian: apt-get install -y $(2)" >&2; exit 2; }
 
-.PHONY: help demo examples test test-full check-headers test-lessons \
-	install uninstall clean
+.PHONY: help demo examples test test-full test-portable test-peers fuzz bench \
+	check-headers install uninstall clean
 .SECONDARY:
 
 help: ## list what can be run
@@ -98,6 +100,42 @@ test-full: test ## and exhaustively, other flags, ASan, UBSan, TSan (longer)
 	@OMP_NUM_THREADS=3 TSAN_OPTIONS=ignore_noninstrumented_modules=1 \
 		$(MAKE) --no-print-directory run-tsan
 	@echo "all tests passed, exhaustive level and sanitizers included"
+
+test-portable: ## the same FP8 codes by other flags, i386 and big-endian (qemu)
+	@$(call need,gcc,gcc libc6-dev)
+	@sh tests/portable.sh
+	@sh tests/vectorised.sh
+
+test-peers: ## every float by ml_dtypes and PyTorch, from PyPI (PYTHON=...)
+	@CC=$(CC) $(PYTHON) tests/peers.py
+
+fuzz: build/fuzz_fp8 ## libFuzzer on the array functions (FUZZ_SECONDS=60)
+	@mkdir -p build/corpus
+	build/fuzz_fp8 -max_total_time=$(FUZZ_SECONDS) build/corpus
+
+build/fuzz_fp8: tests/fuzz_fp8.c sste_fp8.h
+	@$(call need,clang,clang libclang-rt-14-dev)
+	@mkdir -p $(@D)
+	clang -std=c99 $(WARNINGS) -I. -DSSTE_USE_OPENMP=0 -g -O1 \
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $<
+
+# ---- Benchmarks --------------------------------------------------------------
+
+BENCH := -D_POSIX_C_SOURCE=200112L $(FAST) $(NVIDIA) -DBENCH_FLAGS='"$(FAST)"'
+
+build/bench/%: bench/%.c bench/contenders.h sste_fp8.h
+	@$(call need,$(firstword $(CC)),gcc libc6-dev)
+	@mkdir -p $(@D)
+	$(CC) $(STRICT) $(BENCH) -o $@ $< -lm
+	$(CC) $(STRICT) $(BENCH) -shared -fPIC -o $@.so $< -lm
+
+bench: build/bench/bench_fp8 ## FP8 beside memcpy, a table, NVIDIA, ml_dtypes
+	build/bench/bench_fp8 --csv build/bench/fp8.csv
+	@if command -v gnuplot >/dev/null; then gnuplot -e \
+		"csv='build/bench/fp8.csv'; out='build/bench/fp8.svg'" \
+		bench/plot_fp8.gp && echo "plot: build/bench/fp8.svg"; \
+	else echo "for a plot: apt-get install -y gnuplot-nox"; fi
+	@$(PYTHON) bench/bench_fp8.py build/bench/bench_fp8.so
 
 # ---- Installing --------------------------------------------------------------
 

@@ -505,7 +505,8 @@ SSTE_HD static inline int sste_priv_fp8_goes_up(const sste_fp8_rule *rule,
   if (rest == 0) return 0;
   half = (uint64_t)1 << (width - 1);
   switch (rule->rounding) {
-    case SSTE_ROUND_NEAREST_EVEN: return rest > half || (rest == half && odd);
+    case SSTE_ROUND_NEAREST_EVEN: /* no branch: nobody can predict it */
+      return (rest > half) | ((rest == half) & odd);
     case SSTE_ROUND_NEAREST_AWAY: return rest >= half;
     case SSTE_ROUND_UP: return !negative;
     case SSTE_ROUND_ODD: return !odd;

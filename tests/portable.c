@@ -111,7 +111,7 @@ static uint64_t convert(void) {
   int to, from, i;
   for (to = 0; to < FORMATS; ++to)
     for (from = 0; from < FORMATS; ++from)
-      for (i = 0; i < 4000; ++i) {
+      for (i = 0; i < 2000; ++i) {
         const sste_fp8_rule rule = any_rule(&state);
         const uint64_t bits = number(&state, formats[from]);
         add(&hash, sste_fp8_convert(formats[to], rule, formats[from], bits,
@@ -129,7 +129,7 @@ static uint64_t presets(void) {
       sste_fp8_rule rule[4];
       for (i = 0; i < 4; ++i)
         rule[i] = sste_fp8_rule_like(who, f, formats[10 + i]);
-      for (i = 0; i < 2000; ++i) {
+      for (i = 0; i < 1000; ++i) {
         const uint64_t bits = number(&state, sste_fp8_float64());
         const uint16_t b = (uint16_t)number(&state, sste_fp8_bfloat16());
         float x;

@@ -714,31 +714,29 @@ static void check_any_format(int sign_bits, int E, int B, int specials) {
   check_floats_of(&t, SSTE_OVERFLOW_SATURATE);
 }
 
-/* Biases: the lowest and highest that tensors take, and those around the one
- * where the addition of the fast path would leave the range of floats. Level 2
- * takes all.                                                                 */
+/* Biases: the lowest and the highest that tensors take; level 2 takes more. */
 static int is_taken(int E, int B) {
   return sste_fp8_format_check(descriptor(1, E, 7 - E, B, SSTE_FP8_FN)) ==
          SSTE_OK;
 }
-static int is_worth_it(int E, int B) {
-  const int edge = (1 << E) - 111 + E;
-  return test_level() == 2 || !is_taken(E, B - 1) || !is_taken(E, B + 1) ||
-         (B >= edge - 2 && B <= edge + 1);
+static int is_tried(int E, int B) {
+  if (!is_taken(E, B)) return 0;
+  return !is_taken(E, B - 1) || !is_taken(E, B + 1) ||
+         (test_level() == 2 && B % 8 == 0);
 }
 static void any_format_works(void **state) {
   int E, B, specials, tried = 0;
   (void)state;
   for (E = 2; E <= 6; ++E)
     for (B = -150; B <= 100; ++B) {
-      if (!is_taken(E, B) || !is_worth_it(E, B)) continue;
+      if (!is_tried(E, B)) continue;
       for (specials = SSTE_FP8_IEEE; specials <= SSTE_FP8_FNUZ; ++specials) {
         check_any_format(1, E, B, specials);
         if (specials != SSTE_FP8_FNUZ) check_any_format(0, E, B, specials);
       }
       ++tried;
     }
-  assert_in_range(tried, 2 * 5, 5 * 251);
+  assert_true(tried >= 2 * 5);
 }
 
 /* ---- 5. Every rounding, overflow and NaN, from every source -------------- */
@@ -1633,19 +1631,21 @@ static void expect_every_float(encoder encode, question q) {
   if (wrong) fail_msg("%s, %s: %u blocks wrong", q.t->name, q.what, wrong);
 }
 
-/* Libraries whose rule for a format is the same but for NaNs, or for going by
- * float, which changes no float (the next test), need but one run.           */
-static int same_numbers(sste_fp8_rule a, sste_fp8_rule b) {
+/* Libraries whose rule for a format is the same need but one run. Going by
+ * float does not count, for it changes no float (the next test); nor, for the
+ * definition, do NaNs.                                                       */
+static int alike(sste_fp8_rule a, sste_fp8_rule b, int nans) {
   return a.rounding == b.rounding && a.overflow == b.overflow &&
-         a.drop_sign == b.drop_sign;
+         a.drop_sign == b.drop_sign &&
+         (!nans || (a.nan == b.nan && a.nan_sign == b.nan_sign));
 }
-static int first_with_numbers(int who, const twin *t) {
+static int is_first_alike(int who, const twin *t, int nans) {
   const sste_fp8_format f32 = sste_fp8_float32();
   int first = 0;
-  while (!same_numbers(sste_fp8_rule_like(first, t->f, f32),
-                       sste_fp8_rule_like(who, t->f, f32)))
+  while (!alike(sste_fp8_rule_like(first, t->f, f32),
+                sste_fp8_rule_like(who, t->f, f32), nans))
     ++first;
-  return first;
+  return first == who;
 }
 
 static void the_definition_on_every_float(void **state) {
@@ -1653,7 +1653,7 @@ static void the_definition_on_every_float(void **state) {
   (void)state;
   for (i = 0; i < FORMATS; ++i)
     for (who = 0; who < LIBRARIES; ++who)
-      if (first_with_numbers(who, &formats[i]) == who)
+      if (is_first_alike(who, &formats[i], 0))
         expect_every_float(by_definition,
                            ask_like(who, &formats[i], sste_fp8_float32()));
 }
@@ -1696,8 +1696,9 @@ static void rows_on_every_float(void **state) {
   (void)state;
   for (i = 0; i < SIGNED; ++i)
     for (who = 0; who < LIBRARIES; ++who)
-      expect_every_float(by_tensor,
-                         ask_like(who, &formats[i], sste_fp8_float32()));
+      if (is_first_alike(who, &formats[i], 1))
+        expect_every_float(by_tensor,
+                           ask_like(who, &formats[i], sste_fp8_float32()));
 }
 
 /* ---- 11. The floating point environment ---------------------------------- */
