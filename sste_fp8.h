@@ -419,7 +419,8 @@ SSTE_API SSTE_HD float sste_fp8_max(sste_fp8_format f) {
  *   SSTE_ROUND_STOCHASTIC    away from zero if the caller's random number is
  *                            at least 1 - (the fraction passed of the gap)
  *   SSTE_ROUND_ODD           to the odd code, unless x is itself a number of
- *                            the format: then a second rounding does no harm
+ *                            the format: then a second rounding does no harm.
+ *                            Beyond the largest number, to that
  *   SSTE_ROUND_E8M0_FIELDS   for E8M0 as ml_dtypes and PyTorch make it from the
  *                            fields of a float: NEAREST_AWAY, but always up
  *                            between 2^-127 and 2^-126, where floats are
@@ -468,9 +469,9 @@ typedef struct sste_fp8_rule {
   int nan;         /* SSTE_NAN_ONES, ... */
   int nan_sign;    /* 1 keeps the sign of a NaN, 0 drops it */
   int drop_sign;   /* only for formats without a sign. 1: they take |x|, and
-                      for 0 their smallest number. 0: negative numbers, and 0
-                      where there is none, are out of range: the smallest
-                      number if overflow saturates, else NaN */
+                      for 0 their smallest number. 0: negative numbers, also
+                      -infinity, and 0 where there is none, are out of range:
+                      NaN if overflow is NONE, else the smallest number */
   int via;         /* SSTE_VIA_NOTHING, ... */
 } sste_fp8_rule;
 
@@ -1071,19 +1072,23 @@ SSTE_API SSTE_HD sste_status sste_fp8_format_check(sste_fp8_format f) {
   return SSTE_OK;
 }
 
+/* A rule of listed choices that needs no random bits. */
+SSTE_HD static inline int sste_priv_fp8_is_plain(sste_fp8_rule rule) {
+  return (unsigned)rule.rounding <= SSTE_ROUND_E8M0_FIELDS &&
+         rule.rounding != SSTE_ROUND_STOCHASTIC &&
+         (unsigned)rule.overflow <= SSTE_OVERFLOW_NONE &&
+         (unsigned)rule.nan <= SSTE_NAN_PAYLOAD &&
+         (unsigned)rule.nan_sign <= 1 && (unsigned)rule.drop_sign <= 1 &&
+         (unsigned)rule.via <= SSTE_VIA_FLOAT32;
+}
+
 /* sste_fp8_recipe_check - OK if the tensor functions take this recipe: the
  * format is sound, every choice is one of those listed, rounding is not
  * stochastic (there is no one to supply the random bits), and epsilon is
  * finite and not negative; else VALUE.                                      */
 SSTE_API SSTE_HD sste_status sste_fp8_recipe_check(sste_fp8_recipe how) {
-  const sste_fp8_rule rule = how.rule;
   if (sste_fp8_format_check(how.format) != SSTE_OK ||
-      (unsigned)rule.rounding > SSTE_ROUND_E8M0_FIELDS ||
-      rule.rounding == SSTE_ROUND_STOCHASTIC ||
-      (unsigned)rule.overflow > SSTE_OVERFLOW_NONE ||
-      (unsigned)rule.nan > SSTE_NAN_PAYLOAD || (unsigned)rule.nan_sign > 1 ||
-      (unsigned)rule.drop_sign > 1 || (unsigned)rule.via > SSTE_VIA_FLOAT32 ||
-      (unsigned)how.per_row > 1 ||
+      !sste_priv_fp8_is_plain(how.rule) || (unsigned)how.per_row > 1 ||
       (unsigned)how.scale > SSTE_SCALE_AMAX_RECIPROCAL ||
       (unsigned)how.apply > SSTE_APPLY_RECIPROCAL ||
       (unsigned)how.undo > SSTE_APPLY_RECIPROCAL ||
@@ -1462,14 +1467,14 @@ static inline sste_status sste_priv_fp8_factors(sste_fp8_format fa,
 /* sste_fp8_dot - the exact dot product of two rows of codes, rounded once:
  *     sum_k decode(a_k) * decode(b_k)
  *   bits      receives the result, a code of `to`
- *   to, rule  any format of section 1, and how it is rounded there
+ *   to, rule  any format of section 1 (not checked), and how it is rounded
  *   fa, a     n codes of one format; fb, b: n of the same or another. All of
  *             section 1 but E8M0
  *   specials  as IEEE 754 adds: NaN if a code is, for infinity * 0 and for
  *             infinities of both signs; else the infinity. An exact 0 is +0
  *   e.g.      E5M2 {57344, 2^-16, -57344} . {57344, 2^-16, 57344} -> 2^-32
  *   ROUNDED-ONCE and BITWISE; the order of the terms cannot matter. Overwrites.
- *   Errors: NULL, VALUE (a format, or rounding is stochastic).              */
+ *   Errors: NULL, VALUE (fa, fb; a rule that is stochastic or in two steps). */
 SSTE_API sste_status sste_fp8_dot(uint64_t *bits, sste_fp8_format to,
                                   sste_fp8_rule rule, sste_fp8_format fa,
                                   const uint8_t *a, sste_fp8_format fb,
@@ -1478,7 +1483,7 @@ SSTE_API sste_status sste_fp8_dot(uint64_t *bits, sste_fp8_format to,
   sste_priv_fp8_number sum;
   if (bits == NULL || (n > 0 && (a == NULL || b == NULL))) return SSTE_ERR_NULL;
   if (sste_priv_fp8_factors(fa, fb) != SSTE_OK ||
-      rule.rounding == SSTE_ROUND_STOCHASTIC)
+      !sste_priv_fp8_is_plain(rule) || rule.via != SSTE_VIA_NOTHING)
     return SSTE_ERR_VALUE;
   sste_priv_fp8_fill(&ta, fa);
   sste_priv_fp8_fill(&tb, fb);
@@ -1495,9 +1500,10 @@ SSTE_API sste_status sste_fp8_dot(uint64_t *bits, sste_fp8_format to,
  *             sum, as FP8 tensor cores take them. All formats but E8M0
  *   scales    none: divide z by them, as a GEMM does to its float sums
  *   specials  as sste_fp8_dot; a NaN is 0x7FC00000
- *   ROUNDED-ONCE and BITWISE: a GEMM of exact products that rounds to float n
- *   times lies within n * 2^-24 * sum_k |a_ik b_jk|, or twice that where it
- *   truncates; tensor cores keep fewer bits. Overwrites z; depth 0 gives zeros.
+ *   ROUNDED-ONCE and BITWISE. A GEMM of exact products that rounds to float n
+ *   times, in any order, lies within (n + 1) * 2^-24 * sum_k |a_ik b_jk| of z;
+ *   one that truncates, within (2n + 1); tensor cores keep fewer bits.
+ *   Overwrites z; depth 0 gives zeros.
  *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (a format).                   */
 SSTE_API sste_status sste_fp8_product(float *z, size_t ldz, sste_fp8_format fa,
                                       const uint8_t *a, size_t lda,
@@ -1519,11 +1525,13 @@ SSTE_API sste_status sste_fp8_product(float *z, size_t ldz, sste_fp8_format fa,
   sste_priv_fp8_fill(&tb, fb);
   SSTE_OMP(parallel for schedule(static))
   for (i = 0; i < (ptrdiff_t)rows; ++i) {
-    const uint8_t *row = a + (size_t)i * lda;
     size_t j;
-    for (j = 0; j < cols; ++j)
+    for (j = 0; j < cols; ++j) {
+      const uint8_t *row = depth == 0 ? NULL : a + (size_t)i * lda;
+      const uint8_t *col = depth == 0 ? NULL : b + j * ldb;
       z[(size_t)i * ldz + j] = sste_priv_fp8_to_float(
-          sste_priv_fp8_row_dot(&ta, row, &tb, b + j * ldb, depth));
+          sste_priv_fp8_row_dot(&ta, row, &tb, col, depth));
+    }
   }
   return SSTE_OK;
 }

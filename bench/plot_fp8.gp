@@ -12,7 +12,8 @@ set datafile separator ","
 if (out[strlen(out) - 3:] eq ".png") {
   set terminal pngcairo noenhanced size 1500,700 font "sans,10"
 } else {
-  set terminal svg noenhanced size 1500,700 font "sans,12" background rgb "white"
+  set terminal svg noenhanced size 1500,700 font "sans,12" \
+    background rgb "white"
 }
 set output out
 rows(size) = sprintf("<awk -F, '$1 == \"%s\"' '%s'", size, csv)

@@ -1091,6 +1091,11 @@ static void dot_refuses(void **state) {
   }
   rule.rounding = SSTE_ROUND_STOCHASTIC;
   refuse_dot(SSTE_ERR_VALUE, rule, f, row_a, f, row_b, 1);
+  rule.rounding = SSTE_ROUND_E8M0_FIELDS + 1;
+  refuse_dot(SSTE_ERR_VALUE, rule, f, row_a, f, row_b, 1);
+  rule = float_rule();
+  rule.via = SSTE_VIA_FLOAT32;
+  refuse_dot(SSTE_ERR_VALUE, rule, f, row_a, f, row_b, 1);
 }
 
 static void a_dot_of_nothing_needs_no_rows(void **state) {

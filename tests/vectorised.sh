@@ -32,7 +32,7 @@ reports() {
   shift 3
   command -v "$compiler" >/dev/null || {
     skipped=$((skipped + 1))
-    echo "vectorised: $compiler skipped; on Debian: apt-get install -y $compiler"
+    echo "vectorised: skipped; on Debian: apt-get install -y $compiler"
     return
   }
   printf '#include "%s"\n' "$header" >"$tmp/loops.c"
