@@ -97,7 +97,8 @@
 #define SSTE_ALLOW_FAST_MATH 0
 #endif
 #if !SSTE_ALLOW_FAST_MATH
-#if defined(__FAST_MATH__)
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || \
+    defined(__RECIPROCAL_MATH__)
 #error "sste: -ffast-math breaks the numerics contract (SSTE_ALLOW_FAST_MATH)"
 #elif defined(__FINITE_MATH_ONLY__)
 #if __FINITE_MATH_ONLY__ > 0

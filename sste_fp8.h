@@ -101,7 +101,8 @@
 #define SSTE_ALLOW_FAST_MATH 0
 #endif
 #if !SSTE_ALLOW_FAST_MATH
-#if defined(__FAST_MATH__)
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || \
+    defined(__RECIPROCAL_MATH__)
 #error "sste: -ffast-math breaks the numerics contract (SSTE_ALLOW_FAST_MATH)"
 #elif defined(__FINITE_MATH_ONLY__)
 #if __FINITE_MATH_ONLY__ > 0
@@ -935,7 +936,9 @@ enum {
 };
 enum { SSTE_APPLY_MULTIPLY, SSTE_APPLY_DIVIDE, SSTE_APPLY_RECIPROCAL };
 
-/* How a tensor becomes codes and codes become a tensor. */
+/* How a tensor becomes codes and codes become a tensor. Start from one of the
+ * recipes below: `undo` must take back what `apply` does, and `apply` fit the
+ * scale, which nothing checks.                                              */
 typedef struct sste_fp8_recipe {
   sste_fp8_format format;
   sste_fp8_rule rule;
@@ -964,6 +967,16 @@ SSTE_API SSTE_HD sste_fp8_recipe sste_fp8_recipe_current(sste_fp8_format f) {
   how.drop_nan = 0;
   how.epsilon = 0.0f;
   how.power_of_two = 0;
+  return how;
+}
+
+/* sste_fp8_recipe_divide - the other way round, as many kernels have it: the
+ * scale is fl(amax / max), divided by in encode and multiplied by in decode. */
+SSTE_API SSTE_HD sste_fp8_recipe sste_fp8_recipe_divide(sste_fp8_format f) {
+  sste_fp8_recipe how = sste_fp8_recipe_current(f);
+  how.scale = SSTE_SCALE_AMAX_OVER_MAX;
+  how.apply = SSTE_APPLY_DIVIDE;
+  how.undo = SSTE_APPLY_MULTIPLY;
   return how;
 }
 

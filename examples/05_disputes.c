@@ -33,6 +33,7 @@ static void whose_rule(void) {
   const sste_fp8_format f = sste_fp8_e4m3fn();
   size_t p;
   int i;
+  printf("Whose rule? All of these are right, by their own.\n");
   printf("to E4M3FN            1.2   464  -500   inf  -NaN  1.1875\n");
   for (p = 0; p < sizeof peers / sizeof *peers; ++p) {
     const sste_fp8_rule rule =
@@ -55,7 +56,8 @@ static void how_many_roundings(void) {
   int twice;
   rule.via = SSTE_VIA_FLOAT16;
   twice = sste_fp8_encode_double(f, rule, x, 0);
-  printf("\n%.9f lies above the middle of 1.5 and 1.625.\n", x);
+  printf("\nHow many roundings? One, or it is wrong.\n");
+  printf("  %.9f lies above the middle of 1.5 and 1.625\n", x);
   printf("  one rounding %02X, by way of float16 %02X\n", (unsigned)once,
          (unsigned)twice);
   must(once == 0x3D && twice == 0x3C, "a second rounding makes a tie of it");
@@ -68,7 +70,9 @@ static void which_scale(void) {
   enum { N = 127 };
   float x[N], scale;
   uint8_t multiplied[N], divided[N];
-  sste_fp8_recipe how = sste_fp8_recipe_current(sste_fp8_e4m3fn());
+  const sste_fp8_format f = sste_fp8_e4m3fn();
+  const sste_fp8_recipe how[2] = {sste_fp8_recipe_current(f),
+                                  sste_fp8_recipe_divide(f)};
   int i, differ = 0;
   x[0] = 0.3f; /* amax */
   for (i = 1; i < N; ++i)
@@ -76,13 +80,13 @@ static void which_scale(void) {
             sste_fp8_e4m3fn_decode((uint8_t)i)) /
            2 * (0.3f / 448);
   for (i = 0; i < 2; ++i) {
-    how.scale = i == 0 ? SSTE_SCALE_MAX_OVER_AMAX : SSTE_SCALE_AMAX_OVER_MAX;
-    how.apply = i == 0 ? SSTE_APPLY_MULTIPLY : SSTE_APPLY_DIVIDE;
-    must(sste_fp8_tensor_scale(&scale, x, N, 1, N, how) == SSTE_OK &&
+    must(sste_fp8_tensor_scale(&scale, x, N, 1, N, how[i]) == SSTE_OK &&
              sste_fp8_tensor_encode(i == 0 ? multiplied : divided, N, x, N, 1,
-                                    N, &scale, how) == SSTE_OK,
+                                    N, &scale, how[i]) == SSTE_OK,
          "a scale and the codes");
-    printf(i == 0 ? "\nx * %.9g" : " and x / %.9g", (double)scale);
+    printf(i == 0 ? "\nWhich scale? Either: but say which.\n  x * %.9g"
+                  : " and x / %.9g",
+           (double)scale);
   }
   for (i = 0; i < N; ++i) differ += multiplied[i] != divided[i];
   printf(" differ in %d of %d codes\n", differ, (int)N);
@@ -105,7 +109,8 @@ static void which_sum(void) {
        "the exact dot product");
   low = (uint32_t)bits;
   memcpy(&exact, &low, sizeof exact);
-  printf("\nFour E5M2 products: in float %g, exactly %g\n", (double)sum,
+  printf("\nWhat is the sum? Only one is exact; a bound holds the others.\n");
+  printf("  four E5M2 products: in float %g, exactly %g\n", (double)sum,
          (double)exact);
   must(exact == ldexpf(1, -31) && sum != exact, "float loses the small terms");
 }

@@ -57,7 +57,7 @@ static int take_choice(input *in, int n) {
 
 /* ---- The arena ----------------------------------------------------------- */
 
-enum { ARENA = 4096 };
+enum { ARENA = 8192 };
 static uint8_t *arena, snapshot[ARENA];
 
 /* A matrix, somewhere. */
@@ -112,6 +112,7 @@ static size_t take_size(input *in) {
       SIZE_MAX / 9, (size_t)1 << 33, (size_t)1 << 31, 65536};
   const unsigned byte = take(in);
   if (byte >= 240) return huge[byte % 8];
+  if (byte >= 232) return take_32(in) % 1100; /* more than a block */
   return byte >= 200 ? byte : byte % 24;
 }
 
@@ -225,12 +226,14 @@ static sste_fp8_recipe any_recipe(input *in) {
 }
 
 static int is_choice(int value, int n) { return value >= 0 && value < n; }
+static int is_rule(sste_fp8_rule r) {
+  return is_choice(r.rounding, 7) && r.rounding != SSTE_ROUND_STOCHASTIC &&
+         is_choice(r.overflow, 3) && is_choice(r.nan, 3) &&
+         is_choice(r.nan_sign, 2) && is_choice(r.drop_sign, 2) &&
+         is_choice(r.via, 4);
+}
 static int is_recipe(sste_fp8_recipe how) {
-  const sste_fp8_rule r = how.rule;
-  return is_format(how.format) && is_choice(r.rounding, 7) &&
-         r.rounding != SSTE_ROUND_STOCHASTIC && is_choice(r.overflow, 3) &&
-         is_choice(r.nan, 3) && is_choice(r.nan_sign, 2) &&
-         is_choice(r.drop_sign, 2) && is_choice(r.via, 4) &&
+  return is_format(how.format) && is_rule(how.rule) &&
          is_choice(how.per_row, 2) && is_choice(how.scale, 3) &&
          is_choice(how.apply, 3) && is_choice(how.undo, 3) &&
          is_choice(how.drop_nan, 2) && is_choice(how.power_of_two, 2) &&
@@ -447,7 +450,7 @@ static int is_factor(sste_fp8_format f) {
 static void fuzz_dot(input *bytes) {
   const sste_fp8_format to = any_named(bytes, 14);
   const sste_fp8_format fa = any_format(bytes), fb = any_format(bytes);
-  const sste_fp8_rule rule = any_rule(bytes);
+  sste_fp8_rule rule = any_rule(bytes);
   const size_t n = take_size(bytes);
   const view a = row_of(take_place(bytes, 1, nowhere()), n, 1);
   const view b = row_of(take_place(bytes, 1, a), n, 1);
@@ -455,9 +458,10 @@ static void fuzz_dot(input *bytes) {
   unsigned deserved = (shape_errors(a) | shape_errors(b) | shape_errors(out)) &
                       error(SSTE_ERR_NULL);
   sste_status got;
+  if (take(bytes) % 8 != 0) rule.via = SSTE_VIA_NOTHING;
   memcpy(snapshot, arena, ARENA);
-  if (!is_factor(fa) || !is_factor(fb) ||
-      rule.rounding == SSTE_ROUND_STOCHASTIC)
+  if (!is_factor(fa) || !is_factor(fb) || !is_rule(rule) ||
+      rule.via != SSTE_VIA_NOTHING)
     deserved |= error(SSTE_ERR_VALUE);
   if (deserved == 0 && (!is_inside(a) || !is_inside(b))) return;
   got = sste_fp8_dot((uint64_t *)(void *)out.p, to, rule, fa, a.p, fb, b.p, n);

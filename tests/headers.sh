@@ -62,7 +62,8 @@ for header in $headers; do
   (cd "$here" && gcc -std=c99 -O0 -c empty.c -o empty.o)
   [ -z "$(nm "$here/empty.o")" ] || fail "$header: an unused include has symbols"
   passed
-  for refused in -ffast-math -ffinite-math-only; do
+  for refused in -ffast-math -ffinite-math-only -freciprocal-math \
+    -funsafe-math-optimizations; do
     (cd "$here" && gcc -std=c99 $refused -fsyntax-only main.c 2>/dev/null) &&
       fail "$header: $refused is not refused"
     (cd "$here" && gcc -std=c99 $refused -DSSTE_ALLOW_FAST_MATH=1 \
@@ -152,12 +153,16 @@ gcc -std=c99 -O2 -fopenmp -I. "$tmp/readme.c" -o "$tmp/readme" ||
 sed -n '/^```text$/,/^```$/{/^```/!p}' README.md |
   cmp -s - "$tmp/readme.out" || fail "README.md: the example prints otherwise"
 passed
-{ echo '#include "sste_fp8.h"'; echo 'int main(void) {'; block 2
-  echo 'return code != 0x7E; }'; } >"$tmp/readme.c"
+{ echo '#include "sste_fp8.h"'; echo 'static int quantise(void) {'; block 2
+  echo 'return code[0] != 0x7E || code[1] != 0xF6 || code[2] != 0x68 ||'
+  echo 'code[3] != 0 || scale != 224 || y[0] != 2 || y[1] != -1 || y[3] != 0; }'
+  echo 'int main(void) {'; block 3
+  echo 'return code != 0x7E || quantise(); }'; } >"$tmp/readme.c"
 gcc -std=c99 -O2 -I. "$tmp/readme.c" -o "$tmp/readme" && "$tmp/readme" ||
-  fail "README.md: the second example"
+  fail "README.md: the FP8 examples"
 passed
-for file in $headers tests/*.c tests/*.h tests/*.sh examples/* Makefile; do
+for file in $headers tests/*.[ch] tests/*.sh tests/*.py tests/*/*.py \
+  tests/*/*.cu bench/* examples/* Makefile .ci/run; do
   head -3 "$file" | grep -q 'SPDX-License-Identifier: MIT' ||
     fail "$file: no SPDX line"
   case $file in

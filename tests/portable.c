@@ -259,6 +259,7 @@ static uint64_t products(void) {
         b[i] = (uint8_t)(draw(&state) & (tame ? 0xBFu : 0xFFu));
       if (rule.rounding == SSTE_ROUND_STOCHASTIC)
         rule.rounding = SSTE_ROUND_ODD;
+      rule.via = SSTE_VIA_NOTHING;
       for (i = 0; i < FORMATS; ++i) {
         add(&hash, (uint64_t)sste_fp8_dot(&bits, formats[i], rule, formats[fa],
                                           a, formats[fb], b, DEPTH));

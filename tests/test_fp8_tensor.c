@@ -202,6 +202,16 @@ static void te_recipe_drops_nan_and_decodes_by_reciprocal(void **state) {
   assert_memory_equal(&how, &want, sizeof want);
 }
 
+static void divide_recipe_is_amax_over_max(void **state) {
+  const sste_fp8_recipe how = sste_fp8_recipe_divide(sste_fp8_e5m2());
+  sste_fp8_recipe want = sste_fp8_recipe_current(sste_fp8_e5m2());
+  (void)state;
+  want.scale = SSTE_SCALE_AMAX_OVER_MAX;
+  want.apply = SSTE_APPLY_DIVIDE;
+  want.undo = SSTE_APPLY_MULTIPLY;
+  assert_memory_equal(&how, &want, sizeof want);
+}
+
 /* ---- 3. The scale of an amax --------------------------------------------- */
 
 /* The three quotients, by way of double: 53 bits are more than twice 24 and
@@ -1868,6 +1878,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(formats_end_where_published),
       cmocka_unit_test(current_recipe_is_max_over_amax),
+      cmocka_unit_test(divide_recipe_is_amax_over_max),
       cmocka_unit_test(te_recipe_drops_nan_and_decodes_by_reciprocal),
       cmocka_unit_test(scale_is_the_rounded_quotient),
       cmocka_unit_test(quotients_are_told_apart),
