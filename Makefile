@@ -94,7 +94,8 @@ test: check-headers run-gcc run-clang build/examples/pretrain ## all tests with 
 
 test-full: test ## and exhaustively, other flags, ASan, UBSan, TSan (longer)
 	@$(MAKE) --no-print-directory run-native run-serial
-	@SSTE_TEST_LEVEL=2 $(MAKE) --no-print-directory run-gcc run-clang
+	@SSTE_TEST_LEVEL=2 $(MAKE) --no-print-directory run-gcc
+	@sh tests/vectorised.sh
 	@UBSAN_OPTIONS=print_stacktrace=1 ASAN_OPTIONS=detect_leaks=0 \
 		$(MAKE) --no-print-directory run-asan # libomp itself leaks
 	@OMP_NUM_THREADS=3 TSAN_OPTIONS=ignore_noninstrumented_modules=1 \
@@ -107,11 +108,13 @@ test-portable: ## the same FP8 codes by other flags, i386 and big-endian (qemu)
 	@sh tests/vectorised.sh
 
 test-peers: ## every float by ml_dtypes and PyTorch, from PyPI (PYTHON=...)
+	@$(call need,$(PYTHON),python3 and pip install numpy ml_dtypes torch)
 	@CC=$(CC) $(PYTHON) tests/peers.py
 
 fuzz: build/fuzz_fp8 ## libFuzzer on the array functions (FUZZ_SECONDS=60)
 	@mkdir -p build/corpus
-	build/fuzz_fp8 -max_total_time=$(FUZZ_SECONDS) build/corpus
+	build/fuzz_fp8 -max_total_time=$(FUZZ_SECONDS) -max_len=256 \
+		-artifact_prefix=build/ build/corpus
 
 build/fuzz_fp8: tests/fuzz_fp8.c sste_fp8.h
 	@$(call need,clang,clang libclang-rt-14-dev)
@@ -129,13 +132,14 @@ build/bench/%: bench/%.c bench/contenders.h sste_fp8.h
 	$(CC) $(STRICT) $(BENCH) -o $@ $< -lm
 	$(CC) $(STRICT) $(BENCH) -shared -fPIC -o $@.so $< -lm
 
-bench: build/bench/bench_fp8 ## FP8 beside memcpy, a table, NVIDIA, ml_dtypes
+bench: build/bench/bench_fp8 ## FP8 beside memcpy, a table, NVIDIA, ml_dtypes (PYTHON=...)
 	build/bench/bench_fp8 --csv build/bench/fp8.csv
 	@if command -v gnuplot >/dev/null; then gnuplot -e \
 		"csv='build/bench/fp8.csv'; out='build/bench/fp8.svg'" \
 		bench/plot_fp8.gp && echo "plot: build/bench/fp8.svg"; \
 	else echo "for a plot: apt-get install -y gnuplot-nox"; fi
-	@$(PYTHON) bench/bench_fp8.py build/bench/bench_fp8.so
+	@command -v $(PYTHON) >/dev/null || { echo "ml_dtypes: skipped, no $(PYTHON)"; \
+		exit 0; }; $(PYTHON) bench/bench_fp8.py build/bench/bench_fp8.so
 
 # ---- Installing --------------------------------------------------------------
 

@@ -6,9 +6,12 @@
  * An 8-bit float is a sign, an exponent field e of E bits and a mantissa field
  * m of M bits, and it means
  *
- *     (-1)^S * 2^(e - B) * (1 + m / 2^M)       B, the bias, is part of the
- *     (-1)^S * 2^(1 - B) * m / 2^M    e = 0    format; and a few codes are
- *                                              infinities or NaNs instead
+ *     (-1)^S * 2^(e - B) * (1 + m / 2^M)
+ *     (-1)^S * 2^(1 - B) * m / 2^M           where e = 0
+ *
+ * B, the bias, is part of the format. A few codes are infinities or NaNs
+ * instead, and of those formats that hold scales two have no sign, and E8M0 has
+ * no case for e = 0.
  *
  *     S|EEEE|MMM   E4M3      0|0111|001 = 2^(7 - 7) * (1 + 1/8) = 1.125
  *     S|EEEEE|MM   E5M2      0|01111|01 = 2^(15 - 15) * (1 + 1/4) = 1.25
@@ -42,7 +45,7 @@
  * Numerics. Every function here is BITWISE: the same bits on every compiler,
  * optimisation level, thread count, CPU and GPU. Sections 1 to 4 and 8 work on
  * integers alone, so flush-to-zero and rounding modes cannot touch them. The
- * rest assumes round to nearest and, for scales, gradual underflow
+ * rest assumes round to nearest and, where there are scales, gradual underflow
  * (sste_self_check in sste_train.h looks for both).
  *
  * Stands alone: copy this one file. Matrices are row-major with a leading
@@ -230,7 +233,7 @@ extern "C" {
 enum { SSTE_FP8_IEEE, SSTE_FP8_FN, SSTE_FP8_FNUZ, SSTE_FP8_POW2 };
 
 /* A format. Those of this section are named; sste_fp8_format_check says which
- * others sections 5 to 7 take. */
+ * others arrays can be of. */
 typedef struct sste_fp8_format {
   int sign_bits;     /* 1, or 0 where there are no negative numbers */
   int exponent_bits; /* E */
@@ -252,8 +255,7 @@ SSTE_HD static inline sste_fp8_format sste_priv_fp8_format(int sign_bits, int E,
 }
 
 /* sste_fp8_e4m3fn, ... - the formats by name. Smallest is the smallest positive
- * number, a subnormal where there are any; in brackets, codes,
- * of the positive sign.
+ * number, a subnormal where there are any; codes are those without a sign.
  *
  *   name         word        B    smallest     largest     infinity  NaN
  *   e4m3fn       S|EEEE|MMM  7    2^-9   (01)  448   (7E)            7F
@@ -404,7 +406,8 @@ SSTE_API SSTE_HD float sste_fp8_decode(sste_fp8_format f, uint32_t code) {
                          (significand & 0x7FFFFFu));
 }
 
-/* sste_fp8_max - the largest finite value of a format: 448, 57344, 15.5, ...
+/* sste_fp8_max - the largest finite value of a format, of any but float64: 448,
+ * 57344, 15.5, ...
  *   BITWISE, exact.                                                         */
 SSTE_API SSTE_HD float sste_fp8_max(sste_fp8_format f) {
   return sste_fp8_decode(f, (uint32_t)sste_priv_fp8_largest(f));
@@ -417,15 +420,15 @@ SSTE_API SSTE_HD float sste_fp8_max(sste_fp8_format f) {
  *   SSTE_ROUND_NEAREST_AWAY  to the nearer; midway, to the larger magnitude
  *   SSTE_ROUND_TOWARD_ZERO   to the smaller magnitude
  *   SSTE_ROUND_UP            to the one nearer +infinity
- *   SSTE_ROUND_STOCHASTIC    away from zero if the caller's random number is
- *                            at least 1 - (the fraction passed of the gap)
+ *   SSTE_ROUND_STOCHASTIC    away from zero if random / 2^random_bits is at
+ *                            least 1 - (the fraction passed of the gap)
  *   SSTE_ROUND_ODD           to the odd code, unless x is itself a number of
  *                            the format: then a second rounding does no harm.
  *                            Beyond the largest number, to that
  *   SSTE_ROUND_E8M0_FIELDS   for E8M0 as ml_dtypes and PyTorch make it from the
  *                            fields of a float: NEAREST_AWAY, but always up
  *                            between 2^-127 and 2^-126, where floats are
- *                            subnormal
+ *                            subnormal. Of no use for other formats
  * Overflow, which is judged after rounding:
  *   SSTE_OVERFLOW_SATURATE         to the largest finite number, from infinity
  *                                  as well
@@ -465,14 +468,15 @@ enum {
 /* Everything that two correct converters may do differently. */
 typedef struct sste_fp8_rule {
   int rounding;    /* SSTE_ROUND_NEAREST_EVEN, ... */
-  int random_bits; /* for SSTE_ROUND_STOCHASTIC: 1 to 32 */
+  int random_bits; /* for SSTE_ROUND_STOCHASTIC: 1 to 32, else taken as 32 */
   int overflow;    /* SSTE_OVERFLOW_SATURATE, ... */
   int nan;         /* SSTE_NAN_ONES, ... */
   int nan_sign;    /* 1 keeps the sign of a NaN, 0 drops it */
   int drop_sign;   /* only for formats without a sign. 1: they take |x|, and
-                      for 0 their smallest number. 0: negative numbers, also
-                      -infinity, and 0 where there is none, are out of range:
-                      NaN if overflow is NONE, else the smallest number */
+                      for 0 their lowest number. 0: what lies below that, as
+                      negative numbers do that do not round to 0, -infinity,
+                      and in E8M0 0 itself, gives NaN if overflow is NONE, else
+                      the lowest number */
   int via;         /* SSTE_VIA_NOTHING, ... */
 } sste_fp8_rule;
 
@@ -502,7 +506,8 @@ SSTE_HD static inline int sste_priv_fp8_goes_up(const sste_fp8_rule *rule,
                                                 uint64_t code, int negative,
                                                 uint64_t rest, int width,
                                                 uint32_t random) {
-  const int odd = (int)(code & 1), n = rule->random_bits;
+  const int given = rule->random_bits;
+  const int odd = (int)(code & 1), n = given > 0 && given < 32 ? given : 32;
   uint64_t half, fraction;
   if (rest == 0) return 0;
   half = (uint64_t)1 << (width - 1);
@@ -544,7 +549,7 @@ SSTE_HD static inline uint64_t sste_priv_fp8_magnitude(
   if (pow2 && top < smallest) return 0;
   e = top > smallest ? top : smallest;
   cut = e - f.mantissa_bits - x->exponent;
-  if (cut > 62) { /* far below half a unit; shifts stay under 64 */
+  if (cut > 62) { /* keeps shifts under 64, and more than 2 bits of rest */
     significand = sste_priv_fp8_jam(significand, cut - 62);
     cut = 62;
   }
@@ -682,7 +687,7 @@ SSTE_API SSTE_HD uint8_t sste_fp8_encode_bfloat16(sste_fp8_format f,
  *             448 either way: it saturates)
  *   specials  beyond the largest finite value, infinity included: that value
  *             with the sign of x; NaN: 0x7F, or the format's only one; -0: -0;
- *             in a format without a sign, below the smallest: the smallest
+ *             in a format without a sign, below the lowest: the lowest
  *   e.g.      E4M3FN 1.1875 -> 0x3A; -500 -> 0xFE
  *   ROUNDED-ONCE and BITWISE, by integers only. Relative error at most
  *   2^-(M+1) from the smallest normal number to the largest, absolute error at
@@ -702,16 +707,18 @@ SSTE_API SSTE_HD float sste_fp8_round(sste_fp8_format f, float x) {
 /* ---- 4. Whose behaviour -------------------------------------------------- */
 
 /* OCP's rule is its text; each of the others was run, and gave these codes:
- *   SSTE_LIKE_OCP                OFP8 1.0, saturating; which NaN it leaves to
- *   SSTE_LIKE_OCP_NONSATURATING  implementations, here all ones
- *   SSTE_LIKE_CUDA_SATFINITE     cuda_fp8.h of CUDA 13.0, host functions; E8M0
- *   SSTE_LIKE_CUDA_NOSAT         rounded up, as its C++ type does
+ *   SSTE_LIKE_OCP                OFP8 1.0, the saturating mode
+ *   SSTE_LIKE_OCP_NONSATURATING  OFP8 1.0, the other
+ *   SSTE_LIKE_CUDA_SATFINITE     cuda_fp8.h of CUDA 13.0, host functions
+ *   SSTE_LIKE_CUDA_NOSAT         the same
  *   SSTE_LIKE_ML_DTYPES_0_6      0.6.0, NumPy's astype
  *   SSTE_LIKE_TORCH_2_12         2.11.0 and 2.12.0, .to() on a CPU
  *   SSTE_LIKE_TORCH_2_13         2.13.0 and 2.15.0: E4M3FN saturates from here
- *   SSTE_LIKE_ONNX_25_SATURATE   onnx 1.23.2, reference Cast of opset 25; E8M0
- *   SSTE_LIKE_ONNX_25            saturating and up, as the operator's text has
- *                                it (the reference departs from that)        */
+ *   SSTE_LIKE_ONNX_25_SATURATE   onnx 1.23.2, reference Cast of opset 25
+ *   SSTE_LIKE_ONNX_25            the same
+ * OCP leaves the choice of NaN open; here it is all ones. To E8M0, CUDA's rules
+ * round up, as its C++ type does, and ONNX_25_SATURATE follows the text of the
+ * operator (saturating, up), from which the reference departs.              */
 enum {
   SSTE_LIKE_OCP,
   SSTE_LIKE_OCP_NONSATURATING,
@@ -726,8 +733,8 @@ enum {
 
 /* sste_fp8_rule_like - the rule by which a library converts.
  *   who       SSTE_LIKE_CUDA_SATFINITE, ...; anything else gives the first
- *   to, from  the formats, of section 1. Of those that the library lacks
- *             nothing is promised
+ *   to        an 8-bit format, from: float16, bfloat16, float32 or float64;
+ *             nothing is promised of formats that the library lacks
  *
  *   to E4M3FN:           500  infinity  -NaN     to E5M2:  1e6  infinity  -NaN
  *   OCP                  7E   7E        7F                 7B   7B        7F
@@ -808,13 +815,13 @@ SSTE_API SSTE_HD sste_fp8_rule sste_fp8_rule_like(int who, sste_fp8_format to,
  * integers alone, because around a float operation gcc 12 would keep it as a
  * branch and not vectorise the loop.                                        */
 typedef struct sste_priv_fp8_fast {
-  int32_t shift;     /* 23 - M */
-  int32_t offset;    /* a magnitude code shifted, plus this: a float's bits */
-  int32_t smallest;  /* the exponent field of the smallest normal number */
-  int32_t ceiling;   /* the bits of the float that magnitudes are cut to */
-  int32_t nan_fix;   /* from the code of `ceiling` to that of NaN, by xor */
-  int32_t nan_drops; /* masks: a NaN loses its sign; a zero keeps its sign */
-  int32_t zero_keeps;
+  int32_t shift;      /* 23 - M */
+  int32_t offset;     /* a magnitude code shifted, plus this: a float's bits */
+  int32_t smallest;   /* the exponent field of the smallest normal number */
+  int32_t ceiling;    /* the bits of the float that magnitudes are cut to */
+  int32_t nan_fix;    /* from the code of `ceiling` to that of NaN, by xor */
+  int32_t nan_drops;  /* a mask: NaNs lose their sign */
+  int32_t zero_keeps; /* a mask: zeros keep theirs */
   int32_t largest, hidden; /* codes: largest finite, smallest normal */
   int32_t lone_nan;        /* the code of the NaN of FNUZ */
 } sste_priv_fp8_fast;
@@ -857,7 +864,7 @@ SSTE_HD static inline uint8_t sste_priv_fp8_fast_encode(sste_priv_fp8_fast k,
   const int32_t units = (int32_t)sste_priv_bits(sum);
   const int32_t code = units + ((e - k.smallest) >> k.shift);
   const int32_t fixed = code ^ (is_nan & k.nan_fix);
-  /* -code has bit 7 set unless code is 0 */
+  /* -fixed has bit 7 set unless the code is 0 */
   const int32_t keep = ~(is_nan & k.nan_drops) & (k.zero_keeps | -fixed);
   return (uint8_t)(fixed | (sign & keep));
 }
@@ -949,7 +956,7 @@ typedef struct sste_fp8_recipe {
   int drop_nan;     /* amax: 1 passes over NaNs, 0 lets one through */
   float epsilon;    /* an amax below it counts as this much */
   int power_of_two; /* 1: the scale loses its mantissa. It gets smaller: where
-                       x is divided by it, the largest will saturate */
+                       x is divided by it, the largest will overflow */
 } sste_fp8_recipe;
 
 /* sste_fp8_recipe_current - current scaling as S-STE does it: one scale,
@@ -1068,7 +1075,8 @@ SSTE_API sste_status sste_fp8_tensor_amax(float *amax, const float *x,
 /* sste_fp8_format_check - OK if arrays can be of this format, else VALUE: E8M0;
  * and formats of any family but that, with E from 2 to 6, M = 7 - E, a sign or,
  * but for FNUZ, none, and a bias from 2^E - 104 to 2^E - 4. Then all numbers,
- * and the sums of section 5, are normal floats, and scales cannot underflow. */
+ * and the sums of section 5, are normal floats, and max / amax cannot underflow.
+ */
 SSTE_API SSTE_HD sste_status sste_fp8_format_check(sste_fp8_format f) {
   const int E = f.exponent_bits;
   if (f.specials == SSTE_FP8_POW2)
@@ -1481,8 +1489,9 @@ static inline sste_status sste_priv_fp8_factors(sste_fp8_format fa,
  *     sum_k decode(a_k) * decode(b_k)
  *   bits      receives the result, a code of `to`
  *   to, rule  any format of section 1 (not checked), and how it is rounded
- *   fa, a     n codes of one format; fb, b: n of the same or another. All of
- *             section 1 but E8M0
+ *   fa, a     n codes of one format; fb, b: n of the same or another. Those
+ *             that sste_fp8_format_check takes, with E of 5 at most: all but
+ *             E8M0
  *   specials  as IEEE 754 adds: NaN if a code is, for infinity * 0 and for
  *             infinities of both signs; else the infinity. An exact 0 is +0
  *   e.g.      E5M2 {57344, 2^-16, -57344} . {57344, 2^-16, 57344} -> 2^-32
@@ -1510,7 +1519,7 @@ SSTE_API sste_status sste_fp8_dot(uint64_t *bits, sste_fp8_format to,
  *   z         receives rows x cols floats, rows ldz apart
  *   fa, a     rows x depth codes, rows lda apart; activations, say
  *   fb, b     cols x depth codes, rows ldb apart; weights. Both run along the
- *             sum, as FP8 tensor cores take them. All formats but E8M0
+ *             sum, as FP8 tensor cores take them. Formats as sste_fp8_dot
  *   scales    none: divide z by them, as a GEMM does to its float sums
  *   specials  as sste_fp8_dot; a NaN is 0x7FC00000
  *   ROUNDED-ONCE and BITWISE. A GEMM of exact products that rounds to float n
