@@ -1075,8 +1075,7 @@ SSTE_API sste_status sste_fp8_tensor_amax(float *amax, const float *x,
 /* sste_fp8_format_check - OK if arrays can be of this format, else VALUE: E8M0;
  * and formats of any family but that, with E from 2 to 6, M = 7 - E, a sign or,
  * but for FNUZ, none, and a bias from 2^E - 104 to 2^E - 4. Then all numbers,
- * and the sums of section 5, are normal floats, and max / amax cannot underflow.
- */
+ * and the sums of section 5, are normal floats; max / amax cannot underflow. */
 SSTE_API SSTE_HD sste_status sste_fp8_format_check(sste_fp8_format f) {
   const int E = f.exponent_bits;
   if (f.specials == SSTE_FP8_POW2)

@@ -11,6 +11,7 @@ thread, median of ROUNDS (15) interleaved rounds. Needs NumPy and ml_dtypes.
 Status: 0, also if one of them is missing; 1 if results differ; 2 for misuse.
 """
 import ctypes
+import os
 import sys
 import time
 
@@ -34,6 +35,7 @@ DTYPES = (
 
 def load(path):
     """The contenders of the shared object, by name."""
+    os.environ["OMP_NUM_THREADS"] = "1"  # as NumPy's conversion has one
     lib = ctypes.CDLL(path)
     lib.bench_name.restype = ctypes.c_char_p
     lib.bench_run.restype = ctypes.c_size_t

@@ -156,8 +156,13 @@ passed
 { echo '#include "sste_fp8.h"'; echo 'static int quantise(void) {'; block 2
   echo 'return code[0] != 0x7E || code[1] != 0xF6 || code[2] != 0x68 ||'
   echo 'code[3] != 0 || scale != 224 || y[0] != 2 || y[1] != -1 || y[3] != 0; }'
-  echo 'int main(void) {'; block 3
-  echo 'return code != 0x7E || quantise(); }'; } >"$tmp/readme.c"
+  echo 'enum { M = 1, N = 1, K = 2 };'
+  echo 'static int multiply(const uint8_t *a, const uint8_t *b) {'; block 4
+  echo 'return z[0] != 3; }'
+  echo 'int main(void) { const uint8_t a[2] = {0x38, 0x38}, b[2] = {0x3C, 0x40};'
+  block 3
+  echo 'return code != 0x7E || quantise() || multiply(a, b); }'
+} >"$tmp/readme.c"
 gcc -std=c99 -O2 -I. "$tmp/readme.c" -o "$tmp/readme" && "$tmp/readme" ||
   fail "README.md: the FP8 examples"
 passed

@@ -19,6 +19,7 @@
  *  12. Golden vectors
  */
 #include <fenv.h>
+#include <limits.h>
 
 #include "slow_fp8.h"
 #include "sste_fp8.h"
@@ -1235,6 +1236,22 @@ static void stochastic_goes_up_as_often_as_it_should(void **state) {
   }
 }
 
+/* Numbers of bits that the rule does not have count as 32. */
+static void stochastic_bits_out_of_range_are_32(void **state) {
+  static const int others[] = {-1, 0, 33, 64, INT_MAX, INT_MIN};
+  const uint32_t half = 0x80000000u; /* with 32 bits, up from half on */
+  const sste_fp8_format f = sste_fp8_e4m3fn();
+  sste_fp8_rule rule = sste_fp8_saturating();
+  size_t i;
+  (void)state;
+  rule.rounding = SSTE_ROUND_STOCHASTIC;
+  for (i = 0; i < sizeof others / sizeof *others; ++i) {
+    rule.random_bits = others[i];
+    assert_int_equal(sste_fp8_encode_double(f, rule, 1.0625, half), 0x39);
+    assert_int_equal(sste_fp8_encode_double(f, rule, 1.0625, half - 1), 0x38);
+  }
+}
+
 /* The random number decides by comparison alone (the rule adds and looks for a
  * carry), so its two values next to the limit settle all, for any n.         */
 static int stochastic_is_wrong(const question *q, int i) {
@@ -1910,6 +1927,7 @@ int main(void) {
       cmocka_unit_test(rounding_to_odd_first_does_no_harm),
       cmocka_unit_test(stochastic_goes_up_as_often_as_it_should),
       cmocka_unit_test(stochastic_turns_at_its_limit),
+      cmocka_unit_test(stochastic_bits_out_of_range_are_32),
       cmocka_unit_test(stochastic_overflow),
       cmocka_unit_test(stochastic_is_unbiased_with_enough_bits),
       cmocka_unit_test(libraries_convert_every_kind_of_number),
