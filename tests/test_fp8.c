@@ -1239,7 +1239,7 @@ static void stochastic_goes_up_as_often_as_it_should(void **state) {
 /* Numbers of bits that the rule does not have count as 32. */
 static void stochastic_bits_out_of_range_are_32(void **state) {
   static const int others[] = {-1, 0, 33, 64, INT_MAX, INT_MIN};
-  const uint32_t half = 0x80000000u; /* with 32 bits, up from half on */
+  const uint32_t limit = 0x80000000u; /* of 32 bits: up from there on */
   const sste_fp8_format f = sste_fp8_e4m3fn();
   sste_fp8_rule rule = sste_fp8_saturating();
   size_t i;
@@ -1247,8 +1247,8 @@ static void stochastic_bits_out_of_range_are_32(void **state) {
   rule.rounding = SSTE_ROUND_STOCHASTIC;
   for (i = 0; i < sizeof others / sizeof *others; ++i) {
     rule.random_bits = others[i];
-    assert_int_equal(sste_fp8_encode_double(f, rule, 1.0625, half), 0x39);
-    assert_int_equal(sste_fp8_encode_double(f, rule, 1.0625, half - 1), 0x38);
+    assert_int_equal(sste_fp8_encode_double(f, rule, 1.0625, limit), 0x39);
+    assert_int_equal(sste_fp8_encode_double(f, rule, 1.0625, limit - 1), 0x38);
   }
 }
 
