@@ -441,7 +441,8 @@ SSTE_API SSTE_HD float sste_fp8_max(sste_fp8_format f) {
  *   SSTE_NAN_ONES     all ones (CUDA's and PyTorch's)
  *   SSTE_NAN_QUIET    the first mantissa bit alone (the usual float NaN)
  *   SSTE_NAN_PAYLOAD  the first mantissa bit, and what fits of the mantissa
- * Two steps, as kernels without a direct conversion make them: by way of
+ * Two steps, as kernels without a direct conversion make them. The first is to
+ * nearest even, keeps infinities and NaNs, and is by way of
  *   SSTE_VIA_NOTHING, SSTE_VIA_FLOAT16, SSTE_VIA_BFLOAT16, SSTE_VIA_FLOAT32  */
 enum {
   SSTE_ROUND_NEAREST_EVEN,
@@ -624,7 +625,7 @@ SSTE_HD static inline uint64_t sste_priv_fp8_pack(sste_fp8_format f,
  *             rule.random_bits are used; else ignored. The fraction f of the
  *             gap that x has passed is cut to as many bits: up if
  *             floor(f 2^n) + random mod 2^n >= 2^n. With n no less than the
- *             bits cut off x that is unbiased; else low by under 2^-n gaps
+ *             bits cut off x that is unbiased; else |x| loses under 2^-n gaps
  *   specials  by the rule; -0 stays -0 where there is one; a negative number
  *             that rounds to zero gives -0, too
  *   e.g.      1.1875 lies midway between 1.125 (0x39) and 1.25 (0x3A) in

@@ -208,6 +208,11 @@ SSTE_API size_t sste_linear_scratch_bytes(const sste_linear *layer, size_t T) {
          N * sste_priv_meta_cols(K);
 }
 
+/* A format that holds weights and gradients: sound, and with a sign. */
+static inline int sste_priv_is_signed(sste_fp8_format f) {
+  return f.sign_bits == 1 && sste_fp8_format_check(f) == SSTE_OK;
+}
+
 /* The layer's own fields, and whether the scratch will do. */
 static inline sste_status sste_priv_linear_check(const sste_linear *layer,
                                                  size_t T, const void *scratch,
@@ -215,9 +220,9 @@ static inline sste_status sste_priv_linear_check(const sste_linear *layer,
   if (layer == NULL || scratch == NULL) return SSTE_ERR_NULL;
   if (layer->in_features % 4 != 0) return SSTE_ERR_SHAPE;
   if (sste_priv_bits(layer->beta) - 1u >= SSTE_PRIV_INF - 1u ||
-      sste_fp8_format_check(layer->forward_format) != SSTE_OK ||
-      sste_fp8_format_check(layer->input_grad_format) != SSTE_OK ||
-      sste_fp8_format_check(layer->weight_grad_format) != SSTE_OK ||
+      !sste_priv_is_signed(layer->forward_format) ||
+      !sste_priv_is_signed(layer->input_grad_format) ||
+      !sste_priv_is_signed(layer->weight_grad_format) ||
       (uintptr_t)scratch % sizeof(float) != 0)
     return SSTE_ERR_VALUE;
   return scratch_bytes < sste_linear_scratch_bytes(layer, T) ? SSTE_ERR_SIZE

@@ -582,6 +582,12 @@ static void beta_negative(fixture *f) { f->layer.beta = -1.0f; }
 static void beta_nan(fixture *f) { f->layer.beta = NAN; }
 static void beta_infinite(fixture *f) { f->layer.beta = INFINITY; }
 static void bad_forward(fixture *f) { f->layer.forward_format.bias = 1000; }
+static void unsigned_format(fixture *f) {
+  f->layer.input_grad_format = sste_fp8_ue4m3();
+}
+static void powers_of_two(fixture *f) {
+  f->layer.weight_grad_format = sste_fp8_e8m0();
+}
 static void bad_input_grad(fixture *f) {
   f->layer.input_grad_format.mantissa_bits = 4;
 }
@@ -601,6 +607,7 @@ static const struct refusal {
     {beta_zero, SSTE_ERR_VALUE},       {beta_negative, SSTE_ERR_VALUE},
     {beta_nan, SSTE_ERR_VALUE},        {beta_infinite, SSTE_ERR_VALUE},
     {bad_forward, SSTE_ERR_VALUE},     {bad_input_grad, SSTE_ERR_VALUE},
+    {unsigned_format, SSTE_ERR_VALUE}, {powers_of_two, SSTE_ERR_VALUE},
     {bad_weight_grad, SSTE_ERR_VALUE}, {endless, SSTE_ERR_SIZE}};
 
 static void assert_poisoned(const float *p, size_t count) {
