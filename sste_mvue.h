@@ -105,7 +105,8 @@
 #endif
 #endif
 #endif
-/* 16 keeps float and double as they are, it widens only half precision. */
+/* 16 keeps float and double as they are, it widens only half precision. On
+ * s390x, gcc's strict C needs -fexcess-precision=fast. */
 #if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16
 #error "sste: float must be evaluated as float (on x86: -msse2 -mfpmath=sse)"
 #endif
