@@ -16,7 +16,7 @@ FUZZ_SECONDS ?= 60
 # that another one needs.
 export OMP_WAIT_POLICY ?= passive
 
-HEADERS  := sste.h sste_fp8.h sste_mvue.h sste_train.h
+HEADERS  := sste.h sste_fp8.h sste_mvue.h sste_train.h sste_check.h
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
 STRICT   := -std=c99 $(WARNINGS) -fopenmp -I.
 # For the programs. Fusing multiply and add is for the trainer's own float

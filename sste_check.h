@@ -1,0 +1,1278 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: 2026 The sste authors
+ *
+ * sste_check.h - for testing kernels: inputs that find bugs, and comparisons
+ * that say what kind of wrong a result is.
+ *
+ * A test of a kernel has two halves. The inputs must lie where kernels go
+ * wrong: on the midpoint between two codes and one step beside it, on ties
+ * between magnitudes, on -0. Random numbers almost never do. And the verdict
+ * must be more than "2 % differ": a code one step away because the kernel sums
+ * in another order is no bug, and one step away because it rounds ties upwards
+ * is. What tells them apart is the true value. With an error of at most e that
+ * the kernel may make before it rounds,
+ *
+ *     a code is right  <=>  some real in [x - e, x + e] rounds to it.
+ *
+ * By hand, in E4M3FN, whose codes near 1 are 0x38 (1), 0x39 (1.125): x = 1.0624
+ * is nearer to 1, so 0x38 is expected. A kernel that has x to within 0.001 may
+ * have seen 1.0634 and answer 0x39: within the error. With e = 0.0001 the same
+ * answer is wrong, by one step.
+ *
+ * A test is three lines, here of a kernel that projects W onto 2:4:
+ *
+ *     sste_check_tensor_draw(w, K, N, K, SSTE_DRAW_TIES, 1);
+ *     sste_check_sparse(&report, f, got, K, want, K, w, K, N, K);
+ *     sste_check_text(text, sizeof text, &report), puts(text);
+ *
+ *   1. The number line   rank of a code and back, next code, distance in ulps
+ *   2. Boundaries        every input on which an encoder can go wrong
+ *   3. Tensors           ties, dominant entries, zeros, subnormals, integers
+ *   4. The interval      what an error in front of a rounding excuses
+ *   5. Reports           numbers, 2:4 matrices, metadata, products
+ *   6. Text
+ *
+ * Everything takes formats as data (sste_fp8_format), so that one function
+ * compares FP8, float16, bfloat16, float and double: an array's elements are
+ * the 1, 2, 4 or 8 bytes that hold a code. Matrices are row-major with a
+ * leading dimension in elements. The inputs and the verdicts are BITWISE: the
+ * same on every compiler, thread count and machine.
+ *
+ * Uses sste.h and sste_fp8.h. Nothing is allocated, printed or kept.        */
+#ifndef SSTE_CHECK_H
+#define SSTE_CHECK_H
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "sste.h"
+#include "sste_fp8.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- 1. The number line -------------------------------------------------- */
+
+/* Counted from 0, the numbers of a format are ... -2, -1, 0, 1, 2, ...: codes
+ * of one sign sort like their values, so that a rank is a code without its
+ * sign, and infinity follows the largest finite number. -0 and +0 are one
+ * point. NaNs are nowhere.                                                  */
+#define SSTE_RANK_NAN INT64_MIN
+#define SSTE_ULPS_NAN UINT64_MAX /* between a NaN and a number */
+
+/* sste_check_rank - the place of a code on the number line.
+ *   f         any format of sste_fp8.h, sec. 1
+ *   code      bits above the format's width are ignored
+ *   specials  0 for both zeros, SSTE_RANK_NAN for NaN. In a format without a
+ *             sign ranks start at 0, which in E8M0 is 2^-127
+ *   e.g.      E4M3FN 0x01 (2^-9) -> 1, 0x81 -> -1, 0x7E (448) -> 126
+ *   BITWISE. Never fails.                                                   */
+SSTE_API SSTE_HD int64_t sste_check_rank(sste_fp8_format f, uint64_t code) {
+  const sste_priv_fp8_number x = sste_priv_fp8_unpack(f, code);
+  const int64_t magnitude = (int64_t)(code & sste_priv_fp8_ones(f));
+  if (x.kind == SSTE_PRIV_FP8_NAN) return SSTE_RANK_NAN;
+  return x.negative ? -magnitude : magnitude;
+}
+
+/* sste_check_code - the code at a rank.
+ *   rank      beyond either end: the last code there (infinity, or the largest
+ *             finite number where there is none); SSTE_RANK_NAN: the NaN of all
+ *             ones, or the only one
+ *   e.g.      E4M3FN -1 -> 0x81; 1000 -> 0x7E
+ *   BITWISE. Never fails.                                                   */
+SSTE_API SSTE_HD uint64_t sste_check_code(sste_fp8_format f, int64_t rank) {
+  const uint64_t last =
+      sste_priv_fp8_largest(f) + (f.specials == SSTE_FP8_IEEE);
+  const sste_fp8_rule rule = sste_fp8_saturating();
+  const sste_priv_fp8_number zero = sste_priv_fp8_unpack(f, 0);
+  uint64_t magnitude;
+  if (rank == SSTE_RANK_NAN) return sste_priv_fp8_nan(f, &rule, &zero);
+  if (rank < 0 && !f.sign_bits) return 0;
+  magnitude = (uint64_t)(rank < 0 ? -rank : rank);
+  if (magnitude > last) magnitude = last;
+  return rank < 0 ? magnitude | (sste_priv_fp8_ones(f) + 1) : magnitude;
+}
+
+/* sste_check_next - the code `steps` further up the number line, or down.
+ *   specials  stops at either end; a NaN stays what it is; -0 counts as +0
+ *   e.g.      E4M3FN 0x38 (1): 1 -> 0x39 (1.125), -1 -> 0x37 (0.9375)
+ *   BITWISE. Never fails.                                                   */
+SSTE_API SSTE_HD uint64_t sste_check_next(sste_fp8_format f, uint64_t code,
+                                          int64_t steps) {
+  const int64_t rank = sste_check_rank(f, code), end = INT64_MAX;
+  if (rank == SSTE_RANK_NAN) return code;
+  if (steps > 0 && rank > end - steps) return sste_check_code(f, end);
+  if (steps < 0 && rank < -end - steps) return sste_check_code(f, -end);
+  return sste_check_code(f, rank + steps);
+}
+
+/* sste_check_ulps - how many steps lie between two codes.
+ *   specials  0 between the zeros and between NaNs; SSTE_ULPS_NAN between a NaN
+ *             and a number; infinity is one step beyond the largest
+ *   e.g.      E4M3FN 0x38 and 0x3A -> 2; 0x01 and 0x81 -> 2
+ *   BITWISE. Never fails.                                                   */
+SSTE_API SSTE_HD uint64_t sste_check_ulps(sste_fp8_format f, uint64_t a,
+                                          uint64_t b) {
+  const int64_t ra = sste_check_rank(f, a), rb = sste_check_rank(f, b);
+  if (ra == SSTE_RANK_NAN || rb == SSTE_RANK_NAN)
+    return ra == rb ? 0 : SSTE_ULPS_NAN;
+  return ra > rb ? (uint64_t)ra - (uint64_t)rb : (uint64_t)rb - (uint64_t)ra;
+}
+
+/* ---- 2. Boundaries ------------------------------------------------------- */
+
+/* A converter decides at the numbers of `to` and at the midpoints between them;
+ * nothing happens in between. So these inputs show every decision:
+ *
+ *     to        |-----------:-----------|       numbers, and their midpoint
+ *     from     -|+         -|+         -|+      and the neighbours of each
+ *
+ * for every magnitude of `to` and the gap above it, the one above the largest
+ * included, as if the format went on: there overflow is decided. Then, of
+ * `from`, every exponent field with the mantissas 0, 1, 100..0 and 11..1: the
+ * zeros, the ends of the subnormals and of every binade, the largest number,
+ * the infinities, NaNs quiet, signalling and with payload. All with both signs.
+ * A kernel that rounds twice falls for the neighbours of a midpoint.        */
+
+/* sste_check_boundary_count - how many boundary inputs there are.
+ *   to        any format of sste_fp8.h, sec. 1, but float64
+ *   from      float16, bfloat16, float32 or float64, or any other of them
+ *   e.g.      float32 to E4M3FN: 127 * 2 * 3 * 2 + 256 * 4 * 2 = 3572
+ *   BITWISE. Never fails.                                                   */
+SSTE_API SSTE_HD uint64_t sste_check_boundary_count(sste_fp8_format to,
+                                                    sste_fp8_format from) {
+  return 12 * (sste_priv_fp8_largest(to) + 1) +
+         ((uint64_t)8 << from.exponent_bits);
+}
+
+/* sste_check_boundary - boundary input i, a code of `from`.
+ *   i         below sste_check_boundary_count(to, from)
+ *   ties      a number or midpoint that `from` does not hold is rounded to it,
+ *             to nearest even; inputs may repeat
+ *   e.g.      float32 to E4M3FN, i = 8, the midpoint of 0 and 2^-9:
+ *             0x3A800000 (2^-10)
+ *   BITWISE. Never fails. Source: SoftFloat's TestFloat, for the fields.    */
+SSTE_API SSTE_HD uint64_t sste_check_boundary(sste_fp8_format to,
+                                              sste_fp8_format from,
+                                              uint64_t i) {
+  const uint64_t near_numbers = 12 * (sste_priv_fp8_largest(to) + 1);
+  const int M = from.mantissa_bits;
+  const uint64_t sign =
+      i % 2 != 0 && from.sign_bits ? sste_priv_fp8_ones(from) + 1 : 0;
+  if (i < near_numbers) {
+    const uint64_t magnitude = i / 12;
+    const uint64_t field = magnitude >> to.mantissa_bits;
+    const int pow2 = to.specials == SSTE_FP8_POW2;
+    sste_fp8_rule rule = sste_fp8_saturating();
+    sste_priv_fp8_number x = sste_priv_fp8_unpack(to, 0);
+    /* Read here, not by unpack, for which the end of the format is NaN. */
+    x.exponent =
+        (field == 0 && !pow2 ? 1 : (int)field) - to.bias - to.mantissa_bits;
+    x.significand = magnitude - (field << to.mantissa_bits);
+    if (field != 0 || pow2) x.significand += (uint64_t)1 << to.mantissa_bits;
+    if (i / 6 % 2 != 0) { /* half a unit further: the midpoint */
+      x.significand = 2 * x.significand + 1;
+      x.exponent -= 1;
+    }
+    rule.overflow = SSTE_OVERFLOW_NONE;
+    return sign ^ sste_check_next(from, sste_priv_fp8_pack(from, &rule, &x, 0),
+                                  (int64_t)(i / 2 % 3) - 1);
+  }
+  i = (i - near_numbers) / 2;
+  {
+    const uint64_t ones = ((uint64_t)1 << M) - 1;
+    const uint64_t top = M > 0 ? (uint64_t)1 << (M - 1) : 0;
+    const uint64_t which = i % 4;
+    const uint64_t mantissa = which == 0   ? 0
+                              : which == 1 ? ones & 1
+                              : which == 2 ? top
+                                           : ones;
+    return sign | ((i / 4) << M | mantissa);
+  }
+}
+
+/* ---- 3. Tensors ---------------------------------------------------------- */
+
+/* What a tensor is made of. Each finds what the others leave hidden:
+ *   SSTE_DRAW_NORMAL     bell-shaped, variance 1, within +-3.5
+ *   SSTE_DRAW_WEIGHTS    as trained weights look: bell-shaped of size 0.02, one
+ *                        in eight up to 16 times larger, and one column in 64
+ *                        all 16 times larger
+ *   SSTE_DRAW_BFLOAT16   NORMAL rounded to bfloat16: 8 bits make midpoints of
+ *                        codes common, which is where x * (1 / s) and x / s
+ *                        part
+ *   SSTE_DRAW_MIDPOINTS  numbers and midpoints of E4M3 and E5M2 over their
+ *                        whole ranges, half of them one ulp off; every second
+ *                        group keeps two, so that a projection keeps them, too
+ *   SSTE_DRAW_TIES       0, 1, 2, 3 with signs: magnitudes tie, zeros are -0
+ *   SSTE_DRAW_ZEROS      each of the 16 patterns of zeros in a group, -0 too
+ *   SSTE_DRAW_SPARSE     the same, with at most two non-zeros: 2:4
+ *   SSTE_DRAW_DOMINANT   one entry of a group up to 2^40 times the others
+ *   SSTE_DRAW_SUBNORMAL  subnormal floats and the first normal ones
+ *   SSTE_DRAW_HUGE       within a factor of 8 of FLT_MAX: sums overflow
+ *   SSTE_DRAW_RANGE      every exponent of a normal float alike
+ *   SSTE_DRAW_SPECIALS   NORMAL, and as often NaN, infinity, zero, +-FLT_MAX
+ *   SSTE_DRAW_INTEGERS   -3 to 3: up to K = 910 every sum of K products stays
+ *                        below 2^13, up to 1864135 below 2^24, so any order
+ *                        and any accumulator give the exact product          */
+enum {
+  SSTE_DRAW_NORMAL,
+  SSTE_DRAW_WEIGHTS,
+  SSTE_DRAW_BFLOAT16,
+  SSTE_DRAW_MIDPOINTS,
+  SSTE_DRAW_TIES,
+  SSTE_DRAW_ZEROS,
+  SSTE_DRAW_SPARSE,
+  SSTE_DRAW_DOMINANT,
+  SSTE_DRAW_SUBNORMAL,
+  SSTE_DRAW_HUGE,
+  SSTE_DRAW_RANGE,
+  SSTE_DRAW_SPECIALS,
+  SSTE_DRAW_INTEGERS,
+  SSTE_DRAWS /* how many there are */
+};
+
+/* sste_check_draw_name - "normal", "weights", ...; null for no such kind.   */
+SSTE_API const char *sste_check_draw_name(int kind) {
+  switch (kind) {
+    case SSTE_DRAW_NORMAL: return "normal";
+    case SSTE_DRAW_WEIGHTS: return "weights";
+    case SSTE_DRAW_BFLOAT16: return "bfloat16";
+    case SSTE_DRAW_MIDPOINTS: return "midpoints";
+    case SSTE_DRAW_TIES: return "ties";
+    case SSTE_DRAW_ZEROS: return "zeros";
+    case SSTE_DRAW_SPARSE: return "sparse";
+    case SSTE_DRAW_DOMINANT: return "dominant";
+    case SSTE_DRAW_SUBNORMAL: return "subnormal";
+    case SSTE_DRAW_HUGE: return "huge";
+    case SSTE_DRAW_RANGE: return "range";
+    case SSTE_DRAW_SPECIALS: return "specials";
+    case SSTE_DRAW_INTEGERS: return "integers";
+    default: return NULL;
+  }
+}
+
+/* 64 bits mixed until each depends on all: the end of splitmix64. */
+SSTE_HD static inline uint64_t sste_priv_check_mix(uint64_t x) {
+  x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9u;
+  x = (x ^ x >> 27) * 0x94D049BB133111EBu;
+  return x ^ x >> 31;
+}
+/* The word of place k under a key. */
+SSTE_HD static inline uint64_t sste_priv_check_word(uint64_t key, uint64_t k) {
+  return sste_priv_check_mix(key + (k + 1) * 0x9E3779B97F4A7C15u);
+}
+
+/* A random sign and mantissa at a float's exponent field, 0 to 254. */
+SSTE_HD static inline float sste_priv_check_at(uint64_t word, uint64_t field) {
+  return sste_priv_float((uint32_t)(word >> 32 & 0x80000000u) |
+                         (uint32_t)field << 23 | (uint32_t)(word & 0x7FFFFFu));
+}
+SSTE_HD static inline float sste_priv_check_signed(uint64_t word, float x) {
+  return sste_priv_float((uint32_t)(word >> 32 & 0x80000000u) |
+                         sste_priv_bits(x));
+}
+
+/* The sum of four uniform 16-bit numbers, centred; its deviation is 37837. */
+SSTE_HD static inline float sste_priv_check_normal(uint64_t word) {
+  const int32_t sum = (int32_t)((word & 0xFFFF) + (word >> 16 & 0xFFFF) +
+                                (word >> 32 & 0xFFFF) + (word >> 48));
+  return (float)(sum - 131070) * (1.0f / 37837.0f);
+}
+
+/* Five significant bits at exponents -18 to 15, or one ulp beside. */
+SSTE_HD static inline float sste_priv_check_midpoint(uint64_t word) {
+  const uint32_t field = 109 + (uint32_t)(word >> 8 & 0xFFFF) % 34;
+  const uint32_t bits = field << 23 | (uint32_t)(word & 15) << 19;
+  const int off = (int)(word >> 24 & 3);
+  return sste_priv_check_signed(word, sste_priv_float(off == 0   ? bits - 1
+                                                      : off == 1 ? bits + 1
+                                                                 : bits));
+}
+
+SSTE_HD static inline float sste_priv_check_special(uint64_t word) {
+  const uint64_t below = word >> 8; /* the lowest bits choose */
+  switch (word & 7) {
+    case 0: /* any NaN */
+      return sste_priv_float((uint32_t)(word >> 32 & 0x80000000u) |
+                             SSTE_PRIV_INF | (uint32_t)(below & 0x7FFFFFu) | 1);
+    case 1: return sste_priv_check_signed(word, sste_priv_float(SSTE_PRIV_INF));
+    case 2: return sste_priv_check_signed(word, 0.0f);
+    case 3: return sste_priv_check_signed(word, FLT_MAX);
+    default: return sste_priv_check_normal(sste_priv_check_mix(word));
+  }
+}
+
+/* How many bits of a mask of four are set. */
+SSTE_HD static inline int sste_priv_check_ones(int mask) {
+  return (mask & 1) + (mask >> 1 & 1) + (mask >> 2 & 1) + (mask >> 3 & 1);
+}
+
+/* A random mask of at most `limit` bits, of four. */
+SSTE_HD static inline int sste_priv_check_nonzeros(uint64_t word, int limit) {
+  int mask = (int)(word & 15);
+  while (sste_priv_check_ones(mask) > limit) mask &= mask - 1;
+  return mask;
+}
+
+/* One entry; `group` is the word that its group shares, i its place there. */
+SSTE_HD static inline float sste_priv_check_entry(int kind, uint64_t word,
+                                                  uint64_t group, int i,
+                                                  int outlier) {
+  const float one = 1.0f;
+  const uint64_t tail = group >> 8 * i & 0xFF;
+  switch (kind) {
+    case SSTE_DRAW_NORMAL: return sste_priv_check_normal(word);
+    case SSTE_DRAW_WEIGHTS:
+      return sste_priv_check_normal(word) * 0.02f *
+             (float)(tail % 8 == 0 ? 2 << tail / 64 : 1) *
+             (outlier ? 16.0f : one);
+    case SSTE_DRAW_BFLOAT16:
+      return sste_fp8_decode(
+          sste_fp8_bfloat16(),
+          (uint32_t)sste_fp8_convert(
+              sste_fp8_bfloat16(), sste_fp8_saturating(), sste_fp8_float32(),
+              sste_priv_bits(sste_priv_check_normal(word)), 0));
+    case SSTE_DRAW_MIDPOINTS:
+      if (group >> 8 & 1 && (i & 1) == (int)(group & 1))
+        return sste_priv_check_signed(word, 0.0f);
+      return sste_priv_check_midpoint(word);
+    case SSTE_DRAW_TIES: return sste_priv_check_signed(word, (float)(word & 3));
+    case SSTE_DRAW_ZEROS:
+    case SSTE_DRAW_SPARSE:
+      if (sste_priv_check_nonzeros(group, kind == SSTE_DRAW_ZEROS ? 4 : 2) >>
+              i &
+          1)
+        return sste_priv_check_at(word, 120 + (word >> 24) % 16);
+      return sste_priv_check_signed(word, 0.0f);
+    case SSTE_DRAW_DOMINANT:
+      return sste_priv_check_at(
+          word, 110 + (word >> 24) % 4 +
+                    (i == (int)(group & 3) ? (group >> 8) % 41 : 0));
+    case SSTE_DRAW_SUBNORMAL: return sste_priv_check_at(word, word >> 24 & 1);
+    case SSTE_DRAW_HUGE:
+      return sste_priv_check_at(word, 252 + (word >> 24) % 3);
+    case SSTE_DRAW_RANGE:
+      return sste_priv_check_at(word, 1 + (word >> 24) % 254);
+    case SSTE_DRAW_SPECIALS: return sste_priv_check_special(word);
+    default: return (float)((int)((word >> 8) % 7) - 3);
+  }
+}
+
+/* sste_check_group_draw - four consecutive entries of a random row.
+ *   out       receives columns 4*group to 4*group + 3
+ *   kind      SSTE_DRAW_NORMAL, ...; any other number draws INTEGERS
+ *   seed      any; another seed, another tensor
+ *   row, group  where in the tensor: what is drawn depends on nothing else, so
+ *             a tile or a slice draws what the whole would
+ *   BITWISE. Overwrites out. Never fails.                                   */
+SSTE_API SSTE_HD void sste_check_group_draw(float out[4], int kind,
+                                            uint64_t seed, uint64_t row,
+                                            uint64_t group) {
+  const uint64_t key = sste_priv_check_mix(seed + 0x5354u);
+  const uint64_t here =
+      sste_priv_check_word(sste_priv_check_word(key, row), group);
+  int i;
+  for (i = 0; i < 4; ++i) {
+    const uint64_t column = 4 * group + (uint64_t)i;
+    out[i] =
+        sste_priv_check_entry(kind, sste_priv_check_word(here, (uint64_t)i),
+                              sste_priv_check_word(here, 4), i,
+                              sste_priv_check_word(~key, column) % 64 == 0);
+  }
+}
+
+/* sste_check_tensor_draw - a random matrix of one kind.
+ *   out       receives rows x cols floats, rows ldo apart; any cols, of the
+ *             last group what fits
+ *   kind      SSTE_DRAW_NORMAL, ...
+ *   seed      any
+ *   e.g.      INTEGERS, seed 1, 1 x 4 -> {0, 1, -1, 3}
+ *   BITWISE. Overwrites out. Errors: NULL, SHAPE, SIZE, VALUE (kind).       */
+SSTE_API sste_status sste_check_tensor_draw(float *out, size_t ldo, size_t rows,
+                                            size_t cols, int kind,
+                                            uint64_t seed) {
+  ptrdiff_t r;
+  const sste_status s = sste_priv_matrix(out, rows, cols, ldo, sizeof *out);
+  if (s != SSTE_OK) return s;
+  if (sste_check_draw_name(kind) == NULL) return SSTE_ERR_VALUE;
+  if (cols == 0) rows = 0;
+  SSTE_OMP(parallel for schedule(static))
+  for (r = 0; r < (ptrdiff_t)rows; ++r) {
+    size_t c, i;
+    for (c = 0; c < cols; c += 4) {
+      float x[4];
+      sste_check_group_draw(x, kind, seed, (uint64_t)r, c / 4);
+      for (i = 0; i < 4 && c + i < cols; ++i)
+        out[(size_t)r * ldo + c + i] = x[i];
+    }
+  }
+  return SSTE_OK;
+}
+
+/* ---- 4. The interval ----------------------------------------------------- */
+
+/* x + e, exactly as far as rounding to at most 51 bits is concerned: a double,
+ * and where it is not the sum itself, a quarter of an ulp towards that.     */
+SSTE_HD static inline sste_priv_fp8_number sste_priv_check_sum(double x,
+                                                               double e) {
+  const double sum = e == 0.0 ? x : x + e, back = sum - x;
+  const double lost = (x - (sum - back)) + (e - back);
+  sste_priv_fp8_number n;
+  uint64_t bits;
+  memcpy(&bits, &sum, sizeof bits);
+  n = sste_priv_fp8_unpack(sste_fp8_float64(), bits);
+  if (n.kind == SSTE_PRIV_FP8_FINITE && (lost > 0.0 || lost < 0.0)) {
+    n.significand *= 4;
+    n.exponent -= 2;
+    if ((lost < 0.0) == n.negative)
+      n.significand += 1;
+    else
+      n.significand -= 1;
+  }
+  return n;
+}
+
+/* The rank that x rounds to; a NaN that overflow leads to lies beyond the end.
+ * `up` is which of the two codes around x a stochastic rounding shall give. */
+SSTE_HD static inline int64_t sste_priv_check_round(
+    sste_fp8_format f, const sste_fp8_rule *rule, const sste_priv_fp8_number *x,
+    int up, int *is_nan) {
+  const uint32_t random = up != x->negative ? 0xFFFFFFFFu : 0;
+  const int64_t rank =
+      sste_check_rank(f, sste_priv_fp8_steps(f, rule, x, random));
+  const int below = x->negative || x->significand == 0;
+  *is_nan = rank == SSTE_RANK_NAN;
+  return *is_nan ? (below ? -INT64_MAX : INT64_MAX) : rank;
+}
+
+/* sste_check_within - whether some real in [x - error, x + error] rounds to a
+ * code: whether a kernel that is right but for an error of that size before its
+ * last rounding can give it.
+ *   f         any format of sste_fp8.h, sec. 1, but float64
+ *   rule      how it is rounded; for SSTE_ROUND_STOCHASTIC, by whatever draw
+ *   code      what the kernel gave
+ *   x         the true value
+ *   error     the largest absolute error; below 0 or NaN counts as 0
+ *   ties      a midpoint inside the interval admits both codes; one that is its
+ *             end admits that code to which the rule rounds it
+ *   specials  where x is NaN, every NaN is right; an infinite x has no error.
+ *             A zero may have the sign of any real of the interval that rounds
+ *             to it
+ *   e.g.      E4M3FN, x = 1.0624: 0x39 is within 0.001, not within 0.0001
+ *   returns   1 or 0
+ *   BITWISE (round to nearest is assumed). Never fails.                     */
+SSTE_API SSTE_HD int sste_check_within(sste_fp8_format f, sste_fp8_rule rule,
+                                       uint64_t code, double x, double error) {
+  const int signed_zeros = f.sign_bits && f.specials != SSTE_FP8_FNUZ;
+  const int64_t rank = sste_check_rank(f, code);
+  const sste_priv_fp8_number given = sste_priv_check_sum(x, 0.0);
+  sste_priv_fp8_number low, high;
+  int64_t first, last;
+  int first_nan, last_nan;
+  if (given.kind == SSTE_PRIV_FP8_NAN) return rank == SSTE_RANK_NAN;
+  if (given.kind == SSTE_PRIV_FP8_INFINITE || !(error > 0.0)) error = 0.0;
+  if (!f.sign_bits && rule.drop_sign && given.negative) x = -x;
+  low = sste_priv_check_sum(x, -error);
+  high = sste_priv_check_sum(x, error);
+  if (!f.sign_bits && rule.drop_sign && low.negative) {
+    low.negative = 0; /* |x| gets no smaller than 0 */
+    low.kind = SSTE_PRIV_FP8_FINITE;
+    low.significand = 0;
+  }
+  first = sste_priv_check_round(f, &rule, &low, 0, &first_nan);
+  last = sste_priv_check_round(f, &rule, &high, 1, &last_nan);
+  if (rank == SSTE_RANK_NAN) return first_nan || last_nan;
+  if (rank == 0 && signed_zeros &&
+      (code & sste_priv_fp8_ones(f)) == 0) { /* rank 0: the code is a zero */
+    const int negative = code != 0;
+    if (negative ? !low.negative : high.negative) return 0;
+  }
+  return first <= rank && rank <= last;
+}
+
+/* How a product may have been summed, for sste_check_bound:
+ *   SSTE_SUM_EXACT         rounded once at the end
+ *   SSTE_SUM_FLOAT         in float, to nearest, products rounded or fused, in
+ *                          any order
+ *   SSTE_SUM_TENSOR_CORE   in a tensor core with float accumulators, dense or
+ *                          sparse, float16 to TF32 from Ampere on: every term
+ *                          truncated to 24 bits or more
+ *   SSTE_SUM_FP8_HOPPER    in Hopper's or Ada's FP8 tensor core: 13 bits
+ *   SSTE_SUM_FP8_PROMOTED  the same, added up in float every 128 terms       */
+enum {
+  SSTE_SUM_EXACT,
+  SSTE_SUM_FLOAT,
+  SSTE_SUM_TENSOR_CORE,
+  SSTE_SUM_FP8_HOPPER,
+  SSTE_SUM_FP8_PROMOTED
+};
+
+/* sste_check_bound - how far a sum of products may be from the exact one,
+ * before its last rounding, relative to the sum of the products' magnitudes:
+ *     |sum - exact| <= bound * sum_k |a_k b_k|
+ *   how       SSTE_SUM_EXACT, ...; any other gives infinity
+ *   terms     products per sum that the hardware adds, zeros included: K for a
+ *             dense product, K/2 where 2:4 weights are compressed
+ *   e.g.      TENSOR_CORE, 1024 -> 2^-13
+ *   With n terms: FLOAT is n u / (1 - n u) for u = 2^-24. A tensor core that
+ *   adds m products and the accumulator at once, all cut to F bits, loses
+ *   (m + 1) 2^-F + 2^-23 a step, below 2^-23 a term for every m and F known
+ *   (0.69 on A100, 0.33 on H100, 0.88 for TF32): n 2^-23. With 13 bits it is
+ *   n 1.06 2^-13; promoted, each 128 terms stand for themselves, 0.017, and
+ *   then there are n / 128 float sums.
+ *   BITWISE. Never fails. Source: MMA-Sim (arXiv 2511.10909), its models; they
+ *   cover dense products, and that 2:4 steps lose no more is an assumption. */
+SSTE_API SSTE_HD double sste_check_bound(int how, size_t terms) {
+  const double n = (double)terms, u = 1.0 / 16777216.0;
+  switch (how) {
+    case SSTE_SUM_EXACT: return 0.0;
+    case SSTE_SUM_FLOAT:
+      return n * u < 0.5 ? n * u / (1.0 - n * u)
+                         : (double)sste_priv_float(SSTE_PRIV_INF);
+    case SSTE_SUM_TENSOR_CORE: return n * 2.0 * u;
+    case SSTE_SUM_FP8_HOPPER: return n * 1.06 / 8192.0;
+    case SSTE_SUM_FP8_PROMOTED: return 0.017 + n / 128.0 * u;
+    default: return (double)sste_priv_float(SSTE_PRIV_INF);
+  }
+}
+
+/* ---- 5. Reports ---------------------------------------------------------- */
+
+/* What a difference is. Each pair is of one kind, the first that fits.
+ * Numbers:
+ *   SSTE_DIFF_NONE        the same bits
+ *   SSTE_DIFF_WITHIN      another code that the stated error admits: a flip at
+ *                         a boundary, not a fault
+ *   SSTE_DIFF_ZERO_SIGN   +0 and -0
+ *   SSTE_DIFF_ENCODING    the same otherwise: two NaNs, or bits outside the
+ *                         format
+ *   SSTE_DIFF_SATURATION  the largest finite number and what overflow gives
+ *                         without saturation: infinity, or NaN where there is
+ *                         none
+ *   SSTE_DIFF_NAN         NaN and a number
+ *   SSTE_DIFF_INFINITY    infinity and another number
+ *   SSTE_DIFF_ONE_STEP    neighbours
+ *   SSTE_DIFF_FURTHER     anything else
+ * Groups of a 2:4 matrix:
+ *   SSTE_DIFF_PATTERN     more than two non-zeros
+ *   SSTE_DIFF_TIE         other positions, but of equal magnitude in the source
+ *   SSTE_DIFF_POSITION    other positions
+ *   SSTE_DIFF_VALUE       right positions, another value
+ *   SSTE_DIFF_ZERO_SIGN   right, but for a pruned -0
+ * Nibbles of metadata:
+ *   SSTE_DIFF_NIBBLE      none of the six that are legal
+ *   SSTE_DIFF_SWAPPED     the two halves of a byte exchanged
+ *   SSTE_DIFF_PADDING     an unused half byte that is not 0
+ *   SSTE_DIFF_POSITION    other positions                                    */
+enum {
+  SSTE_DIFF_NONE,
+  SSTE_DIFF_WITHIN,
+  SSTE_DIFF_ZERO_SIGN,
+  SSTE_DIFF_ENCODING,
+  SSTE_DIFF_SATURATION,
+  SSTE_DIFF_NAN,
+  SSTE_DIFF_INFINITY,
+  SSTE_DIFF_ONE_STEP,
+  SSTE_DIFF_FURTHER,
+  SSTE_DIFF_PATTERN,
+  SSTE_DIFF_TIE,
+  SSTE_DIFF_POSITION,
+  SSTE_DIFF_VALUE,
+  SSTE_DIFF_NIBBLE,
+  SSTE_DIFF_SWAPPED,
+  SSTE_DIFF_PADDING,
+  SSTE_DIFFS /* how many there are */
+};
+
+/* sste_check_diff_name - "same", "within the error", ...; null for none.    */
+SSTE_API const char *sste_check_diff_name(int diff) {
+  switch (diff) {
+    case SSTE_DIFF_NONE: return "same";
+    case SSTE_DIFF_WITHIN: return "within";
+    case SSTE_DIFF_ZERO_SIGN: return "zero sign";
+    case SSTE_DIFF_ENCODING: return "encoding";
+    case SSTE_DIFF_SATURATION: return "saturation";
+    case SSTE_DIFF_NAN: return "NaN";
+    case SSTE_DIFF_INFINITY: return "infinity";
+    case SSTE_DIFF_ONE_STEP: return "one step";
+    case SSTE_DIFF_FURTHER: return "further";
+    case SSTE_DIFF_PATTERN: return "not 2:4";
+    case SSTE_DIFF_TIE: return "tie";
+    case SSTE_DIFF_POSITION: return "position";
+    case SSTE_DIFF_VALUE: return "value";
+    case SSTE_DIFF_NIBBLE: return "nibble";
+    case SSTE_DIFF_SWAPPED: return "swapped";
+    case SSTE_DIFF_PADDING: return "padding";
+    default: return NULL;
+  }
+}
+
+/* What was compared: elements, groups of four, or nibbles. */
+enum { SSTE_CHECK_NUMBERS, SSTE_CHECK_GROUPS, SSTE_CHECK_NIBBLES };
+
+enum { SSTE_CHECK_BUCKETS = 64, SSTE_CHECK_SHOWN = 8 };
+
+typedef struct sste_check_mismatch {
+  uint64_t row, col; /* of the element; for nibbles, col is the group */
+  uint64_t got, want;
+  int32_t diff; /* SSTE_DIFF_... */
+  int32_t reserved;
+} sste_check_mismatch;
+
+/* The result of a comparison. */
+typedef struct sste_check_report {
+  int32_t what; /* SSTE_CHECK_NUMBERS, ... */
+  int32_t shown;
+  sste_fp8_format format;
+  int32_t reserved;
+  uint64_t rows;              /* how many were compared */
+  uint64_t total;             /* elements, groups or nibbles compared */
+  uint64_t count[SSTE_DIFFS]; /* of each kind; they add up to total */
+  /* Distances of numbers that differ: 1 ulp, 2 to 3, 4 to 7, 8 to 15, ...; in
+   * groups, where the positions are right. */
+  uint64_t ulps[SSTE_CHECK_BUCKETS];
+  uint64_t worst_ulps, worst_row, worst_col; /* the first of the largest */
+  double worst_share; /* max |got - x| / error: 1 is the bound itself, but for
+                         the rounding at the end; 0 without x */
+  sste_check_mismatch first[SSTE_CHECK_SHOWN];
+} sste_check_report;
+
+/* sste_check_failures - how many differences are not excused: all but those of
+ * no and of WITHIN. If you accept another kind, subtract its count.         */
+SSTE_API uint64_t sste_check_failures(const sste_check_report *report) {
+  return report->total - report->count[SSTE_DIFF_NONE] -
+         report->count[SSTE_DIFF_WITHIN];
+}
+
+static inline int sste_priv_check_equal(sste_fp8_format f, sste_fp8_format g) {
+  return f.sign_bits == g.sign_bits && f.exponent_bits == g.exponent_bits &&
+         f.mantissa_bits == g.mantissa_bits && f.bias == g.bias &&
+         f.specials == g.specials;
+}
+
+/* How many bytes an element takes, 0 if no array can be of this format. */
+static inline size_t sste_priv_check_size(sste_fp8_format f) {
+  if (sste_fp8_format_check(f) == SSTE_OK) return 1;
+  if (sste_priv_check_equal(f, sste_fp8_float16())) return 2;
+  if (sste_priv_check_equal(f, sste_fp8_bfloat16())) return 2;
+  if (sste_priv_check_equal(f, sste_fp8_float32())) return 4;
+  return sste_priv_check_equal(f, sste_fp8_float64()) ? 8 : 0;
+}
+
+/* Element i of an array of 1, 2, 4 or 8 bytes each. */
+static inline uint64_t sste_priv_check_load(const void *p, size_t i,
+                                            size_t size) {
+  const uint16_t one = 1;
+  uint64_t word = 0;
+  uint8_t little_endian;
+  memcpy(&little_endian, &one, 1);
+  memcpy((uint8_t *)&word + (little_endian ? 0 : sizeof word - size),
+         (const uint8_t *)p + i * size, size);
+  return word;
+}
+
+/* A code's value, which is a double in every format. */
+static inline double sste_priv_check_value(sste_fp8_format f, uint64_t code) {
+  double x;
+  if (f.mantissa_bits <= 23) return (double)sste_fp8_decode(f, (uint32_t)code);
+  memcpy(&x, &code, sizeof x);
+  return x;
+}
+
+static inline void sste_priv_check_begin(sste_check_report *report, int what,
+                                         sste_fp8_format f) {
+  memset(report, 0, sizeof *report);
+  report->what = what;
+  report->format = f;
+}
+
+static inline void sste_priv_check_note(sste_check_report *report, size_t row,
+                                        size_t col, uint64_t got, uint64_t want,
+                                        int diff) {
+  ++report->total;
+  ++report->count[diff];
+  if (diff > SSTE_DIFF_WITHIN && report->shown < SSTE_CHECK_SHOWN) {
+    sste_check_mismatch *m = &report->first[report->shown++];
+    m->row = row;
+    m->col = col;
+    m->got = got;
+    m->want = want;
+    m->diff = diff;
+  }
+}
+
+/* The distance of two numbers that differ. */
+static inline void sste_priv_check_distance(sste_check_report *report,
+                                            size_t row, size_t col,
+                                            uint64_t got, uint64_t want) {
+  const uint64_t ulps = sste_check_ulps(report->format, got, want);
+  if (ulps == 0 || ulps == SSTE_ULPS_NAN) return;
+  ++report->ulps[sste_priv_fp8_log2(ulps)];
+  if (ulps > report->worst_ulps) {
+    report->worst_ulps = ulps;
+    report->worst_row = row;
+    report->worst_col = col;
+  }
+}
+
+/* Whether `a` is the largest finite number and b what it would be if overflow
+ * did not saturate. */
+static inline int sste_priv_check_saturates(sste_fp8_format f, uint64_t a,
+                                            uint64_t b) {
+  const uint64_t ones = sste_priv_fp8_ones(f);
+  return (a & ones) == sste_priv_fp8_largest(f) &&
+         (b == a + 1 || (f.specials == SSTE_FP8_FNUZ && b == ones + 1));
+}
+
+static inline int sste_priv_check_diff(sste_fp8_format f, uint64_t got,
+                                       uint64_t want) {
+  const int64_t infinity = (int64_t)sste_priv_fp8_largest(f) + 1;
+  int64_t a, b;
+  if (got == want) return SSTE_DIFF_NONE;
+  a = sste_check_rank(f, got);
+  b = sste_check_rank(f, want);
+  if (a == b)
+    return a == 0 && f.sign_bits ? SSTE_DIFF_ZERO_SIGN : SSTE_DIFF_ENCODING;
+  if (sste_priv_check_saturates(f, got, want) ||
+      sste_priv_check_saturates(f, want, got))
+    return SSTE_DIFF_SATURATION;
+  if (a == SSTE_RANK_NAN || b == SSTE_RANK_NAN) return SSTE_DIFF_NAN;
+  if (a == infinity || a == -infinity || b == infinity || b == -infinity)
+    return SSTE_DIFF_INFINITY;
+  return sste_check_ulps(f, got, want) == 1 ? SSTE_DIFF_ONE_STEP
+                                            : SSTE_DIFF_FURTHER;
+}
+
+/* One pair of numbers of which the true value is known. */
+static inline void sste_priv_check_near(sste_check_report *report,
+                                        sste_fp8_rule rule, size_t row,
+                                        size_t col, uint64_t got, uint64_t want,
+                                        double x, double error) {
+  const double off = sste_priv_check_value(report->format, got) - x;
+  const double share = (off < 0.0 ? -off : off) / error;
+  int diff = sste_priv_check_diff(report->format, got, want);
+  if (diff != SSTE_DIFF_NONE &&
+      sste_check_within(report->format, rule, got, x, error))
+    diff = SSTE_DIFF_WITHIN;
+  else if (diff == SSTE_DIFF_SATURATION && !(x <= 0.0 || x > 0.0))
+    diff = SSTE_DIFF_NAN; /* a NaN came in: nothing has overflowed */
+  if (share > report->worst_share && share <= DBL_MAX)
+    report->worst_share = share;
+  sste_priv_check_note(report, row, col, got, want, diff);
+  if (got != want) sste_priv_check_distance(report, row, col, got, want);
+}
+
+/* sste_check_numbers - two matrices of numbers, bit by bit.
+ *   report    receives the result
+ *   f         the elements' format: any of sste_fp8.h, sec. 1
+ *   got       rows x cols elements of the kernel, rows ldg apart; an element
+ *             takes 1, 2, 4 or 8 bytes, as f is wide
+ *   want      the oracle's, rows ldw apart
+ *   e.g.      E4M3FN {38 7E 00}, expected {39 7F 80}: one step, saturation,
+ *             zero sign
+ *   BITWISE. Overwrites report. Errors: NULL, SHAPE, SIZE, VALUE (f).       */
+SSTE_API sste_status sste_check_numbers(sste_check_report *report,
+                                        sste_fp8_format f, const void *got,
+                                        size_t ldg, const void *want,
+                                        size_t ldw, size_t rows, size_t cols) {
+  const size_t size = sste_priv_check_size(f);
+  size_t r, c;
+  sste_status s;
+  if (report == NULL) return SSTE_ERR_NULL;
+  if (size == 0) return SSTE_ERR_VALUE;
+  s = sste_priv_matrix(got, rows, cols, ldg, size);
+  if (s == SSTE_OK) s = sste_priv_matrix(want, rows, cols, ldw, size);
+  if (s != SSTE_OK) return s;
+  sste_priv_check_begin(report, SSTE_CHECK_NUMBERS, f);
+  report->rows = rows;
+  for (r = 0; r < (cols == 0 ? 0 : rows); ++r) {
+    const uint8_t *a = (const uint8_t *)got + r * ldg * size;
+    const uint8_t *b = (const uint8_t *)want + r * ldw * size;
+    if (memcmp(a, b, cols * size) == 0) {
+      report->total += cols;
+      report->count[SSTE_DIFF_NONE] += cols;
+      continue;
+    }
+    for (c = 0; c < cols; ++c) {
+      const uint64_t x = sste_priv_check_load(a, c, size);
+      const uint64_t y = sste_priv_check_load(b, c, size);
+      sste_priv_check_note(report, r, c, x, y, sste_priv_check_diff(f, x, y));
+      if (x != y) sste_priv_check_distance(report, r, c, x, y);
+    }
+  }
+  return SSTE_OK;
+}
+
+/* sste_check_numbers_near - the same, for a kernel that may be off by a stated
+ * error before it rounds: by sste_check_within a difference is WITHIN or not.
+ *   rule      how the kernel rounds: sste_fp8_saturating() or another
+ *   x         rows x cols floats, rows ldx apart: the true values, before they
+ *             are rounded to f
+ *   error     rows x cols floats, rows lde apart: how far off the kernel may
+ *             be. x is a float, so if the truth was rounded to it, that error
+ *             is to be added
+ *   e.g.      E4M3FN 39, expected 38, x = 1.0624, error 0.001: WITHIN
+ *   BITWISE. Overwrites report.
+ *   Errors: NULL, SHAPE, SIZE, VALUE (f; not float64).         */
+SSTE_API sste_status sste_check_numbers_near(
+    sste_check_report *report, sste_fp8_format f, sste_fp8_rule rule,
+    const void *got, size_t ldg, const void *want, size_t ldw, const float *x,
+    size_t ldx, const float *error, size_t lde, size_t rows, size_t cols) {
+  const size_t size = sste_priv_check_size(f);
+  size_t r, c;
+  sste_status s;
+  if (report == NULL) return SSTE_ERR_NULL;
+  if (size == 0 || size == 8) return SSTE_ERR_VALUE;
+  s = sste_priv_matrix(got, rows, cols, ldg, size);
+  if (s == SSTE_OK) s = sste_priv_matrix(want, rows, cols, ldw, size);
+  if (s == SSTE_OK) s = sste_priv_matrix(x, rows, cols, ldx, sizeof *x);
+  if (s == SSTE_OK) s = sste_priv_matrix(error, rows, cols, lde, sizeof *error);
+  if (s != SSTE_OK) return s;
+  sste_priv_check_begin(report, SSTE_CHECK_NUMBERS, f);
+  report->rows = rows;
+  for (r = 0; r < (cols == 0 ? 0 : rows); ++r)
+    for (c = 0; c < cols; ++c)
+      sste_priv_check_near(report, rule, r, c,
+                           sste_priv_check_load(got, r * ldg + c, size),
+                           sste_priv_check_load(want, r * ldw + c, size),
+                           (double)x[r * ldx + c], (double)error[r * lde + c]);
+  return SSTE_OK;
+}
+
+/* Which of four elements are not zero, as a mask; NaNs are not. */
+static inline int sste_priv_check_pattern(sste_fp8_format f,
+                                          const uint64_t code[4]) {
+  int i, mask = 0;
+  for (i = 0; i < 4; ++i)
+    if (sste_check_rank(f, code[i]) != 0) mask |= 1 << i;
+  return mask;
+}
+
+/* Whether two choices of at most two keep equal magnitudes of the source: as
+ * many, of the same sum (of bits) and the same largest. */
+static inline int sste_priv_check_tie(const float *source, int got, int want) {
+  uint64_t a = 0, b = 0;
+  uint32_t top_a = 0, top_b = 0;
+  int i;
+  if (sste_priv_check_ones(got) != sste_priv_check_ones(want)) return 0;
+  for (i = 0; i < 4; ++i) {
+    const uint32_t m = sste_priv_magnitude(source[i]);
+    if (got >> i & 1) {
+      a += m;
+      top_a = sste_priv_max(top_a, m);
+    }
+    if (want >> i & 1) {
+      b += m;
+      top_b = sste_priv_max(top_b, m);
+    }
+  }
+  return a == b && top_a == top_b;
+}
+
+static inline int sste_priv_check_group(sste_fp8_format f,
+                                        const uint64_t got[4],
+                                        const uint64_t want[4],
+                                        const float *source) {
+  const int a = sste_priv_check_pattern(f, got);
+  const int b = sste_priv_check_pattern(f, want);
+  int i, diff = SSTE_DIFF_NONE;
+  if (sste_priv_check_ones(a) > 2) return SSTE_DIFF_PATTERN;
+  if (a != b)
+    return source != NULL && sste_priv_check_tie(source, a, b)
+               ? SSTE_DIFF_TIE
+               : SSTE_DIFF_POSITION;
+  for (i = 0; i < 4; ++i)
+    if (got[i] != want[i]) {
+      if (a >> i & 1) return SSTE_DIFF_VALUE;
+      diff = SSTE_DIFF_ZERO_SIGN;
+    }
+  return diff;
+}
+
+/* sste_check_sparse - two 2:4 matrices, group by group.
+ *   report    receives the result; it counts groups
+ *   f         the elements' format; for masks of bytes 0 and 1, any of 8 bits
+ *             with a zero
+ *   got       rows x cols elements, rows ldg apart; cols a multiple of 4
+ *   want      the oracle's, rows ldw apart
+ *   source    rows x cols floats, rows lds apart: the dense matrix that both
+ *             were made from, to tell a tie from a wrong choice; may be null,
+ *             then a tie is a POSITION
+ *   specials  NaN is a non-zero
+ *   e.g.      (1, 1, 0, 0), expected (0, 0, 1, 1), source (1, 1, 1, 1): a tie
+ *   BITWISE. Overwrites report.
+ *   Errors: NULL, SHAPE, SIZE, VALUE (f).                                   */
+SSTE_API sste_status sste_check_sparse(sste_check_report *report,
+                                       sste_fp8_format f, const void *got,
+                                       size_t ldg, const void *want, size_t ldw,
+                                       const float *source, size_t lds,
+                                       size_t rows, size_t cols) {
+  const size_t size = sste_priv_check_size(f);
+  size_t r, c, i;
+  sste_status s;
+  if (report == NULL) return SSTE_ERR_NULL;
+  if (size == 0 || f.specials == SSTE_FP8_POW2) return SSTE_ERR_VALUE;
+  s = sste_priv_matrix(got, rows, cols, ldg, size);
+  if (s == SSTE_OK) s = sste_priv_matrix(want, rows, cols, ldw, size);
+  if (s == SSTE_OK && source != NULL)
+    s = sste_priv_matrix(source, rows, cols, lds, sizeof *source);
+  if (s == SSTE_OK && rows != 0 && cols % 4 != 0) s = SSTE_ERR_SHAPE;
+  if (s != SSTE_OK) return s;
+  sste_priv_check_begin(report, SSTE_CHECK_GROUPS, f);
+  report->rows = rows;
+  for (r = 0; r < (cols == 0 ? 0 : rows); ++r)
+    for (c = 0; c < cols; c += 4) {
+      uint64_t a[4], b[4];
+      size_t at = 0;
+      int diff;
+      for (i = 0; i < 4; ++i) {
+        a[i] = sste_priv_check_load(got, r * ldg + c + i, size);
+        b[i] = sste_priv_check_load(want, r * ldw + c + i, size);
+      }
+      diff =
+          sste_priv_check_group(f, a, b, source ? source + r * lds + c : NULL);
+      while (at < 3 && a[at] == b[at]) ++at; /* the first that differs */
+      sste_priv_check_note(report, r, c + at, a[at], b[at], diff);
+      if (diff == SSTE_DIFF_NONE || diff == SSTE_DIFF_VALUE ||
+          diff == SSTE_DIFF_ZERO_SIGN)
+        for (i = 0; i < 4; ++i)
+          sste_priv_check_distance(report, r, c + i, a[i], b[i]);
+    }
+  return SSTE_OK;
+}
+
+/* sste_check_metadata - two matrices of nibbles as sste_tensor_compress writes
+ * them (sste.h, sec. 4).
+ *   report    receives the result; it counts nibbles, an unused half byte
+ *             included; of a mismatch, col is the group
+ *   got       rows x ceil(cols/8) bytes, rows ldg apart
+ *   want      the oracle's, rows ldw apart
+ *   cols      of the dense matrix, a multiple of 4
+ *   e.g.      0x4E, expected 0xE4: two nibbles SWAPPED
+ *   BITWISE. Overwrites report. Errors: NULL, SHAPE, SIZE.                  */
+SSTE_API sste_status sste_check_metadata(sste_check_report *report,
+                                         const uint8_t *got, size_t ldg,
+                                         const uint8_t *want, size_t ldw,
+                                         size_t rows, size_t cols) {
+  const size_t bytes = sste_priv_meta_cols(cols), groups = cols / 4;
+  size_t r, g;
+  sste_status s;
+  if (report == NULL) return SSTE_ERR_NULL;
+  s = sste_priv_matrix(got, rows, bytes, ldg, 1);
+  if (s == SSTE_OK) s = sste_priv_matrix(want, rows, bytes, ldw, 1);
+  if (s == SSTE_OK && rows != 0 && cols % 4 != 0) s = SSTE_ERR_SHAPE;
+  if (s != SSTE_OK) return s;
+  sste_priv_check_begin(report, SSTE_CHECK_NIBBLES, sste_fp8_e8m0());
+  report->rows = rows;
+  for (r = 0; r < (cols == 0 ? 0 : rows); ++r)
+    for (g = 0; g < 2 * bytes; ++g) {
+      const uint8_t *a = got + r * ldg, *b = want + r * ldw;
+      const int x = sste_priv_nibble(a, g), y = sste_priv_nibble(b, g);
+      int diff = SSTE_DIFF_POSITION;
+      if (x == y)
+        diff = SSTE_DIFF_NONE;
+      else if (x == sste_priv_nibble(b, g ^ 1) &&
+               y == sste_priv_nibble(a, g ^ 1))
+        diff = SSTE_DIFF_SWAPPED;
+      else if (g >= groups)
+        diff = SSTE_DIFF_PADDING;
+      else if (sste_nibble_check(x) != SSTE_OK)
+        diff = SSTE_DIFF_NIBBLE;
+      sste_priv_check_note(report, r, g, (uint64_t)x, (uint64_t)y, diff);
+    }
+  return SSTE_OK;
+}
+
+/* One element of a product in double, k ascending, and what its error is
+ * relative to: sum_k |a_ik b_kj|. */
+typedef struct sste_priv_check_dot {
+  double sum, size;
+} sste_priv_check_dot;
+
+static inline sste_priv_check_dot sste_priv_check_dot_of(sste_priv_operand a,
+                                                         sste_priv_operand b,
+                                                         size_t i, size_t j,
+                                                         size_t depth) {
+  sste_priv_check_dot d = {0.0, 0.0};
+  size_t k;
+  for (k = 0; k < depth; ++k) {
+    const double p = (double)a.p[i * a.down + k * a.across] *
+                     (double)b.p[k * b.down + j * b.across];
+    d.sum += p;
+    d.size += p > -p ? p : -p; /* one instruction, and no branch */
+  }
+  return d;
+}
+
+static inline sste_status sste_priv_check_product(
+    sste_check_report *report, sste_fp8_format f, const void *z, size_t ldz,
+    sste_priv_operand a, sste_priv_operand b, size_t rows, size_t cols,
+    size_t depth, double bound) {
+  enum { BLOCK = 256 };
+  const size_t size = sste_priv_check_size(f);
+  const double tiny = (double)FLT_MIN / 8388608.0; /* 2^-149 */
+  sste_fp8_rule rule = sste_fp8_saturating();
+  size_t r, c;
+  rule.overflow = SSTE_OVERFLOW_NONE;
+  rule.nan = SSTE_NAN_QUIET;
+  sste_priv_check_begin(report, SSTE_CHECK_NUMBERS, f);
+  report->rows = rows;
+  for (r = 0; r < rows; ++r)
+    for (c = 0; c < cols; c += BLOCK) {
+      const size_t n = sste_priv_at_most(cols - c, BLOCK);
+      sste_priv_check_dot dot[BLOCK];
+      ptrdiff_t j;
+      SSTE_OMP(parallel for schedule(static))
+      for (j = 0; j < (ptrdiff_t)n; ++j)
+        dot[j] = sste_priv_check_dot_of(a, b, r, c + (size_t)j, depth);
+      for (j = 0; j < (ptrdiff_t)n; ++j) {
+        const double x = dot[j].sum;
+        const double error =
+            bound > 0.0 ? bound * dot[j].size + (double)depth * tiny : 0.0;
+        uint64_t bits, want;
+        memcpy(&bits, &x, sizeof bits);
+        want = sste_fp8_convert(f, rule, sste_fp8_float64(), bits, 0);
+        sste_priv_check_near(
+            report, rule, r, c + (size_t)j,
+            sste_priv_check_load(z, r * ldz + c + (size_t)j, size), want, x,
+            error);
+      }
+    }
+  return SSTE_OK;
+}
+
+/* The check of a product's arguments. */
+static inline sste_status sste_priv_check_product_args(
+    const sste_check_report *report, sste_fp8_format f, const void *z,
+    size_t ldz, size_t z_rows, size_t z_cols, const float *a, size_t a_rows,
+    size_t a_cols, size_t lda, const float *b, size_t b_rows, size_t b_cols,
+    size_t ldb, double bound) {
+  const size_t size = sste_priv_check_size(f);
+  sste_status s;
+  if (report == NULL) return SSTE_ERR_NULL;
+  if (size == 0 || size == 8) return SSTE_ERR_VALUE;
+  if (!(bound >= 0.0 && bound <= DBL_MAX)) return SSTE_ERR_VALUE;
+  s = sste_priv_matrix(z, z_rows, z_cols, ldz, size);
+  if (s == SSTE_OK) s = sste_priv_matrix(a, a_rows, a_cols, lda, sizeof *a);
+  if (s == SSTE_OK) s = sste_priv_matrix(b, b_rows, b_cols, ldb, sizeof *b);
+  return s;
+}
+
+/* sste_check_product_forward - a kernel's Z = X W^T against the product itself
+ * and a bound on the kernel's error:
+ *     |Z - X W^T| <= bound * |X| |W|^T, and then rounded to the format of Z
+ *   report    receives the result; WITHIN is everything that the bound admits
+ *   f         the format of Z: float32, float16, bfloat16 or one of 8 bits
+ *   z         T x N elements of it, rows ldz apart: the kernel's
+ *   x         T x K floats, rows ldx apart
+ *   w         N x K floats, rows ldw apart: dense, or 2:4 with its zeros
+ *   bound     finite, from 0: sste_check_bound(how, terms), or your own
+ *   specials  expected is the product summed in double, k ascending, rounded
+ *             once to f, overflow to infinity (or NaN where f has none): in
+ *             float32 the bits of sste_product_forward. If bound is 0 the sum
+ *             is taken to be exact, as it is for integers. If not, the error
+ *             grows by a float's smallest subnormal per term, for underflow
+ *   e.g.      x = 1, 2, w = 3, 4, z = 11.000001 (one ulp off), bound 2^-23:
+ *             WITHIN, as 2^-23 (3 + 8) is more than an ulp of 11
+ *   BITWISE. Overwrites report. Errors: NULL, SHAPE, SIZE, VALUE (f, bound).
+ */
+SSTE_API sste_status sste_check_product_forward(
+    sste_check_report *report, sste_fp8_format f, const void *z, size_t ldz,
+    const float *x, size_t ldx, const float *w, size_t ldw, size_t T, size_t N,
+    size_t K, double bound) {
+  const sste_status s = sste_priv_check_product_args(
+      report, f, z, ldz, T, N, x, T, K, ldx, w, N, K, ldw, bound);
+  if (s != SSTE_OK) return s;
+  return sste_priv_check_product(report, f, z, ldz,
+                                 sste_priv_strided(x, ldx, 1),
+                                 sste_priv_strided(w, 1, ldw), T, N, K, bound);
+}
+
+/* sste_check_product_input_grad - the same of dX = dZ W: dx is T x K, dz T x N,
+ * w N x K, and a sum has N terms. */
+SSTE_API sste_status sste_check_product_input_grad(
+    sste_check_report *report, sste_fp8_format f, const void *dx, size_t lddx,
+    const float *dz, size_t lddz, const float *w, size_t ldw, size_t T,
+    size_t N, size_t K, double bound) {
+  const sste_status s = sste_priv_check_product_args(
+      report, f, dx, lddx, T, K, dz, T, N, lddz, w, N, K, ldw, bound);
+  if (s != SSTE_OK) return s;
+  return sste_priv_check_product(report, f, dx, lddx,
+                                 sste_priv_strided(dz, lddz, 1),
+                                 sste_priv_strided(w, ldw, 1), T, K, N, bound);
+}
+
+/* sste_check_product_weight_grad - the same of dW = dZ^T X: dw is N x K, dz
+ * T x N, x T x K, and a sum has T terms. */
+SSTE_API sste_status sste_check_product_weight_grad(
+    sste_check_report *report, sste_fp8_format f, const void *dw, size_t lddw,
+    const float *dz, size_t lddz, const float *x, size_t ldx, size_t T,
+    size_t N, size_t K, double bound) {
+  const sste_status s = sste_priv_check_product_args(
+      report, f, dw, lddw, N, K, dz, T, N, lddz, x, T, K, ldx, bound);
+  if (s != SSTE_OK) return s;
+  return sste_priv_check_product(report, f, dw, lddw,
+                                 sste_priv_strided(dz, 1, lddz),
+                                 sste_priv_strided(x, ldx, 1), N, K, T, bound);
+}
+
+/* sste_check_merge - the report of a matrix from those of its upper rows and of
+ * the rows below, for matrices that come in pieces.
+ *   report    of the rows so far; receives the whole
+ *   below     of the rows that follow
+ *   BITWISE: what one comparison of all rows gives. Accumulates into report.
+ *   Errors: NULL, VALUE (of another kind or format).                        */
+SSTE_API sste_status sste_check_merge(sste_check_report *report,
+                                      const sste_check_report *below) {
+  int i;
+  if (report == NULL || below == NULL) return SSTE_ERR_NULL;
+  if (report->what != below->what ||
+      !sste_priv_check_equal(report->format, below->format))
+    return SSTE_ERR_VALUE;
+  for (i = 0; i < SSTE_DIFFS; ++i) report->count[i] += below->count[i];
+  for (i = 0; i < SSTE_CHECK_BUCKETS; ++i) report->ulps[i] += below->ulps[i];
+  if (below->worst_ulps > report->worst_ulps) {
+    report->worst_ulps = below->worst_ulps;
+    report->worst_row = report->rows + below->worst_row;
+    report->worst_col = below->worst_col;
+  }
+  if (below->worst_share > report->worst_share)
+    report->worst_share = below->worst_share;
+  for (i = 0; i < below->shown && report->shown < SSTE_CHECK_SHOWN; ++i) {
+    report->first[report->shown] = below->first[i];
+    report->first[report->shown++].row += report->rows;
+  }
+  report->total += below->total;
+  report->rows += below->rows;
+  return SSTE_OK;
+}
+
+/* ---- 6. Text ------------------------------------------------------------- */
+
+/* A buffer that fills up; `length` counts on when it is full. */
+typedef struct sste_priv_check_page {
+  char *text;
+  size_t size, length;
+} sste_priv_check_page;
+
+static inline void sste_priv_check_print(sste_priv_check_page *page,
+                                         const char *format, ...) {
+  const int full = page->length >= page->size;
+  va_list values;
+  int n;
+  va_start(values, format);
+  n = vsnprintf(full ? NULL : page->text + page->length,
+                full ? 0 : page->size - page->length, format, values);
+  va_end(values);
+  if (n > 0) page->length += (size_t)n;
+}
+
+/* One line per mismatch: where, what, bits and values, and the distance. */
+static inline void sste_priv_check_line(sste_priv_check_page *page,
+                                        const sste_check_report *report,
+                                        const sste_check_mismatch *m) {
+  const sste_fp8_format f = report->format;
+  const int digits = 2 * (int)sste_priv_check_size(f);
+  const uint64_t ulps = sste_check_ulps(f, m->got, m->want);
+  const unsigned long long row = m->row, col = m->col;
+  const unsigned long long got = m->got, want = m->want;
+  sste_priv_check_print(page, "%10llu %10llu  %-10s", row, col,
+                        sste_check_diff_name(m->diff));
+  if (report->what == SSTE_CHECK_NIBBLES) {
+    sste_priv_check_print(page, "  %llX (%llu,%llu)   %llX (%llu,%llu)\n", got,
+                          got & 3, got >> 2, want, want & 3, want >> 2);
+    return;
+  }
+  sste_priv_check_print(page, "  %0*llX %15.9g  %0*llX %15.9g", digits, got,
+                        sste_priv_check_value(f, got), digits, want,
+                        sste_priv_check_value(f, want));
+  if (ulps == SSTE_ULPS_NAN)
+    sste_priv_check_print(page, "         -\n");
+  else
+    sste_priv_check_print(page, "  %8llu\n", (unsigned long long)ulps);
+}
+
+static inline void sste_priv_check_histogram(sste_priv_check_page *page,
+                                             const sste_check_report *report) {
+  int i;
+  if (report->worst_ulps == 0) return;
+  sste_priv_check_print(page, "ulps ");
+  for (i = 0; i < SSTE_CHECK_BUCKETS; ++i) {
+    const unsigned long long low = 1ull << i, high = low + (low - 1);
+    if (report->ulps[i] == 0) continue;
+    sste_priv_check_print(page, low == high ? " %llu" : " %llu-%llu", low,
+                          high);
+    sste_priv_check_print(page, ": %llu ", (unsigned long long)report->ulps[i]);
+  }
+  sste_priv_check_print(page, "\nworst  %llu ulps at row %llu, column %llu\n",
+                        (unsigned long long)report->worst_ulps,
+                        (unsigned long long)report->worst_row,
+                        (unsigned long long)report->worst_col);
+}
+
+/* sste_check_text - a report in words, for a terminal or a log.
+ *   text      receives it, cut where `size` ends, and always a final 0; null if
+ *             size is 0
+ *   size      of text in bytes; 2048 hold every report
+ *   report    of any comparison
+ *   returns   the length that the whole text has, without the 0
+ *   e.g.      4096 numbers in E4M3FN: 4094 same, 2 differ
+ *                     one step 2
+ *             ulps  1: 2
+ *             worst  1 ulps at row 0, column 3
+ *                    row     column  what        got ...
+ *                      0          3  one step    38               1  39 ...
+ *   The first mismatches are one line each, of fixed width.                 */
+SSTE_API size_t sste_check_text(char *text, size_t size,
+                                const sste_check_report *report) {
+  static const char *const things[] = {"numbers", "groups of four", "nibbles"};
+  const sste_fp8_format f = report->format;
+  const uint64_t same = report->count[SSTE_DIFF_NONE];
+  sste_priv_check_page page;
+  int i;
+  page.text = text;
+  page.size = size;
+  page.length = 0;
+  if (size > 0) text[0] = 0;
+  sste_priv_check_print(&page, "%llu %s", (unsigned long long)report->total,
+                        things[report->what]);
+  if (report->what != SSTE_CHECK_NIBBLES)
+    sste_priv_check_print(&page, " in %sE%dM%d%s", f.sign_bits ? "" : "U",
+                          f.exponent_bits, f.mantissa_bits,
+                          f.specials == SSTE_FP8_FN     ? "FN"
+                          : f.specials == SSTE_FP8_FNUZ ? "FNUZ"
+                                                        : "");
+  sste_priv_check_print(&page, ": %llu same, %llu differ\n",
+                        (unsigned long long)same,
+                        (unsigned long long)(report->total - same));
+  for (i = SSTE_DIFF_WITHIN; i < SSTE_DIFFS; ++i)
+    if (report->count[i] != 0)
+      sste_priv_check_print(&page, "%16s %llu\n", sste_check_diff_name(i),
+                            (unsigned long long)report->count[i]);
+  sste_priv_check_histogram(&page, report);
+  if (report->worst_share > 0.0)
+    sste_priv_check_print(&page, "largest share of the allowed error: %.3g\n",
+                          report->worst_share);
+  if (report->shown > 0) {
+    const int digits = 2 * (int)sste_priv_check_size(f);
+    if (report->what == SSTE_CHECK_NIBBLES)
+      sste_priv_check_print(&page,
+                            "       row      group  what        got  "
+                            "     expected\n");
+    else
+      sste_priv_check_print(&page, "%10s %10s  %-10s  %-*s  %-*s %9s\n", "row",
+                            "column", "what", digits + 16, "got", digits + 16,
+                            "expected", "ulps");
+  }
+  for (i = 0; i < report->shown; ++i)
+    sste_priv_check_line(&page, report, &report->first[i]);
+  return page.length;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SSTE_CHECK_H */
