@@ -35,8 +35,12 @@ need_header = printf '\#include <$(1)>\n' | $(CC) -E -include stdarg.h \
 	-include stddef.h -include stdint.h -include setjmp.h - >/dev/null 2>&1 || { \
 	echo "<$(1)> is missing; on Debian: apt-get install -y $(2)" >&2; exit 2; }
 
-.PHONY: help demo examples test test-full test-portable test-peers fuzz bench \
-	check-headers install uninstall clean
+need_numpy = $(PYTHON) -c "import numpy" 2>/dev/null || { \
+	echo "NumPy is missing; on Debian: apt-get install -y python3-numpy" >&2; \
+	exit 2; }
+
+.PHONY: help demo examples sste lib vectors test test-full test-python \
+	test-portable test-peers fuzz bench check-headers install uninstall clean
 .SECONDARY:
 
 help: ## list what can be run
@@ -44,7 +48,7 @@ help: ## list what can be run
 
 # ---- Programs ----------------------------------------------------------------
 
-build/examples/%: examples/%.c $(HEADERS)
+build/examples/%: examples/%.c $(wildcard examples/*.h) $(HEADERS)
 	@$(call need,$(firstword $(CC)),gcc libc6-dev)
 	@mkdir -p $(@D)
 	$(CC) $(STRICT) $(FAST) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LDLIBS) -lm
@@ -54,6 +58,21 @@ demo: build/examples/pretrain ## train a transformer dense and by S-STE, compare
 
 examples: $(LESSONS) ## run the five lessons
 	@for lesson in $(LESSONS); do echo "== $$lesson"; $$lesson || exit 1; done
+
+sste: build/examples/sste ## the command: build/examples/sste --help
+
+# ---- For other languages -----------------------------------------------------
+
+lib: build/libsste.so ## a shared object of all headers, for python/sste.py
+
+build/libsste.so: python/libsste.c $(HEADERS)
+	@$(call need,$(firstword $(CC)),gcc libc6-dev)
+	@mkdir -p $(@D)
+	$(CC) $(STRICT) -O2 $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -fPIC -shared -o $@ $<
+
+vectors: lib ## inputs and expected outputs as .npy in build/vectors
+	@$(call need_numpy)
+	@$(PYTHON) python/vectors.py build/vectors
 
 # ---- Tests -------------------------------------------------------------------
 
@@ -87,10 +106,17 @@ check-headers: ## every header alone, in every language and compiler there is
 	@$(call need,clang,clang)
 	@sh tests/headers.sh
 
-test: check-headers run-gcc run-clang build/examples/pretrain ## all tests with gcc and clang (minutes)
+test: check-headers run-gcc run-clang build/examples/pretrain sste ## all tests with gcc and clang (minutes)
 	@$(MAKE) --no-print-directory examples
 	@sh tests/programs.sh
+	@sh tests/command.sh
+	@$(MAKE) --no-print-directory test-python
 	@echo "all tests passed"
+
+test-python: lib ## python/sste.py and the committed vectors (PYTHON=...)
+	@$(call need_numpy)
+	@$(PYTHON) python/test_sste.py
+	@$(PYTHON) python/vectors.py --check tests/vectors/small
 
 test-full: test ## and exhaustively, other flags, ASan, UBSan, TSan (longer)
 	@$(MAKE) --no-print-directory run-native run-serial
@@ -111,12 +137,12 @@ test-peers: ## every float by ml_dtypes and PyTorch, from PyPI (PYTHON=...)
 	@$(call need,$(PYTHON),python3 and pip install numpy ml_dtypes torch)
 	@CC=$(CC) $(PYTHON) tests/peers.py
 
-fuzz: build/fuzz_fp8 ## libFuzzer on the array functions (FUZZ_SECONDS=60)
-	@mkdir -p build/corpus
-	build/fuzz_fp8 -max_total_time=$(FUZZ_SECONDS) -max_len=256 \
-		-artifact_prefix=build/ build/corpus
+fuzz: build/fuzz_fp8 build/fuzz_npy ## libFuzzer, each target FUZZ_SECONDS=60
+	@for target in $(^F); do mkdir -p build/corpus/$$target; \
+		build/$$target -max_total_time=$(FUZZ_SECONDS) -max_len=256 \
+			-artifact_prefix=build/ build/corpus/$$target || exit 1; done
 
-build/fuzz_fp8: tests/fuzz_fp8.c sste_fp8.h
+build/fuzz_%: tests/fuzz_%.c $(wildcard examples/*.h) $(HEADERS)
 	@$(call need,clang,clang libclang-rt-14-dev)
 	@mkdir -p $(@D)
 	clang -std=c99 $(WARNINGS) -I. -DSSTE_USE_OPENMP=0 -g -O1 \

@@ -135,6 +135,36 @@ SSTE_API SSTE_HD uint64_t sste_check_ulps(sste_fp8_format f, uint64_t a,
  * the infinities, NaNs quiet, signalling and with payload. All with both signs.
  * A kernel that rounds twice falls for the neighbours of a midpoint.        */
 
+/* The number of a magnitude code, or half a unit more: the midpoint. Read by
+ * the formula of sste_fp8.h alone, so that the format has no end. */
+SSTE_HD static inline sste_priv_fp8_number sste_priv_check_halfway(
+    sste_fp8_format f, uint64_t magnitude, int half) {
+  const int M = f.mantissa_bits, e = (int)(magnitude >> M);
+  const int subnormal = e == 0 && f.specials != SSTE_FP8_POW2;
+  sste_priv_fp8_number x;
+  x.kind = SSTE_PRIV_FP8_FINITE;
+  x.negative = 0;
+  x.exponent = (subnormal ? 1 : e) - f.bias - M;
+  x.significand = magnitude - ((uint64_t)e << M);
+  if (!subnormal) x.significand += (uint64_t)1 << M;
+  if (half) {
+    x.significand = 2 * x.significand + 1;
+    x.exponent -= 1;
+  }
+  return x;
+}
+
+/* Exponent field i / 4 with one of four mantissas. */
+SSTE_HD static inline uint64_t sste_priv_check_corner(sste_fp8_format f,
+                                                      uint64_t i) {
+  const uint64_t ones = ((uint64_t)1 << f.mantissa_bits) - 1;
+  uint64_t mantissa = 0;
+  if (i % 4 == 1) mantissa = ones & 1;
+  if (i % 4 == 2) mantissa = ones - (ones >> 1);
+  if (i % 4 == 3) mantissa = ones;
+  return (i / 4) << f.mantissa_bits | mantissa;
+}
+
 /* sste_check_boundary_count - how many boundary inputs there are.
  *   to        any format of sste_fp8.h, sec. 1, but float64
  *   from      float16, bfloat16, float32 or float64, or any other of them
@@ -157,39 +187,17 @@ SSTE_API SSTE_HD uint64_t sste_check_boundary(sste_fp8_format to,
                                               sste_fp8_format from,
                                               uint64_t i) {
   const uint64_t near_numbers = 12 * (sste_priv_fp8_largest(to) + 1);
-  const int M = from.mantissa_bits;
   const uint64_t sign =
       i % 2 != 0 && from.sign_bits ? sste_priv_fp8_ones(from) + 1 : 0;
-  if (i < near_numbers) {
-    const uint64_t magnitude = i / 12;
-    const uint64_t field = magnitude >> to.mantissa_bits;
-    const int pow2 = to.specials == SSTE_FP8_POW2;
-    sste_fp8_rule rule = sste_fp8_saturating();
-    sste_priv_fp8_number x = sste_priv_fp8_unpack(to, 0);
-    /* Read here, not by unpack, for which the end of the format is NaN. */
-    x.exponent =
-        (field == 0 && !pow2 ? 1 : (int)field) - to.bias - to.mantissa_bits;
-    x.significand = magnitude - (field << to.mantissa_bits);
-    if (field != 0 || pow2) x.significand += (uint64_t)1 << to.mantissa_bits;
-    if (i / 6 % 2 != 0) { /* half a unit further: the midpoint */
-      x.significand = 2 * x.significand + 1;
-      x.exponent -= 1;
-    }
-    rule.overflow = SSTE_OVERFLOW_NONE;
-    return sign ^ sste_check_next(from, sste_priv_fp8_pack(from, &rule, &x, 0),
-                                  (int64_t)(i / 2 % 3) - 1);
-  }
-  i = (i - near_numbers) / 2;
-  {
-    const uint64_t ones = ((uint64_t)1 << M) - 1;
-    const uint64_t top = M > 0 ? (uint64_t)1 << (M - 1) : 0;
-    const uint64_t which = i % 4;
-    const uint64_t mantissa = which == 0   ? 0
-                              : which == 1 ? ones & 1
-                              : which == 2 ? top
-                                           : ones;
-    return sign | ((i / 4) << M | mantissa);
-  }
+  const int64_t beside = (int64_t)(i / 2 % 3) - 1;
+  sste_fp8_rule rule = sste_fp8_saturating();
+  sste_priv_fp8_number x;
+  if (i >= near_numbers)
+    return sign | sste_priv_check_corner(from, (i - near_numbers) / 2);
+  x = sste_priv_check_halfway(to, i / 12, i / 6 % 2 != 0);
+  rule.overflow = SSTE_OVERFLOW_NONE;
+  return sign ^ sste_check_next(from, sste_priv_fp8_pack(from, &rule, &x, 0),
+                                beside); /* below 0 the sign is turned */
 }
 
 /* ---- 3. Tensors ---------------------------------------------------------- */
@@ -316,47 +324,53 @@ SSTE_HD static inline int sste_priv_check_nonzeros(uint64_t word, int limit) {
   return mask;
 }
 
-/* One entry; `group` is the word that its group shares, i its place there. */
+SSTE_HD static inline float sste_priv_check_weight(uint64_t word,
+                                                   unsigned chance,
+                                                   int outlier_column) {
+  float x = sste_priv_check_normal(word) * 0.02f;
+  if (chance % 8 == 0) x *= (float)(2u << chance / 64); /* 2, 4, 8, 16 */
+  return outlier_column ? 16.0f * x : x;
+}
+
+SSTE_HD static inline float sste_priv_check_bfloat16(float x) {
+  const sste_fp8_format f = sste_fp8_bfloat16();
+  return sste_fp8_decode(
+      f, (uint32_t)sste_fp8_convert(f, sste_fp8_saturating(),
+                                    sste_fp8_float32(), sste_priv_bits(x), 0));
+}
+
+/* Entry i of a group. `group` is a word that its four share, `outlier` whether
+ * its column is one. */
 SSTE_HD static inline float sste_priv_check_entry(int kind, uint64_t word,
                                                   uint64_t group, int i,
                                                   int outlier) {
-  const float one = 1.0f;
-  const uint64_t tail = group >> 8 * i & 0xFF;
+  const uint64_t spread = word >> 24; /* above the mantissa, for an exponent */
+  const float zero = sste_priv_check_signed(word, 0.0f);
+  const int limit = kind == SSTE_DRAW_SPARSE ? 2 : 4;
+  const int dominant = i == (int)(group & 3);
   switch (kind) {
     case SSTE_DRAW_NORMAL: return sste_priv_check_normal(word);
     case SSTE_DRAW_WEIGHTS:
-      return sste_priv_check_normal(word) * 0.02f *
-             (float)(tail % 8 == 0 ? 2 << tail / 64 : 1) *
-             (outlier ? 16.0f : one);
+      return sste_priv_check_weight(word, (unsigned)(group >> 8 * i & 0xFF),
+                                    outlier);
     case SSTE_DRAW_BFLOAT16:
-      return sste_fp8_decode(
-          sste_fp8_bfloat16(),
-          (uint32_t)sste_fp8_convert(
-              sste_fp8_bfloat16(), sste_fp8_saturating(), sste_fp8_float32(),
-              sste_priv_bits(sste_priv_check_normal(word)), 0));
-    case SSTE_DRAW_MIDPOINTS:
-      if (group >> 8 & 1 && (i & 1) == (int)(group & 1))
-        return sste_priv_check_signed(word, 0.0f);
+      return sste_priv_check_bfloat16(sste_priv_check_normal(word));
+    case SSTE_DRAW_MIDPOINTS: /* in every second group, every second one */
+      if ((group & 1) != 0 && (i & 1) == (int)(group >> 1 & 1)) return zero;
       return sste_priv_check_midpoint(word);
     case SSTE_DRAW_TIES: return sste_priv_check_signed(word, (float)(word & 3));
     case SSTE_DRAW_ZEROS:
     case SSTE_DRAW_SPARSE:
-      if (sste_priv_check_nonzeros(group, kind == SSTE_DRAW_ZEROS ? 4 : 2) >>
-              i &
-          1)
-        return sste_priv_check_at(word, 120 + (word >> 24) % 16);
-      return sste_priv_check_signed(word, 0.0f);
+      if ((sste_priv_check_nonzeros(group, limit) >> i & 1) == 0) return zero;
+      return sste_priv_check_at(word, 120 + spread % 16);
     case SSTE_DRAW_DOMINANT:
       return sste_priv_check_at(
-          word, 110 + (word >> 24) % 4 +
-                    (i == (int)(group & 3) ? (group >> 8) % 41 : 0));
-    case SSTE_DRAW_SUBNORMAL: return sste_priv_check_at(word, word >> 24 & 1);
-    case SSTE_DRAW_HUGE:
-      return sste_priv_check_at(word, 252 + (word >> 24) % 3);
-    case SSTE_DRAW_RANGE:
-      return sste_priv_check_at(word, 1 + (word >> 24) % 254);
+          word, 110 + spread % 4 + (dominant ? (group >> 8) % 41 : 0));
+    case SSTE_DRAW_SUBNORMAL: return sste_priv_check_at(word, spread % 2);
+    case SSTE_DRAW_HUGE: return sste_priv_check_at(word, 252 + spread % 3);
+    case SSTE_DRAW_RANGE: return sste_priv_check_at(word, 1 + spread % 254);
     case SSTE_DRAW_SPECIALS: return sste_priv_check_special(word);
-    default: return (float)((int)((word >> 8) % 7) - 3);
+    default: return (float)((int)(spread % 7) - 3);
   }
 }
 
@@ -370,7 +384,7 @@ SSTE_HD static inline float sste_priv_check_entry(int kind, uint64_t word,
 SSTE_API SSTE_HD void sste_check_group_draw(float out[4], int kind,
                                             uint64_t seed, uint64_t row,
                                             uint64_t group) {
-  const uint64_t key = sste_priv_check_mix(seed + 0x5354u);
+  const uint64_t key = sste_priv_check_word(seed, 0);
   const uint64_t here =
       sste_priv_check_word(sste_priv_check_word(key, row), group);
   int i;
@@ -388,7 +402,7 @@ SSTE_API SSTE_HD void sste_check_group_draw(float out[4], int kind,
  *             last group what fits
  *   kind      SSTE_DRAW_NORMAL, ...
  *   seed      any
- *   e.g.      INTEGERS, seed 1, 1 x 4 -> {0, 1, -1, 3}
+ *   e.g.      INTEGERS, seed 1, 1 x 4 -> {0, -3, -3, 1}
  *   BITWISE. Overwrites out. Errors: NULL, SHAPE, SIZE, VALUE (kind).       */
 SSTE_API sste_status sste_check_tensor_draw(float *out, size_t ldo, size_t rows,
                                             size_t cols, int kind,
@@ -499,7 +513,7 @@ SSTE_API SSTE_HD int sste_check_within(sste_fp8_format f, sste_fp8_rule rule,
  *   SSTE_SUM_TENSOR_CORE   in a tensor core with float accumulators, dense or
  *                          sparse, float16 to TF32 from Ampere on: every term
  *                          truncated to 24 bits or more
- *   SSTE_SUM_FP8_HOPPER    in Hopper's or Ada's FP8 tensor core: 13 bits
+ *   SSTE_SUM_FP8_HOPPER    in the FP8 tensor core of Hopper or Ada: 13 bits
  *   SSTE_SUM_FP8_PROMOTED  the same, added up in float every 128 terms       */
 enum {
   SSTE_SUM_EXACT,
@@ -509,6 +523,11 @@ enum {
   SSTE_SUM_FP8_PROMOTED
 };
 
+/* n roundings of relative size u, one upon the other: n u / (1 - n u). */
+SSTE_HD static inline double sste_priv_check_growth(double x) {
+  return x < 0.5 ? x / (1.0 - x) : (double)sste_priv_float(SSTE_PRIV_INF);
+}
+
 /* sste_check_bound - how far a sum of products may be from the exact one,
  * before its last rounding, relative to the sum of the products' magnitudes:
  *     |sum - exact| <= bound * sum_k |a_k b_k|
@@ -516,24 +535,26 @@ enum {
  *   terms     products per sum that the hardware adds, zeros included: K for a
  *             dense product, K/2 where 2:4 weights are compressed
  *   e.g.      TENSOR_CORE, 1024 -> 2^-13
- *   With n terms: FLOAT is n u / (1 - n u) for u = 2^-24. A tensor core that
- *   adds m products and the accumulator at once, all cut to F bits, loses
- *   (m + 1) 2^-F + 2^-23 a step, below 2^-23 a term for every m and F known
- *   (0.69 on A100, 0.33 on H100, 0.88 for TF32): n 2^-23. With 13 bits it is
- *   n 1.06 2^-13; promoted, each 128 terms stand for themselves, 0.017, and
- *   then there are n / 128 float sums.
+ *   With n terms, u = 2^-24 and g(x) = x / (1 - x), infinity from x = 1/2 on:
+ *   FLOAT is g(n u). A tensor core that adds m products and the accumulator at
+ *   once, all cut to F bits, loses (m + 1) 2^-F + 2^-23 a step, which per term
+ *   is at most 0.88 * 2^-23 (m = 4, F = 24: TF32; 0.69 for float16 on A100,
+ *   0.33 on H100): n 2^-23. With F = 13 and as many bits kept it loses
+ *   (m + 2) 2^-13 a step, 1.125 * 2^-13 per term for m = 16 (Ada; 1.0625 on
+ *   Hopper): g(n 1.125 * 2^-13). Promoted, 128 terms stand for themselves, and
+ *   n / 128 float sums follow.
  *   BITWISE. Never fails. Source: MMA-Sim (arXiv 2511.10909), its models; they
  *   cover dense products, and that 2:4 steps lose no more is an assumption. */
 SSTE_API SSTE_HD double sste_check_bound(int how, size_t terms) {
-  const double n = (double)terms, u = 1.0 / 16777216.0;
+  const double n = (double)terms, u = 1.0 / 16777216.0, v = 1.125 / 8192.0;
   switch (how) {
     case SSTE_SUM_EXACT: return 0.0;
-    case SSTE_SUM_FLOAT:
-      return n * u < 0.5 ? n * u / (1.0 - n * u)
-                         : (double)sste_priv_float(SSTE_PRIV_INF);
+    case SSTE_SUM_FLOAT: return sste_priv_check_growth(n * u);
     case SSTE_SUM_TENSOR_CORE: return n * 2.0 * u;
-    case SSTE_SUM_FP8_HOPPER: return n * 1.06 / 8192.0;
-    case SSTE_SUM_FP8_PROMOTED: return 0.017 + n / 128.0 * u;
+    case SSTE_SUM_FP8_HOPPER: return sste_priv_check_growth(n * v);
+    case SSTE_SUM_FP8_PROMOTED:
+      return sste_priv_check_growth((n < 128.0 ? n : 128.0) * v) +
+             sste_priv_check_growth(n / 128.0 * u);
     default: return (double)sste_priv_float(SSTE_PRIV_INF);
   }
 }

@@ -12,7 +12,7 @@ set -eu
 top=$PWD
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-headers="sste.h sste_fp8.h sste_mvue.h sste_train.h"
+headers="sste.h sste_fp8.h sste_mvue.h sste_train.h sste_check.h"
 alone="sste.h sste_fp8.h sste_mvue.h"
 warnings="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
 checks=0
@@ -153,21 +153,31 @@ gcc -std=c99 -O2 -fopenmp -I. "$tmp/readme.c" -o "$tmp/readme" ||
 sed -n '/^```text$/,/^```$/{/^```/!p}' README.md |
   cmp -s - "$tmp/readme.out" || fail "README.md: the example prints otherwise"
 passed
-{ echo '#include "sste_fp8.h"'; echo 'static int quantise(void) {'; block 2
+{ echo '#include "sste_fp8.h"'; echo 'static int quantise(void) {'; block 3
   echo 'return code[0] != 0x7E || code[1] != 0xF6 || code[2] != 0x68 ||'
   echo 'code[3] != 0 || scale != 224 || y[0] != 2 || y[1] != -1 || y[3] != 0; }'
   echo 'enum { M = 1, N = 1, K = 2 };'
-  echo 'static int multiply(const uint8_t *a, const uint8_t *b) {'; block 4
+  echo 'static int multiply(const uint8_t *a, const uint8_t *b) {'; block 5
   echo 'return z[0] != 3; }'
   echo 'int main(void) { const uint8_t a[2] = {0x38, 0x38}, b[2] = {0x3C, 0x40};'
-  block 3
+  block 4
   echo 'return code != 0x7E || quantise() || multiply(a, b); }'
 } >"$tmp/readme.c"
 gcc -std=c99 -O2 -I. "$tmp/readme.c" -o "$tmp/readme" && "$tmp/readme" ||
   fail "README.md: the FP8 examples"
 passed
+{ echo '#include "sste_check.h"'; echo 'enum { N = 8, K = 32 };'
+  echo 'static float w[N * K], want[N * K], got[N * K];'
+  echo 'static void my_kernel(float *to, const float *from, int n, int k) {'
+  echo 'sste_tensor_project(to, K, from, K, (size_t)n, (size_t)k, 1, NULL); }'
+  echo 'int main(void) {'; block 2
+  echo 'return text[0] == 0 || sste_check_failures(&report) != 0; }'
+} >"$tmp/readme.c"
+gcc -std=c99 -O2 -I. "$tmp/readme.c" -o "$tmp/readme" &&
+  "$tmp/readme" || fail "README.md: the kernel test"
+passed
 for file in $headers tests/*.[ch] tests/*.sh tests/*.py tests/*/*.py \
-  tests/*/*.cu bench/* examples/* Makefile .ci/run; do
+  tests/*/*.cu bench/* examples/* python/*.* Makefile .ci/run; do
   head -3 "$file" | grep -q 'SPDX-License-Identifier: MIT' ||
     fail "$file: no SPDX line"
   case $file in
