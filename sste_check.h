@@ -638,6 +638,7 @@ enum { SSTE_CHECK_BUCKETS = 64, SSTE_CHECK_SHOWN = 8 };
 typedef struct sste_check_mismatch {
   uint64_t row, col; /* of the element; for nibbles, col is the group */
   uint64_t got, want;
+  double x;     /* the true value, if the report knows it */
   int32_t diff; /* SSTE_DIFF_... */
   int32_t reserved;
 } sste_check_mismatch;
@@ -647,7 +648,7 @@ typedef struct sste_check_report {
   int32_t what; /* SSTE_CHECK_NUMBERS, ... */
   int32_t shown;
   sste_fp8_format format;
-  int32_t reserved;
+  int32_t near;               /* 1 if the true values are known, else 0 */
   uint64_t rows;              /* how many were compared */
   uint64_t total;             /* elements, groups or nibbles compared */
   uint64_t count[SSTE_DIFFS]; /* of each kind; they add up to total */
@@ -711,7 +712,7 @@ static inline void sste_priv_check_begin(sste_check_report *report, int what,
 
 static inline void sste_priv_check_note(sste_check_report *report, size_t row,
                                         size_t col, uint64_t got, uint64_t want,
-                                        int diff) {
+                                        double x, int diff) {
   ++report->total;
   ++report->count[diff];
   if (diff > SSTE_DIFF_WITHIN && report->shown < SSTE_CHECK_SHOWN) {
@@ -720,6 +721,7 @@ static inline void sste_priv_check_note(sste_check_report *report, size_t row,
     m->col = col;
     m->got = got;
     m->want = want;
+    m->x = x;
     m->diff = diff;
   }
 }
@@ -781,7 +783,7 @@ static inline void sste_priv_check_near(sste_check_report *report,
     diff = SSTE_DIFF_NAN; /* a NaN came in: nothing has overflowed */
   if (share > report->worst_share && share <= DBL_MAX)
     report->worst_share = share;
-  sste_priv_check_note(report, row, col, got, want, diff);
+  sste_priv_check_note(report, row, col, got, want, x, diff);
   if (got != want) sste_priv_check_distance(report, row, col, got, want);
 }
 
@@ -819,7 +821,8 @@ SSTE_API sste_status sste_check_numbers(sste_check_report *report,
     for (c = 0; c < cols; ++c) {
       const uint64_t x = sste_priv_check_load(a, c, size);
       const uint64_t y = sste_priv_check_load(b, c, size);
-      sste_priv_check_note(report, r, c, x, y, sste_priv_check_diff(f, x, y));
+      sste_priv_check_note(report, r, c, x, y, 0.0,
+                           sste_priv_check_diff(f, x, y));
       if (x != y) sste_priv_check_distance(report, r, c, x, y);
     }
   }
@@ -853,6 +856,7 @@ SSTE_API sste_status sste_check_numbers_near(
   if (s != SSTE_OK) return s;
   sste_priv_check_begin(report, SSTE_CHECK_NUMBERS, f);
   report->rows = rows;
+  report->near = 1;
   for (r = 0; r < (cols == 0 ? 0 : rows); ++r)
     for (c = 0; c < cols; ++c)
       sste_priv_check_near(report, rule, r, c,
@@ -955,7 +959,7 @@ SSTE_API sste_status sste_check_sparse(sste_check_report *report,
       diff =
           sste_priv_check_group(f, a, b, source ? source + r * lds + c : NULL);
       while (at < 3 && a[at] == b[at]) ++at; /* the first that differs */
-      sste_priv_check_note(report, r, c + at, a[at], b[at], diff);
+      sste_priv_check_note(report, r, c + at, a[at], b[at], 0.0, diff);
       if (diff == SSTE_DIFF_NONE || diff == SSTE_DIFF_VALUE ||
           diff == SSTE_DIFF_ZERO_SIGN)
         for (i = 0; i < 4; ++i)
@@ -1001,7 +1005,7 @@ SSTE_API sste_status sste_check_metadata(sste_check_report *report,
         diff = SSTE_DIFF_PADDING;
       else if (sste_nibble_check(x) != SSTE_OK)
         diff = SSTE_DIFF_NIBBLE;
-      sste_priv_check_note(report, r, g, (uint64_t)x, (uint64_t)y, diff);
+      sste_priv_check_note(report, r, g, (uint64_t)x, (uint64_t)y, 0.0, diff);
     }
   return SSTE_OK;
 }
@@ -1040,6 +1044,7 @@ static inline sste_status sste_priv_check_product(
   rule.nan = SSTE_NAN_QUIET;
   sste_priv_check_begin(report, SSTE_CHECK_NUMBERS, f);
   report->rows = rows;
+  report->near = 1;
   for (r = 0; r < rows; ++r)
     for (c = 0; c < cols; c += BLOCK) {
       const size_t n = sste_priv_at_most(cols - c, BLOCK);
@@ -1149,7 +1154,7 @@ SSTE_API sste_status sste_check_merge(sste_check_report *report,
                                       const sste_check_report *below) {
   int i;
   if (report == NULL || below == NULL) return SSTE_ERR_NULL;
-  if (report->what != below->what ||
+  if (report->what != below->what || report->near != below->near ||
       !sste_priv_check_equal(report->format, below->format))
     return SSTE_ERR_VALUE;
   for (i = 0; i < SSTE_DIFFS; ++i) report->count[i] += below->count[i];
@@ -1209,6 +1214,7 @@ static inline void sste_priv_check_line(sste_priv_check_page *page,
   sste_priv_check_print(page, "  %0*llX %15.9g  %0*llX %15.9g", digits, got,
                         sste_priv_check_value(f, got), digits, want,
                         sste_priv_check_value(f, want));
+  if (report->near) sste_priv_check_print(page, " %15.9g", m->x);
   if (ulps == SSTE_ULPS_NAN)
     sste_priv_check_print(page, "         -\n");
   else
@@ -1236,7 +1242,7 @@ static inline void sste_priv_check_histogram(sste_priv_check_page *page,
 /* sste_check_text - a report in words, for a terminal or a log.
  *   text      receives it, cut where `size` ends, and always a final 0; null if
  *             size is 0
- *   size      of text in bytes; 2048 hold every report
+ *   size      of text in bytes; 2048 hold most, 8192 every report
  *   report    of any comparison
  *   returns   the length that the whole text has, without the 0
  *   e.g.      4096 numbers in E4M3FN: 4094 same, 2 differ
@@ -1283,9 +1289,10 @@ SSTE_API size_t sste_check_text(char *text, size_t size,
                             "       row      group  what        got  "
                             "     expected\n");
     else
-      sste_priv_check_print(&page, "%10s %10s  %-10s  %-*s  %-*s %9s\n", "row",
-                            "column", "what", digits + 16, "got", digits + 16,
-                            "expected", "ulps");
+      sste_priv_check_print(&page, "%10s %10s  %-10s  %-*s  %-*s%s %9s\n",
+                            "row", "column", "what", digits + 16, "got",
+                            digits + 16, "expected",
+                            report->near ? "      true value" : "", "ulps");
   }
   for (i = 0; i < report->shown; ++i)
     sste_priv_check_line(&page, report, &report->first[i]);
