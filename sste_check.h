@@ -14,9 +14,9 @@
  *
  *     a code is right  <=>  some real in [x - e, x + e] rounds to it.
  *
- * By hand, in E4M3FN, whose codes near 1 are 0x38 (1), 0x39 (1.125): x = 1.0624
+ * By hand, in E4M3FN, whose codes near 1 are 0x38 (1), 0x39 (1.125): x = 1.062
  * is nearer to 1, so 0x38 is expected. A kernel that has x to within 0.001 may
- * have seen 1.0634 and answer 0x39: within the error. With e = 0.0001 the same
+ * have seen 1.063 and answer 0x39: within the error. With e = 0.0001 the same
  * answer is wrong, by one step.
  *
  * A test is three lines, here of a kernel that projects W onto 2:4:
@@ -26,7 +26,8 @@
  *     sste_check_text(text, sizeof text, &report), puts(text);
  *
  *   1. The number line   rank of a code and back, next code, distance in ulps
- *   2. Boundaries        every input on which an encoder can go wrong
+ *   2. Boundaries        every input on which an encoder can go wrong, and
+ *                        random words where a draw can
  *   3. Tensors           ties, dominant entries, zeros, subnormals, integers
  *   4. The interval      what an error in front of a rounding excuses
  *   5. Reports           numbers, 2:4 matrices, metadata, products
@@ -200,12 +201,40 @@ SSTE_API SSTE_HD uint64_t sste_check_boundary(sste_fp8_format to,
                                 beside); /* below 0 the sign is turned */
 }
 
+/* sste_check_mvue_word - random words at which an MVUE draw of a group decides.
+ *     sste_mvue24_group_draw (sste_mvue.h) keeps the cells, of width
+ *     min(|a_j|, tau), in which u tau and (1 + u) tau lie. It decides where one
+ *     of these points is the end of a cell, which random words hardly ever hit
+ *   a         the group
+ *   i         0 to 19: the end of cell i / 5, and i % 5 - 2 times 2^-24 beyond
+ *             it. u is the upper 23 bits of a word
+ *   specials  where there are no cells (NaN, infinity, all zero): around 0
+ *   e.g.      (1, 1, 1, 1), whose first cell ends at u = 1/2: 0x7FFFFE00,
+ *             0x7FFFFF00, 0x80000000, 0x80000100, 0x80000200
+ *   BITWISE. Never fails.                                                   */
+SSTE_API SSTE_HD uint32_t sste_check_mvue_word(const float a[4], int i) {
+  double b[4], sum = 0.0, others, tau, end = 0.0, u = 0.0;
+  int j, top = 0;
+  for (j = 0; j < 4; ++j) {
+    b[j] = (double)sste_priv_float(sste_priv_magnitude(a[j]));
+    sum += b[j];
+    if (b[j] > b[top]) top = j;
+  }
+  others = 0.0;
+  for (j = 0; j < 4; ++j) others += j == top ? 0.0 : b[j];
+  tau = sum / 2.0 < others ? sum / 2.0 : others;
+  for (j = 0; j <= i / 5 && j < 4; ++j) end += b[j] < tau ? b[j] : tau;
+  if (tau > 0.0 && tau <= DBL_MAX) u = end / tau;
+  while (u >= 1.0) u -= 1.0;
+  return (uint32_t)(u * 4294967296.0) + (uint32_t)(i % 5 - 2) * 256u;
+}
+
 /* ---- 3. Tensors ---------------------------------------------------------- */
 
-/* What a tensor is made of. Each finds what the others leave hidden:
+/* What a tensor is made of. Each is for a kind of bug:
  *   SSTE_DRAW_NORMAL     bell-shaped, variance 1, within +-3.5
  *   SSTE_DRAW_WEIGHTS    as trained weights look: bell-shaped of size 0.02, one
- *                        in eight up to 16 times larger, and one column in 64
+ *                        in eight 2 to 16 times larger, and one column in 64
  *                        all 16 times larger
  *   SSTE_DRAW_BFLOAT16   NORMAL rounded to bfloat16: 8 bits make midpoints of
  *                        codes common, which is where x * (1 / s) and x / s
@@ -214,12 +243,16 @@ SSTE_API SSTE_HD uint64_t sste_check_boundary(sste_fp8_format to,
  *                        whole ranges, half of them one ulp off; every second
  *                        group keeps two, so that a projection keeps them, too
  *   SSTE_DRAW_TIES       0, 1, 2, 3 with signs: magnitudes tie, zeros are -0
+ *   SSTE_DRAW_FLAT       one magnitude per group, every fourth row zero: each
+ *                        projection is 0, and no scale exists
  *   SSTE_DRAW_ZEROS      each of the 16 patterns of zeros in a group, -0 too
  *   SSTE_DRAW_SPARSE     the same, with at most two non-zeros: 2:4
  *   SSTE_DRAW_DOMINANT   one entry of a group up to 2^40 times the others
- *   SSTE_DRAW_SUBNORMAL  subnormal floats and the first normal ones
+ *   SSTE_DRAW_SUBNORMAL  subnormal floats of any length, from 2^-149, and the
+ *                        first normal ones
  *   SSTE_DRAW_HUGE       within a factor of 8 of FLT_MAX: sums overflow
  *   SSTE_DRAW_RANGE      every exponent of a normal float alike
+ *   SSTE_DRAW_NANS       NORMAL with one NaN in 256: does it get through?
  *   SSTE_DRAW_SPECIALS   NORMAL, and as often NaN, infinity, zero, +-FLT_MAX
  *   SSTE_DRAW_INTEGERS   -3 to 3: up to K = 910 every sum of K products stays
  *                        below 2^13, up to 1864135 below 2^24, so any order
@@ -230,12 +263,14 @@ enum {
   SSTE_DRAW_BFLOAT16,
   SSTE_DRAW_MIDPOINTS,
   SSTE_DRAW_TIES,
+  SSTE_DRAW_FLAT,
   SSTE_DRAW_ZEROS,
   SSTE_DRAW_SPARSE,
   SSTE_DRAW_DOMINANT,
   SSTE_DRAW_SUBNORMAL,
   SSTE_DRAW_HUGE,
   SSTE_DRAW_RANGE,
+  SSTE_DRAW_NANS,
   SSTE_DRAW_SPECIALS,
   SSTE_DRAW_INTEGERS,
   SSTE_DRAWS /* how many there are */
@@ -249,12 +284,14 @@ SSTE_API const char *sste_check_draw_name(int kind) {
     case SSTE_DRAW_BFLOAT16: return "bfloat16";
     case SSTE_DRAW_MIDPOINTS: return "midpoints";
     case SSTE_DRAW_TIES: return "ties";
+    case SSTE_DRAW_FLAT: return "flat";
     case SSTE_DRAW_ZEROS: return "zeros";
     case SSTE_DRAW_SPARSE: return "sparse";
     case SSTE_DRAW_DOMINANT: return "dominant";
     case SSTE_DRAW_SUBNORMAL: return "subnormal";
     case SSTE_DRAW_HUGE: return "huge";
     case SSTE_DRAW_RANGE: return "range";
+    case SSTE_DRAW_NANS: return "nans";
     case SSTE_DRAW_SPECIALS: return "specials";
     case SSTE_DRAW_INTEGERS: return "integers";
     default: return NULL;
@@ -299,12 +336,16 @@ SSTE_HD static inline float sste_priv_check_midpoint(uint64_t word) {
                                                                  : bits));
 }
 
+/* Quiet or signalling, of either sign, with any payload. */
+SSTE_HD static inline float sste_priv_check_nan(uint64_t word) {
+  return sste_priv_check_signed(
+      word,
+      sste_priv_float(SSTE_PRIV_INF | (uint32_t)(word >> 8 & 0x7FFFFFu) | 1));
+}
+
 SSTE_HD static inline float sste_priv_check_special(uint64_t word) {
-  const uint64_t below = word >> 8; /* the lowest bits choose */
   switch (word & 7) {
-    case 0: /* any NaN */
-      return sste_priv_float((uint32_t)(word >> 32 & 0x80000000u) |
-                             SSTE_PRIV_INF | (uint32_t)(below & 0x7FFFFFu) | 1);
+    case 0: return sste_priv_check_nan(word);
     case 1: return sste_priv_check_signed(word, sste_priv_float(SSTE_PRIV_INF));
     case 2: return sste_priv_check_signed(word, 0.0f);
     case 3: return sste_priv_check_signed(word, FLT_MAX);
@@ -339,11 +380,11 @@ SSTE_HD static inline float sste_priv_check_bfloat16(float x) {
                                     sste_fp8_float32(), sste_priv_bits(x), 0));
 }
 
-/* Entry i of a group. `group` is a word that its four share, `outlier` whether
- * its column is one. */
+/* Entry i of a group. `group` is a word that its four share; whether its row
+ * is to be blank and its column an outlier. */
 SSTE_HD static inline float sste_priv_check_entry(int kind, uint64_t word,
                                                   uint64_t group, int i,
-                                                  int outlier) {
+                                                  int blank, int outlier) {
   const uint64_t spread = word >> 24; /* above the mantissa, for an exponent */
   const float zero = sste_priv_check_signed(word, 0.0f);
   const int limit = kind == SSTE_DRAW_SPARSE ? 2 : 4;
@@ -359,6 +400,10 @@ SSTE_HD static inline float sste_priv_check_entry(int kind, uint64_t word,
       if ((group & 1) != 0 && (i & 1) == (int)(group >> 1 & 1)) return zero;
       return sste_priv_check_midpoint(word);
     case SSTE_DRAW_TIES: return sste_priv_check_signed(word, (float)(word & 3));
+    case SSTE_DRAW_FLAT:
+      if (blank) return zero;
+      return sste_priv_check_signed(
+          word, sste_priv_check_at(group >> 1, 120 + (group >> 24) % 16));
     case SSTE_DRAW_ZEROS:
     case SSTE_DRAW_SPARSE:
       if ((sste_priv_check_nonzeros(group, limit) >> i & 1) == 0) return zero;
@@ -366,9 +411,14 @@ SSTE_HD static inline float sste_priv_check_entry(int kind, uint64_t word,
     case SSTE_DRAW_DOMINANT:
       return sste_priv_check_at(
           word, 110 + spread % 4 + (dominant ? (group >> 8) % 41 : 0));
-    case SSTE_DRAW_SUBNORMAL: return sste_priv_check_at(word, spread % 2);
+    case SSTE_DRAW_SUBNORMAL:
+      return sste_priv_check_signed(
+          word, sste_priv_float((uint32_t)(word & 0xFFFFFFu) >> spread % 24));
     case SSTE_DRAW_HUGE: return sste_priv_check_at(word, 252 + spread % 3);
     case SSTE_DRAW_RANGE: return sste_priv_check_at(word, 1 + spread % 254);
+    case SSTE_DRAW_NANS:
+      return spread % 256 == 0 ? sste_priv_check_nan(word)
+                               : sste_priv_check_normal(word);
     case SSTE_DRAW_SPECIALS: return sste_priv_check_special(word);
     default: return (float)((int)(spread % 7) - 3);
   }
@@ -392,7 +442,7 @@ SSTE_API SSTE_HD void sste_check_group_draw(float out[4], int kind,
     const uint64_t column = 4 * group + (uint64_t)i;
     out[i] =
         sste_priv_check_entry(kind, sste_priv_check_word(here, (uint64_t)i),
-                              sste_priv_check_word(here, 4), i,
+                              sste_priv_check_word(here, 4), i, row % 4 == 3,
                               sste_priv_check_word(~key, column) % 64 == 0);
   }
 }
@@ -474,7 +524,7 @@ SSTE_HD static inline int64_t sste_priv_check_round(
  *   specials  where x is NaN, every NaN is right; an infinite x has no error.
  *             A zero may have the sign of any real of the interval that rounds
  *             to it
- *   e.g.      E4M3FN, x = 1.0624: 0x39 is within 0.001, not within 0.0001
+ *   e.g.      E4M3FN, x = 1.062: 0x39 is within 0.001, not within 0.0001
  *   returns   1 or 0
  *   BITWISE (round to nearest is assumed). Never fails.                     */
 SSTE_API SSTE_HD int sste_check_within(sste_fp8_format f, sste_fp8_rule rule,
@@ -530,7 +580,8 @@ SSTE_HD static inline double sste_priv_check_growth(double x) {
 
 /* sste_check_bound - how far a sum of products may be from the exact one,
  * before its last rounding, relative to the sum of the products' magnitudes:
- *     |sum - exact| <= bound * sum_k |a_k b_k|
+ *     |sum - exact| <= bound * sum_k |a_k b_k|,
+ * as long as no partial sum overflows.
  *   how       SSTE_SUM_EXACT, ...; any other gives infinity
  *   terms     products per sum that the hardware adds, zeros included: K for a
  *             dense product, K/2 where 2:4 weights are compressed
@@ -837,7 +888,7 @@ SSTE_API sste_status sste_check_numbers(sste_check_report *report,
  *   error     rows x cols floats, rows lde apart: how far off the kernel may
  *             be. x is a float, so if the truth was rounded to it, that error
  *             is to be added
- *   e.g.      E4M3FN 39, expected 38, x = 1.0624, error 0.001: WITHIN
+ *   e.g.      E4M3FN 39, expected 38, x = 1.062, error 0.001: WITHIN
  *   BITWISE. Overwrites report.
  *   Errors: NULL, SHAPE, SIZE, VALUE (f; not float64).         */
 SSTE_API sste_status sste_check_numbers_near(

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: 2026 The sste authors
+ *
+ * libsste.c - the headers as a shared object, for languages that call C. Every
+ * public function of the headers is exported under its own name; what is added
+ * here tells a caller whether the two belong together, and runs over arrays
+ * what the headers offer for one number.                                    */
+#define SSTE_API
+#include "sste_check.h"
+#include "sste_train.h"
+
+const char *sste_library_version(void);
+size_t sste_library_report_bytes(void);
+void sste_library_convert(void *out, size_t out_bytes, sste_fp8_format to,
+                          sste_fp8_rule rule, const void *in, size_t in_bytes,
+                          sste_fp8_format from, const uint32_t *random,
+                          size_t n);
+void sste_library_boundaries(void *out, size_t out_bytes, sste_fp8_format to,
+                             sste_fp8_format from, size_t n);
+
+/* sste_library_version - SSTE_VERSION of the headers this was built from.   */
+const char *sste_library_version(void) { return SSTE_VERSION; }
+
+/* sste_library_report_bytes - how large a report is, to check a copy of it.  */
+size_t sste_library_report_bytes(void) { return sizeof(sste_check_report); }
+
+/* Element i of an array of 1, 2, 4 or 8 bytes each. */
+static uint64_t load(const void *p, size_t bytes, size_t i) {
+  switch (bytes) {
+    case 1: return ((const uint8_t *)p)[i];
+    case 2: return ((const uint16_t *)p)[i];
+    case 4: return ((const uint32_t *)p)[i];
+    default: return ((const uint64_t *)p)[i];
+  }
+}
+
+static void store(void *p, size_t bytes, size_t i, uint64_t code) {
+  switch (bytes) {
+    case 1: ((uint8_t *)p)[i] = (uint8_t)code; break;
+    case 2: ((uint16_t *)p)[i] = (uint16_t)code; break;
+    case 4: ((uint32_t *)p)[i] = (uint32_t)code; break;
+    default: ((uint64_t *)p)[i] = code;
+  }
+}
+
+/* sste_library_convert - sste_fp8_convert of n codes.
+ *   out, in   n elements of 1, 2, 4 or 8 bytes, as their formats are wide; no
+ *             overlap
+ *   random    n words for a stochastic rule; null counts as zeros           */
+void sste_library_convert(void *out, size_t out_bytes, sste_fp8_format to,
+                          sste_fp8_rule rule, const void *in, size_t in_bytes,
+                          sste_fp8_format from, const uint32_t *random,
+                          size_t n) {
+  ptrdiff_t i;
+  SSTE_OMP(parallel for schedule(static))
+  for (i = 0; i < (ptrdiff_t)n; ++i)
+    store(out, out_bytes, (size_t)i,
+          sste_fp8_convert(to, rule, from, load(in, in_bytes, (size_t)i),
+                           random == NULL ? 0 : random[i]));
+}
+
+/* sste_library_boundaries - the first n of sste_check_boundary.
+ *   out       receives n elements of 1, 2, 4 or 8 bytes, as `from` is wide  */
+void sste_library_boundaries(void *out, size_t out_bytes, sste_fp8_format to,
+                             sste_fp8_format from, size_t n) {
+  size_t i;
+  for (i = 0; i < n; ++i)
+    store(out, out_bytes, i, sste_check_boundary(to, from, i));
+}

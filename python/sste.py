@@ -1,0 +1,1302 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: 2026 The sste authors
+"""2:4 sparsity and FP8 to the bit, for testing kernels: the C headers over arrays.
+
+    import numpy as np, sste
+    w = sste.draw("ties", (64, 256), seed=1)          # inputs that find bugs
+    sste.assert_same(my_kernel(w), sste.project(w))   # says what kind of wrong
+
+`make lib` builds the library that this module calls; it is looked for where the
+environment variable SSTE_LIBRARY says, else beside this file, else in ../build.
+Nothing but NumPy is needed. The headers' comments are the full reference: every
+function here gives the bits of its C namesake.
+
+Arrays    NumPy arrays, PyTorch tensors on the CPU, and whatever has the array
+          interface, __array__ or DLPack. The last axis is the row that groups
+          of four run along; leading axes are flattened to rows, and results get
+          them back; one axis is one row. Results are new NumPy arrays.
+Values    float32; float16; bfloat16, from ml_dtypes or PyTorch or as its bits in
+          uint16. The last two are widened exactly, computed with in float32,
+          and results that are values are rounded once, to nearest even, to the
+          dtype that came in (bfloat16 of PyTorch to uint16). float64 raises
+          TypeError, as it would have to be rounded: x.astype(np.float32).
+Codes     uint8, or a float8 dtype of ml_dtypes or PyTorch, which then names the
+          format as well. Masks and metadata are uint8.
+Scalars   Python and NumPy numbers; beta, a scale and an epsilon are rounded to
+          float32.
+Names     of formats: FORMATS; of rules: LIKE; of random tensors: DRAWS; of
+          differences: DIFFERENCES.
+Errors    TypeError for a wrong kind of argument, ValueError for a wrong value or
+          shape; SsteError is the ValueError that the library itself returned.
+
+Projection       project, mask, beta, flip_rate, check, compress, decompress
+FP8              encode, decode, round_fp8, scale, amax, convert, rule, recipe
+Sampling         mvue, mvue_word, philox
+Products         product_forward, product_input_grad, product_weight_grad,
+                 product_forward_compressed, fp8_product
+The number line  rank, code, next_code, ulps, boundaries
+Testing          draw, compare, compare_sparse, compare_metadata, assert_same,
+                 check_product_forward, check_product_input_grad,
+                 check_product_weight_grad, within, bound, self_check
+"""
+
+import collections
+import ctypes
+import math
+import numbers
+import operator
+import os
+import pathlib
+import sys
+
+import numpy as np
+
+__version__ = "0.3.0"
+
+# ---- The library -------------------------------------------------------------
+
+_int, _u32, _u64 = ctypes.c_int, ctypes.c_uint32, ctypes.c_uint64
+_size, _float, _double = ctypes.c_size_t, ctypes.c_float, ctypes.c_double
+_pointer, _text = ctypes.c_void_p, ctypes.c_char_p
+
+
+class _Struct(ctypes.Structure):
+    def _values(self):
+        return tuple(getattr(self, field[0]) for field in self._fields_)
+
+    def __eq__(self, other):
+        return type(other) is type(self) and other._values() == self._values()
+
+    def __hash__(self):
+        return hash(self._values())
+
+    def __repr__(self):
+        pairs = zip((field[0] for field in self._fields_), self._values())
+        return "%s(%s)" % (type(self).__name__, ", ".join("%s=%r" % p for p in pairs))
+
+
+class Format(_Struct):
+    """A format as data (sste_fp8.h, sec. 1): any of FORMATS, or another of 8 bits.
+
+    `specials` is 0 for IEEE, 1 FN, 2 FNUZ, 3 powers of two.
+    """
+    _fields_ = [(name, _int) for name in
+                ("sign_bits", "exponent_bits", "mantissa_bits", "bias", "specials")]
+
+
+class Rule(_Struct):
+    """How numbers are rounded to a format (sste_fp8.h, sec. 3). Made by rule()."""
+    _fields_ = [(name, _int) for name in ("rounding", "random_bits", "overflow", "nan",
+                                          "nan_sign", "drop_sign", "via")]
+
+
+class Recipe(_Struct):
+    """How a tensor becomes codes (sste_fp8.h, sec. 6). Made by recipe().
+
+    Its format, rule and per_row are set by the arguments of the call that uses it.
+    """
+    _fields_ = [("format", Format), ("rule", Rule), ("per_row", _int), ("scale", _int),
+                ("apply", _int), ("undo", _int), ("drop_nan", _int),
+                ("epsilon", _float), ("power_of_two", _int)]
+
+
+class _Words(ctypes.Structure):  # four fields: arrays by value trouble old ctypes
+    _fields_ = [("word%d" % i, _u32) for i in range(4)]
+
+
+class _Stream(ctypes.Structure):
+    _fields_ = [("seed", _u64), ("tensor", _u32), ("step", _u32),
+                ("run", _size), ("group", _size)]
+
+
+class _Mismatch(ctypes.Structure):
+    _fields_ = [("row", _u64), ("col", _u64), ("got", _u64), ("want", _u64),
+                ("x", _double), ("diff", ctypes.c_int32), ("reserved", ctypes.c_int32)]
+
+
+class _Report(ctypes.Structure):
+    _fields_ = [("what", ctypes.c_int32), ("shown", ctypes.c_int32),
+                ("format", Format), ("near", ctypes.c_int32),
+                ("rows", _u64), ("total", _u64), ("count", _u64 * 16),
+                ("ulps", _u64 * 64), ("worst_ulps", _u64), ("worst_row", _u64),
+                ("worst_col", _u64), ("worst_share", _double),
+                ("first", _Mismatch * 8)]
+
+
+_FORMAT_NAMES = ("e4m3fn", "e5m2", "e4m3", "e3m4", "e3m4fn", "e4m3fnuz", "e5m2fnuz",
+                 "e4m3b11fnuz", "ue4m3", "e8m0", "float16", "bfloat16", "float32",
+                 "float64")
+_matrix = (_pointer, _size)  # and its leading dimension
+_shape2, _shape3 = (_size,) * 2, (_size,) * 3
+_report = ctypes.POINTER(_Report)
+
+# What each function returns and takes.
+_SIGNATURES = {
+    "sste_library_report_bytes": (_size,),
+    "sste_library_convert": (None, _pointer, _size, Format, Rule, _pointer, _size,
+                             Format, _pointer, _size),
+    "sste_library_boundaries": (None, _pointer, _size, Format, Format, _size),
+    "sste_status_text": (_text, _int),
+    "sste_self_check": (_int,),
+    "sste_tensor_project": (_int, *_matrix, *_matrix, *_shape2, _float, _pointer),
+    "sste_tensor_mask": (_int, *_matrix, *_matrix, *_shape2, _int),
+    "sste_mask_flip_rate": (_int, _pointer, _pointer, *_matrix, *_matrix, *_shape2),
+    "sste_tensor_beta": (_int, _pointer, *_matrix, *_shape2),
+    "sste_tensor_check": (_int, *_matrix, *_shape2, _pointer, _pointer),
+    "sste_tensor_compress": (_int, *_matrix, *_matrix, *_matrix, *_shape2),
+    "sste_tensor_decompress": (_int, *_matrix, *_matrix, *_matrix, *_shape2),
+    "sste_product_forward": (_int, *_matrix, *_matrix, *_matrix, *_shape3),
+    "sste_product_input_grad": (_int, *_matrix, *_matrix, *_matrix, *_shape3),
+    "sste_product_weight_grad": (_int, *_matrix, *_matrix, *_matrix, *_shape3),
+    "sste_product_forward_compressed": (_int, *_matrix, *_matrix, *_matrix, *_matrix,
+                                        *_shape3),
+    "sste_fp8_format_check": (_int, Format),
+    "sste_fp8_rule_like": (Rule, _int, Format, Format),
+    "sste_fp8_saturating": (Rule,),
+    "sste_fp8_recipe_current": (Recipe, Format),
+    "sste_fp8_recipe_divide": (Recipe, Format),
+    "sste_fp8_recipe_te": (Recipe, Format),
+    "sste_fp8_tensor_amax": (_int, _pointer, *_matrix, *_shape2),
+    "sste_fp8_tensor_scale": (_int, _pointer, *_matrix, *_shape2, Recipe),
+    "sste_fp8_tensor_encode": (_int, *_matrix, *_matrix, *_shape2, _pointer, Recipe),
+    "sste_fp8_tensor_decode": (_int, *_matrix, *_matrix, *_shape2, _pointer, Recipe),
+    "sste_fp8_tensor_round": (_int, *_matrix, *_matrix, *_shape2, _pointer, Recipe),
+    "sste_fp8_product": (_int, *_matrix, Format, *_matrix, Format, *_matrix, *_shape3),
+    "sste_philox_draw": (_Words, _Words, _u32, _u32),
+    "sste_mvue_word": (_u32, ctypes.POINTER(_Stream), _size, _size),
+    "sste_mvue24_tensor_draw": (_int, *_matrix, *_matrix, *_shape2, _int,
+                                ctypes.POINTER(_Stream)),
+    "sste_mvue12_tensor_draw": (_int, *_matrix, *_matrix, *_shape2, _int,
+                                ctypes.POINTER(_Stream)),
+    "sste_check_rank": (ctypes.c_int64, Format, _u64),
+    "sste_check_code": (_u64, Format, ctypes.c_int64),
+    "sste_check_next": (_u64, Format, _u64, ctypes.c_int64),
+    "sste_check_ulps": (_u64, Format, _u64, _u64),
+    "sste_check_boundary_count": (_u64, Format, Format),
+    "sste_check_draw_name": (_text, _int),
+    "sste_check_diff_name": (_text, _int),
+    "sste_check_tensor_draw": (_int, *_matrix, *_shape2, _int, _u64),
+    "sste_check_within": (_int, Format, Rule, _u64, _double, _double),
+    "sste_check_bound": (_double, _int, _size),
+    "sste_check_failures": (_u64, _report),
+    "sste_check_numbers": (_int, _report, Format, *_matrix, *_matrix, *_shape2),
+    "sste_check_numbers_near": (_int, _report, Format, Rule, *_matrix, *_matrix,
+                                *_matrix, *_matrix, *_shape2),
+    "sste_check_sparse": (_int, _report, Format, *_matrix, *_matrix, *_matrix,
+                          *_shape2),
+    "sste_check_metadata": (_int, _report, *_matrix, *_matrix, *_shape2),
+    "sste_check_product_forward": (_int, _report, Format, *_matrix, *_matrix,
+                                   *_matrix, *_shape3, _double),
+    "sste_check_product_input_grad": (_int, _report, Format, *_matrix, *_matrix,
+                                      *_matrix, *_shape3, _double),
+    "sste_check_product_weight_grad": (_int, _report, Format, *_matrix, *_matrix,
+                                       *_matrix, *_shape3, _double),
+    "sste_check_text": (_size, _pointer, _size, _report),
+}
+_SIGNATURES.update(("sste_fp8_" + name, (Format,)) for name in _FORMAT_NAMES)
+
+
+def _find():
+    """The library's path."""
+    if os.environ.get("SSTE_LIBRARY"):
+        return os.environ["SSTE_LIBRARY"]
+    here = pathlib.Path(__file__).resolve().parent
+    for folder in here, here.parent / "build":
+        if (folder / "libsste.so").exists():
+            return str(folder / "libsste.so")
+    raise ImportError("libsste.so is not there: run `make lib` in %s, or set "
+                      "SSTE_LIBRARY to its path" % here.parent)
+
+
+def _load(path):
+    """The library at a path, its functions declared."""
+    try:
+        c = ctypes.CDLL(path)
+        c.sste_library_version.restype = _text
+        c.sste_library_version.argtypes = ()
+        version = c.sste_library_version().decode()
+        if version.split(".")[:2] != __version__.split(".")[:2]:
+            raise ImportError("%s is of version %s and sste.py of %s: run `make lib`"
+                              % (path, version, __version__))
+        for name, (result, *arguments) in _SIGNATURES.items():
+            function = getattr(c, name)  # the attribute is kept, an item is not
+            function.restype, function.argtypes = result, arguments
+    except (OSError, AttributeError) as error:
+        raise ImportError("cannot use %s: %s; run `make lib`" % (path, error)) from None
+    if c.sste_library_report_bytes() != ctypes.sizeof(_Report):
+        raise ImportError("%s lays out reports in another way: run `make lib`" % path)
+    return c
+
+
+def _names(function):
+    """All names that a C function has for 0, 1, 2, ..."""
+    return tuple(name.decode() for name in iter(map(function, range(1000)).__next__,
+                                                None))
+
+
+_c = _load(_find())
+
+FORMATS = {name: getattr(_c, "sste_fp8_" + name)() for name in _FORMAT_NAMES}
+LIKE = ("ocp", "ocp_nonsaturating", "cuda_satfinite", "cuda_nosat", "ml_dtypes_0_6",
+        "torch_2_12", "torch_2_13", "onnx_25_saturate", "onnx_25", "saturating")
+DRAWS = _names(_c.sste_check_draw_name)
+DIFFERENCES = _names(_c.sste_check_diff_name)
+
+# The names of C's enumerations, in their order.
+_CHOICES = {
+    "rounding": ("nearest_even", "nearest_away", "toward_zero", "up", "stochastic",
+                 "odd", "e8m0_fields"),
+    "overflow": ("saturate", "saturate_finite", "none"),
+    "nan": ("ones", "quiet", "payload"),
+    "via": ("nothing", "float16", "bfloat16", "float32"),
+    "scale": ("max_over_amax", "amax_over_max", "amax_reciprocal"),
+    "apply": ("multiply", "divide", "reciprocal"),
+    "undo": ("multiply", "divide", "reciprocal"),
+}
+_TIES = ("lower", "higher")
+_AXES = ("rows", "columns")
+_SUMS = ("exact", "float", "tensor_core", "fp8_hopper", "fp8_promoted")
+_WHATS = ("numbers", "groups", "nibbles")
+_FAULTS = ("rounding", "subnormals", "sums", "division", "answers")
+
+
+class SsteError(ValueError):
+    """What the library refused, in its words; `status` is its sste_status."""
+
+    def __init__(self, message, status):
+        super().__init__(message)
+        self.status = status
+
+
+def _call(name, *arguments, about=()):
+    """Calls C; raises SsteError with the status and the shapes of the matrices."""
+    status = getattr(_c, name)(*arguments)
+    if status != 0:
+        shapes = ", ".join("%s is %s" % (m.name, m.shape) for m in about)
+        text = _c.sste_status_text(status).decode()
+        raise SsteError("%s: %s%s" % (name, text, shapes and "; " + shapes), status)
+
+
+# ---- Arguments ---------------------------------------------------------------
+
+# A matrix as C takes it: rows x cols elements in a row, of an argument that had
+# this shape and dtype.
+_Argument = collections.namedtuple("_Argument", "name array rows cols shape dtype")
+
+# Which format an array's dtype stands for.
+_DTYPE_FORMAT = {"float16": "float16", "bfloat16": "bfloat16", "float32": "float32",
+                 "float64": "float64", "float8_e8m0fnu": "e8m0"}
+_DTYPE_FORMAT.update(("float8_" + name, name) for name in _FORMAT_NAMES[:8])
+# Which dtype and format bits are of, by their number of bytes.
+_BITS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
+_BITS_FORMAT = {1: "e4m3fn", 2: "bfloat16", 4: "float32", 8: "float64"}
+
+
+def _from_torch(torch, x):
+    """A tensor's memory as an array, and the name of its dtype."""
+    dtype = str(x.dtype).replace("torch.", "")
+    x = x.detach()
+    if dtype == "bfloat16":
+        return x.view(torch.int16).numpy().view(np.uint16), dtype
+    if dtype in _DTYPE_FORMAT and dtype.startswith("float8"):
+        return x.view(torch.uint8).numpy(), dtype
+    return x.numpy(), dtype
+
+
+def _from_any(x, name):
+    """An argument's memory as an array, and the name of its dtype."""
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(x, getattr(torch, "Tensor", ())):
+        try:
+            return _from_torch(torch, x)
+        except (RuntimeError, TypeError) as error:  # on a GPU, sparse, quantised, ...
+            raise TypeError("%s: %s" % (name, error)) from None
+    if not isinstance(x, (np.ndarray, type)):
+        on_cpu = not hasattr(x, "__cuda_array_interface__")
+        if on_cpu and hasattr(x, "__dlpack_device__"):
+            on_cpu = x.__dlpack_device__()[0] in (1, 3)  # CPU, and pinned memory
+        if not on_cpu:
+            raise TypeError("%s is on a device: copy it to the CPU first" % name)
+        if hasattr(x, "__dlpack__") and hasattr(np, "from_dlpack"):
+            try:
+                x = np.from_dlpack(x)
+            except (AttributeError, BufferError, RuntimeError, TypeError, ValueError):
+                pass  # a dtype that NumPy lacks, say: try the other ways
+    x = np.asarray(x)
+    return x, x.dtype.name
+
+
+def _elements(x, name):
+    """An argument that is an array: as _from_any, but with an axis to it."""
+    array, dtype = _from_any(x, name)
+    if array.dtype.kind in "OSUVMm" and dtype not in _DTYPE_FORMAT:
+        raise TypeError("%s is no array of numbers but of %s" % (name, array.dtype))
+    if not array.dtype.isnative:
+        raise TypeError("%s is in the other byte order: pass %s.astype(np.%s)"
+                        % (name, name, dtype))
+    if array.ndim == 0:
+        raise ValueError("%s is a single number: pass an array with an axis" % name)
+    return array, dtype
+
+
+def _argument(name, array, dtype):
+    """Contiguous, aligned, flattened to rows."""
+    rows, cols = math.prod(array.shape[:-1]), array.shape[-1]
+    flat = np.require(array, requirements=("C", "A"))
+    return _Argument(name, flat, rows, cols, array.shape, dtype)
+
+
+def _values(x, name):
+    """Values, widened to float32."""
+    array, dtype = _elements(x, name)
+    given = array.dtype
+    if given.kind == "f" and given.itemsize > 4:
+        raise TypeError("%s is %s and would have to be rounded: pass "
+                        "%s.astype(np.float32)" % (name, dtype, name))
+    if dtype in ("bfloat16", "uint16"):
+        array = (array.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+    elif dtype == "float16":
+        array = array.astype(np.float32)
+    elif dtype != "float32":
+        raise TypeError("%s is %s: values are float32, float16, or bfloat16 (its bits "
+                        "as uint16)" % (name, dtype))
+    return _argument(name, array, given)
+
+
+def _bytes(x, name):
+    """A mask or metadata."""
+    array, dtype = _elements(x, name)
+    if dtype not in ("uint8", "bool"):
+        raise TypeError("%s is %s: it must be uint8" % (name, dtype))
+    return _argument(name, array.view(np.uint8), array.dtype)
+
+
+def _format(format, name="format"):
+    """A Format that is safe to hand to C."""
+    if isinstance(format, str):
+        if format not in FORMATS:
+            raise ValueError("%s %r is none of %s" % (name, format, ", ".join(FORMATS)))
+        return FORMATS[format]
+    if not isinstance(format, Format):
+        raise TypeError("%s must be a name or a Format, not %r" % (name, format))
+    if format not in FORMATS.values() and _c.sste_fp8_format_check(format) != 0:
+        raise ValueError("no array can be of %r" % format)
+    return format
+
+
+def _width(format):
+    """How many bytes an element takes."""
+    bits = format.sign_bits + format.exponent_bits + format.mantissa_bits
+    return (bits + 7) // 8
+
+
+def _codes(x, name, format=None):
+    """The bits of an array of any format, and the format: by the dtype, as given, or
+    what such bits usually are."""
+    array, dtype = _elements(x, name)
+    size = array.dtype.itemsize
+    if dtype == "bool":
+        array, dtype = array.view(np.uint8), "uint8"
+    if dtype in _DTYPE_FORMAT:
+        own = FORMATS[_DTYPE_FORMAT[dtype]]
+        if format is not None and _format(format) != own:
+            raise ValueError("%s is %s, but format is %r" % (name, dtype, format))
+        format = own
+    elif dtype in ("uint8", "uint16", "uint32", "uint64"):
+        format = _format(_BITS_FORMAT[size] if format is None else format)
+    else:
+        raise TypeError("%s is %s: numbers are floats or, as bits, unsigned integers"
+                        % (name, dtype))
+    if _width(format) != size:
+        raise TypeError("%s is %s, but numbers of the format take %d bytes"
+                        % (name, dtype, _width(format)))
+    return _argument(name, array.view(_BITS[size]), array.dtype), format
+
+
+def _pair(got, want, format):
+    """Two arrays of one format and shape."""
+    if format is None:  # the one whose dtype says more
+        for x, name in ((got, "got"), (want, "want")):
+            dtype = _elements(x, name)[1]
+            format = format or _DTYPE_FORMAT.get(dtype)
+    got, format = _codes(got, "got", format)
+    want, format = _codes(want, "want", format)
+    _same_shape(got, want)
+    return got, want, format
+
+
+def _same_shape(a, b):
+    if a.shape != b.shape:
+        raise ValueError("%s is %s, but %s is %s" % (a.name, a.shape, b.name, b.shape))
+
+
+def _full_groups(m, size=4):
+    if m.rows != 0 and m.cols % size != 0:
+        raise ValueError("%s is %s: the last axis must be a multiple of %d"
+                         % (m.name, m.shape, size))
+
+
+def _p(m):
+    """A matrix's two C arguments."""
+    return m.array.ctypes.data, m.cols
+
+
+def _new(shape, dtype=np.float32):
+    """An array for a result, as an argument."""
+    return _argument("the result", np.empty(shape, dtype), np.dtype(dtype))
+
+
+def _rounded(result, dtype):
+    """A result of float32 in the dtype of the argument it belongs to."""
+    if dtype == np.float32:
+        return result.array
+    to = "float16" if dtype == np.float16 else "bfloat16"
+    nearest = rule("saturating", overflow="none", nan="quiet")
+    return convert(result.array, to, like=nearest).view(dtype)
+
+
+def _whole(value, name, low=0, bits=64):
+    """An integer from `low` that fits."""
+    try:
+        value = operator.index(value)
+    except TypeError:
+        raise TypeError("%s must be a whole number, not %r" % (name, value)) from None
+    if not low <= value < 1 << (bits if low == 0 else bits - 1):
+        raise ValueError("%s is out of range: %d" % (name, value))
+    return value
+
+
+def _real(value, name):
+    """A number."""
+    if not isinstance(value, numbers.Real) and getattr(value, "ndim", 1) == 0 and (
+            hasattr(value, "item")):
+        value = value.item()
+    if not isinstance(value, numbers.Real):
+        raise TypeError("%s must be a number, not %r" % (name, value))
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError("%s is out of range" % name) from None
+
+
+def _choice(value, names, name):
+    """The number of a name."""
+    if not isinstance(value, str):
+        raise TypeError("%s must be a string, not %r" % (name, value))
+    if value not in names:
+        raise ValueError("%s %r is none of %s" % (name, value, ", ".join(names)))
+    return names.index(value)
+
+
+def _changed(struct, changes):
+    """A rule or recipe with some fields set, choices by name."""
+    for field, value in changes.items():
+        if field in ("format", "rule", "per_row") or field not in dict(struct._fields_):
+            raise TypeError("%s has no option %r" % (type(struct).__name__, field))
+        if field in _CHOICES:
+            value = _choice(value, _CHOICES[field], field)
+        elif field == "epsilon":
+            value = _real(value, field)
+        else:
+            value = _whole(value, field, bits=6 if field == "random_bits" else 1)
+        setattr(struct, field, value)
+    return struct
+
+
+# ---- Projection and the compressed form --------------------------------------
+
+def project(w, beta=1.0):
+    """W~ = beta * S(W): every four lose their second smallest magnitude.
+
+    w     values, the last axis a multiple of 4
+    beta  finite and positive: beta(w), or 1 for S(W) alone
+    Gives w's shape and dtype. NaN in a group makes its two kept places NaN.
+
+    >>> project(np.float32([4, -3, 2, -1]), beta=2).tolist()
+    [4.0, -2.0, 0.0, 0.0]
+    """
+    w, beta = _values(w, "w"), _real(beta, "beta")
+    _full_groups(w)
+    out = _new(w.shape)
+    _call("sste_tensor_project", *_p(out), *_p(w), w.rows, w.cols, beta, None,
+          about=(w,))
+    return _rounded(out, w.dtype)
+
+
+def mask(w, tie="lower"):
+    """Which two of every four are largest: uint8, 1 where kept, of w's shape.
+
+    w     values, the last axis a multiple of 4
+    tie   which index wins among equal magnitudes: "lower" or "higher"
+
+    >>> mask(np.float32([4, -3, 2, -1])).tolist()
+    [1, 1, 0, 0]
+    """
+    w, tie = _values(w, "w"), _choice(tie, _TIES, "tie")
+    _full_groups(w)
+    out = _new(w.shape, np.uint8)
+    _call("sste_tensor_mask", *_p(out), *_p(w), w.rows, w.cols, tie, about=(w,))
+    return out.array
+
+
+def beta(w):
+    """The scale of a tensor, <W,S(W)> / <S(W),S(W)>, as a float.
+
+    w     values, the last axis a multiple of 4
+    Raises SsteError if S(W) is 0 everywhere (an empty tensor's, too) or W holds a
+    NaN or an infinity.
+
+    >>> beta(np.float32([4, -3, 2, -1]))  # the float nearest to 2.2
+    2.200000047683716
+    """
+    w, result = _values(w, "w"), _float()
+    _full_groups(w)
+    _call("sste_tensor_beta", ctypes.byref(result), *_p(w), w.rows, w.cols, about=(w,))
+    return result.value
+
+
+def flip_rate(mask, previous):
+    """How much of a mask changed: the share of entries that flipped, as a float.
+
+    mask, previous   uint8 or bool of one shape, any shape; not 0 counts as 1
+
+    >>> flip_rate(np.uint8([1, 1, 0, 0]), np.uint8([1, 0, 1, 0]))
+    0.5
+    """
+    mask, previous, rate = _bytes(mask, "mask"), _bytes(previous, "previous"), _double()
+    _same_shape(mask, previous)
+    _call("sste_mask_flip_rate", ctypes.byref(rate), None, *_p(mask), *_p(previous),
+          mask.rows, mask.cols)
+    return rate.value
+
+
+def check(w):
+    """Raises SsteError, naming the row and the group, if w is not 2:4.
+
+    w     values, the last axis a multiple of 4
+
+    >>> check(np.float32([1, 0, 2, 0, 3, 4, 5, 0]))
+    Traceback (most recent call last):
+    sste.SsteError: w is not 2:4: row 0, group 1 has more than two non-zeros
+    """
+    w, row, group = _values(w, "w"), _size(), _size()
+    _full_groups(w)
+    try:
+        _call("sste_tensor_check", *_p(w), w.rows, w.cols, ctypes.byref(row),
+              ctypes.byref(group))
+    except SsteError as error:
+        raise SsteError("w is not 2:4: row %d, group %d has more than two non-zeros"
+                        % (row.value, group.value), error.status) from None
+
+
+def compress(w):
+    """A 2:4 matrix as the pair (values, meta).
+
+    w        values, 2:4, the last axis K a multiple of 4
+    values   w's dtype, last axis K / 2: the two kept of each group
+    meta     uint8, last axis ceil(K / 8): a nibble per group, the even one low
+    Raises SsteError where w is not 2:4.
+
+    >>> values, meta = compress(np.float32([0, 5, 0, 0, 0, 0, 7, -2]))
+    >>> values.tolist(), hex(meta[0])
+    ([0.0, 5.0, 7.0, -2.0], '0xe4')
+    """
+    check(w)
+    w = _values(w, "w")
+    values = _new(w.shape[:-1] + (w.cols // 2,))
+    meta = _new(w.shape[:-1] + ((w.cols + 7) // 8,), np.uint8)
+    _call("sste_tensor_compress", *_p(values), *_p(meta), *_p(w), w.rows, w.cols)
+    return _rounded(values, w.dtype), meta.array
+
+
+def _compressed(values, meta):
+    """The two arguments of a compressed matrix, and its K."""
+    values, meta = _values(values, "values"), _bytes(meta, "meta")
+    _full_groups(values, 2)
+    wanted = values.shape[:-1] + ((2 * values.cols + 7) // 8,)
+    if meta.shape != wanted:
+        raise ValueError("meta is %s, but belongs to values of %s if it is %s"
+                         % (meta.shape, values.shape, wanted))
+    return values, meta, 2 * values.cols
+
+
+def decompress(values, meta):
+    """The dense matrix of compress(), in the dtype of values.
+
+    values   values, the last axis K / 2
+    meta     uint8, the last axis ceil(K / 8)
+    Raises SsteError for a nibble that names no two places.
+
+    >>> decompress(np.float32([0, 5, 7, -2]), np.uint8([0xE4])).tolist()
+    [0.0, 5.0, 0.0, 0.0, 0.0, 0.0, 7.0, -2.0]
+    """
+    values, meta, K = _compressed(values, meta)
+    out = _new(values.shape[:-1] + (K,))
+    _call("sste_tensor_decompress", *_p(out), *_p(values), *_p(meta), values.rows, K,
+          about=(values, meta))
+    return _rounded(out, values.dtype)
+
+
+# ---- FP8 ---------------------------------------------------------------------
+
+def rule(like="saturating", to="e4m3fn", from_="float32", **changes):
+    """How numbers are rounded: somebody's rule, with changes.
+
+    like      one of LIKE: "saturating" (to nearest even, beyond the end the largest),
+              "cuda_satfinite", "ml_dtypes_0_6", "torch_2_13", ...
+    to, from_ the formats, on which some of these rules depend
+    rounding  "nearest_even", "nearest_away", "toward_zero", "up", "stochastic", "odd",
+              "e8m0_fields"
+    overflow  "saturate", "saturate_finite", "none"
+    nan       "ones", "quiet", "payload"
+    via       "nothing", "float16", "bfloat16", "float32"
+    nan_sign, drop_sign   0 or 1;   random_bits   0 to 63
+
+    >>> rule("saturating", overflow="none").overflow
+    2
+    """
+    who, to, from_ = _choice(like, LIKE, "like"), _format(to), _format(from_)
+    if like == "saturating":
+        return _changed(_c.sste_fp8_saturating(), changes)
+    return _changed(_c.sste_fp8_rule_like(who, to, from_), changes)
+
+
+def recipe(name="current", **changes):
+    """How a tensor becomes codes and codes a tensor: "current", "divide" or "te".
+
+    scale        "max_over_amax", "amax_over_max", "amax_reciprocal"
+    apply, undo  "multiply", "divide", "reciprocal": in encode and in decode
+    drop_nan, power_of_two   0 or 1;   epsilon   an amax below it counts as this much
+
+    >>> recipe("te", power_of_two=1).undo == recipe(undo="reciprocal").undo
+    True
+    """
+    names = ("current", "divide", "te")
+    chosen = names[_choice(name, names, "recipe")]
+    return _changed(getattr(_c, "sste_fp8_recipe_" + chosen)(FORMATS["e4m3fn"]),
+                    changes)
+
+
+def _rule(like, to, from_):
+    return like if isinstance(like, Rule) else rule(like, to, from_)
+
+
+def _recipe(given, format, like, per_row):
+    """A Recipe for C, complete."""
+    how = Recipe.from_buffer_copy(given if isinstance(given, Recipe) else recipe(given))
+    how.format, how.per_row = format, bool(per_row)
+    how.rule = _rule(like, format, FORMATS["float32"])
+    return how
+
+
+def _scales(given, x):
+    """One scale or one per row, and which."""
+    if given is None or isinstance(given, numbers.Real) or (
+            getattr(given, "ndim", 1) == 0):
+        number = 1.0 if given is None else _real(given, "scale")
+        return np.array([_float(number).value], np.float32), 0
+    scales = _values(given, "scale")
+    if scales.shape not in (x.shape[:-1], x.shape[:-1] + (1,)):
+        raise ValueError("scale is %s: for %s of %s it is one number or %s"
+                         % (scales.shape, x.name, x.shape, x.shape[:-1] or (1,)))
+    return scales.array, 1
+
+
+def _format8(format):
+    """A format of 8 bits."""
+    format = _format(format)
+    if _width(format) != 1:
+        raise ValueError("format must be one of 8 bits")
+    return format
+
+
+def _codes8(x, name, format):
+    """Codes of 8 bits and their format."""
+    x, format = _codes(x, name, format)
+    if _width(format) != 1:
+        raise TypeError("%s is %s: codes are uint8 or of a float8 dtype"
+                        % (name, x.dtype))
+    return x, format
+
+
+def amax(x):
+    """The largest magnitude, as a float: 0 for an empty array, NaN if one is there.
+
+    >>> amax(np.float32([1, -3, 2]))
+    3.0
+    """
+    x, result = _values(x, "x"), _float()
+    _call("sste_fp8_tensor_amax", ctypes.byref(result), *_p(x), x.rows, x.cols)
+    return result.value
+
+
+def scale(x, format="e4m3fn", per_row=False, recipe="current"):
+    """The scale that moves amax to the format's largest number.
+
+    x        values
+    per_row  True: one for each row, as float32 of shape x.shape[:-1]; else a float
+    recipe   "current" (max / amax), "divide" (amax / max), "te", or a Recipe
+
+    >>> scale(np.float32([[1, -2], [4, 0]]))
+    112.0
+    >>> scale(np.float32([[1, -2], [4, 0]]), per_row=True).tolist()
+    [224.0, 112.0]
+    """
+    x, how = _values(x, "x"), _recipe(recipe, _format8(format), "saturating", per_row)
+    out = np.empty(x.shape[:-1] if per_row else (), np.float32)
+    _call("sste_fp8_tensor_scale", out.ctypes.data, *_p(x), x.rows, x.cols, how)
+    return out if per_row else float(out)
+
+
+def encode(x, format="e4m3fn", scale=None, recipe="current", like="saturating"):
+    """The codes of x * scale (or x / scale, as the recipe says): uint8 of x's shape.
+
+    x        values
+    scale    None for 1; a number; or one per row, of shape x.shape[:-1]
+    recipe   "current", "divide", "te", or a Recipe
+    like     one of LIKE, or a Rule that is not stochastic: how it is rounded
+    Raises SsteError for a scale that is not finite and positive.
+
+    >>> encode(np.float32([2, -1, 0.001]), scale=224).tolist() == [0x7E, 0xF6, 0x26]
+    True
+    """
+    x, format = _values(x, "x"), _format8(format)
+    scales, per_row = _scales(scale, x)
+    out = _new(x.shape, np.uint8)
+    _call("sste_fp8_tensor_encode", *_p(out), *_p(x), x.rows, x.cols,
+          scales.ctypes.data, _recipe(recipe, format, like, per_row))
+    return out.array
+
+
+def decode(codes, format=None, scale=None, recipe="current"):
+    """The values of codes, divided by the scale (or as the recipe says): float32.
+
+    codes    uint8 or a float8 dtype
+    format   None for what the dtype says, and "e4m3fn" for uint8
+    scale, recipe   those that the codes were made with; None for 1
+
+    >>> decode(np.uint8([0x7E, 0xF6, 0x39]), scale=224).tolist()[:2]
+    [2.0, -1.0]
+    """
+    codes, format = _codes8(codes, "codes", format)
+    scales, per_row = _scales(scale, codes)
+    out = _new(codes.shape)
+    _call("sste_fp8_tensor_decode", *_p(out), *_p(codes), codes.rows, codes.cols,
+          scales.ctypes.data, _recipe(recipe, format, "saturating", per_row))
+    return out.array
+
+
+def round_fp8(x, format="e4m3fn", scale=None, recipe="current", like="saturating"):
+    """Fake-quant: decode(encode(x)) in x's shape and dtype. Arguments as encode.
+
+    >>> round_fp8(np.float32([1.2, 1000, 0.0009])).tolist()
+    [1.25, 448.0, 0.0]
+    """
+    x, format = _values(x, "x"), _format8(format)
+    scales, per_row = _scales(scale, x)
+    out = _new(x.shape)
+    _call("sste_fp8_tensor_round", *_p(out), *_p(x), x.rows, x.cols, scales.ctypes.data,
+          _recipe(recipe, format, like, per_row))
+    return _rounded(out, x.dtype)
+
+
+def convert(bits, to, from_=None, like="saturating", random=None):
+    """Numbers of one format in another, float64 included: rounded once by a rule.
+
+    bits     any array of numbers, or their bits in uint8, 16, 32 or 64
+    to       the format wanted
+    from_    None for what the dtype says; bits count as e4m3fn, bfloat16, float32
+             and float64
+    like     one of LIKE, or a Rule
+    random   uint32 of the same shape, for a Rule whose rounding is stochastic
+    Gives bits' shape; uint8, float16, uint16 (bfloat16), float32 or float64.
+
+    >>> convert(np.float64([1.1875, 500]), "e4m3fn").tolist() == [0x3A, 0x7E]
+    True
+    """
+    bits, from_ = _codes(bits, "bits", from_)
+    to = _format(to, "to")
+    by, words = _rule(like, to, from_), None
+    if by.rounding == _CHOICES["rounding"].index("stochastic"):
+        words = None if random is None else _elements(random, "random")[0]
+        if words is None or words.dtype != np.uint32 or words.shape != bits.shape:
+            raise ValueError("stochastic rounding wants random, uint32 of shape %s"
+                             % (bits.shape,))
+        words = np.require(words, requirements=("C", "A"))
+    out = np.empty(bits.shape, _BITS[_width(to)])
+    _c.sste_library_convert(out.ctypes.data, out.itemsize, to, by,
+                            bits.array.ctypes.data, bits.array.itemsize, from_,
+                            None if words is None else words.ctypes.data, out.size)
+    return out.view(_dtype(to))
+
+
+def _dtype(format):
+    """The dtype of arrays of a format."""
+    native = {FORMATS[name]: name for name in ("float16", "float32", "float64")}
+    return np.dtype(native.get(format, _BITS[_width(format)]))
+
+
+# ---- Sampling ----------------------------------------------------------------
+
+def philox(counter, key):
+    """Philox4x32-10: a counter of four words and a key of two give four words.
+
+    >>> [hex(word) for word in philox((0, 0, 0, 0), (0, 0))][:2]
+    ['0x6627e8d5', '0xe169c58d']
+    """
+    counter = [_whole(word, "counter", bits=32) for word in counter]
+    key = [_whole(word, "key", bits=32) for word in key]
+    if len(counter) != 4 or len(key) != 2:
+        raise ValueError("a counter has four words and a key two")
+    drawn = _c.sste_philox_draw(_Words(*counter), *key)
+    return drawn.word0, drawn.word1, drawn.word2, drawn.word3
+
+
+def _stream(seed, tensor, step, run, group, run_bits=64, group_bits=64):
+    return _Stream(_whole(seed, "seed"), _whole(tensor, "tensor", bits=32),
+                   _whole(step, "step", bits=32), _whole(run, "run", bits=run_bits),
+                   _whole(group, "group", bits=group_bits))
+
+
+def mvue_word(seed, tensor=0, step=0, run=0, group=0):
+    """The random word of group `group` (below 2^34) of run `run` (below 2^32).
+
+    >>> hex(mvue_word(seed=0, group=1))
+    '0xe169c58d'
+    """
+    stream = _stream(seed, tensor, step, run, group, 32, 34)
+    return _c.sste_mvue_word(ctypes.byref(stream), 0, 0)
+
+
+def mvue(a, seed, tensor=0, step=0, axis="rows", group=4, run=0, first_group=0):
+    """An unbiased 2:4 (group=4) or 1:2 (group=2) sample of a, in its shape and dtype.
+
+    a            values
+    seed         below 2^64;  tensor, step: below 2^32. They and the place of a group
+                 choose its random bits, nothing else does
+    axis         "rows": groups are consecutive entries of a row; "columns": of a
+                 column, leading axes flattened. Their number must be full groups
+    run, first_group   where in the whole tensor a begins, if it is a slice: the row
+                 (or column), and the group along it
+    In float16 and bfloat16 the rounding of survivors is no longer unbiased.
+
+    >>> mvue(np.float32([0, 3, 0, -1]), seed=7).tolist()
+    [0.0, 3.0, 0.0, -1.0]
+    """
+    a, axis = _values(a, "a"), _choice(axis, _AXES, "axis")
+    if group not in (2, 4):
+        raise ValueError("group must be 4 or 2, not %r" % (group,))
+    stream, out = _stream(seed, tensor, step, run, first_group), _new(a.shape)
+    _call("sste_mvue24_tensor_draw" if group == 4 else "sste_mvue12_tensor_draw",
+          *_p(out), *_p(a), a.rows, a.cols, axis, ctypes.byref(stream), about=(a,))
+    return _rounded(out, a.dtype)
+
+
+# ---- Products ----------------------------------------------------------------
+
+def _product_shapes(a, b, axis_a, axis_b):
+    """Raises unless two matrices (rows, cols) agree in the lengths named."""
+    lengths = [(m.rows, m.cols)[axis] for m, axis in ((a, axis_a), (b, axis_b))]
+    if lengths[0] != lengths[1]:
+        raise ValueError("%s is %s and %s is %s: they do not fit"
+                         % (a.name, a.shape, b.name, b.shape))
+
+
+def product_forward(x, w):
+    """Z = X W^T in float32, shape x.shape[:-1] + (N,); every sum rounded once.
+
+    x     values (..., K);  w: values (N, K)
+
+    >>> product_forward(np.float32([[1, 2]]), np.float32([[3, 4]])).tolist()
+    [[11.0]]
+    """
+    x, w = _values(x, "x"), _values(w, "w")
+    _product_shapes(x, w, 1, 1)
+    z = _new(x.shape[:-1] + (w.rows,))
+    _call("sste_product_forward", *_p(z), *_p(x), *_p(w), x.rows, w.rows, x.cols)
+    return z.array
+
+
+def product_input_grad(dz, w):
+    """dX = dZ W in float32, shape dz.shape[:-1] + (K,).
+
+    dz    values (..., N);  w: values (N, K)
+
+    >>> product_input_grad(np.float32([[1, 2]]), np.float32([[3], [4]])).tolist()
+    [[11.0]]
+    """
+    dz, w = _values(dz, "dz"), _values(w, "w")
+    _product_shapes(dz, w, 1, 0)
+    dx = _new(dz.shape[:-1] + (w.cols,))
+    _call("sste_product_input_grad", *_p(dx), *_p(dz), *_p(w), dz.rows, w.rows, w.cols)
+    return dx.array
+
+
+def product_weight_grad(dz, x):
+    """dW = dZ^T X in float32, shape (N, K).
+
+    dz    values (..., N);  x: values (..., K), of as many rows
+
+    >>> product_weight_grad(np.float32([[1], [2]]), np.float32([[3], [4]])).tolist()
+    [[11.0]]
+    """
+    dz, x = _values(dz, "dz"), _values(x, "x")
+    _product_shapes(dz, x, 0, 0)
+    dw = _new((dz.cols, x.cols))
+    _call("sste_product_weight_grad", *_p(dw), *_p(dz), *_p(x), dz.rows, dz.cols,
+          x.cols)
+    return dw.array
+
+
+def product_forward_compressed(x, values, meta):
+    """Z = X W^T in float32 with W as compress() gives it; shape x.shape[:-1] + (N,).
+
+    x     values (..., K);  values: (N, K / 2);  meta: uint8 (N, ceil(K / 8))
+
+    >>> x, w = np.float32([[1, 2, 3, 4]]), np.float32([[0, 5, 0, 0]])
+    >>> product_forward_compressed(x, *compress(w)).tolist()
+    [[10.0]]
+    """
+    x, (values, meta, K) = _values(x, "x"), _compressed(values, meta)
+    if x.cols != K:
+        raise ValueError("x is %s, but W has %d columns" % (x.shape, K))
+    z = _new(x.shape[:-1] + (values.rows,))
+    _call("sste_product_forward_compressed", *_p(z), *_p(x), *_p(values), *_p(meta),
+          x.rows, values.rows, K, about=(values, meta))
+    return z.array
+
+
+def fp8_product(a, b, fa=None, fb=None):
+    """A B^T of two matrices of codes, exact and rounded once to float32.
+
+    a     codes (..., K), of format fa;  b: codes (N, K), of fb. None for what the
+          dtype says, and "e4m3fn" for uint8; not "e8m0"
+    Gives shape a.shape[:-1] + (N,), not divided by any scale.
+
+    >>> fp8_product(np.uint8([[0x38, 0x39]]), np.uint8([[0x40, 0x40]])).tolist()
+    [[4.25]]
+    """
+    (a, fa), (b, fb) = _codes8(a, "a", fa), _codes8(b, "b", fb)
+    _product_shapes(a, b, 1, 1)
+    z = _new(a.shape[:-1] + (b.rows,))
+    _call("sste_fp8_product", *_p(z), fa, *_p(a), fb, *_p(b), a.rows, b.rows, a.cols)
+    return z.array
+
+
+# ---- The number line ---------------------------------------------------------
+
+_RANK_NAN = -1 << 63
+_ULPS_NAN = (1 << 64) - 1
+
+
+def rank(code, format="e4m3fn"):
+    """The place of a code on the number line, 0 for the zeros; None for a NaN.
+
+    >>> rank(0x01), rank(0x81), rank(0x7F)
+    (1, -1, None)
+    """
+    place = _c.sste_check_rank(_format(format), _whole(code, "code"))
+    return None if place == _RANK_NAN else place
+
+
+def code(rank, format="e4m3fn"):
+    """The code at a rank, the last one there beyond either end; for None a NaN.
+
+    >>> hex(code(-1)), hex(code(1000)), hex(code(None))
+    ('0x81', '0x7e', '0x7f')
+    """
+    place = _RANK_NAN if rank is None else _whole(rank, "rank", low=1 + _RANK_NAN)
+    return _c.sste_check_code(_format(format), place)
+
+
+def next_code(code, steps=1, format="e4m3fn"):
+    """The code so many steps up the number line, or down.
+
+    >>> hex(next_code(0x38)), hex(next_code(0x38, -1))
+    ('0x39', '0x37')
+    """
+    return _c.sste_check_next(_format(format), _whole(code, "code"),
+                              _whole(steps, "steps", low=1 + _RANK_NAN))
+
+
+def ulps(a, b, format="e4m3fn"):
+    """How many steps lie between two codes; None between a NaN and a number.
+
+    >>> ulps(0x38, 0x3A), ulps(0x01, 0x81), ulps(0x7F, 0)
+    (2, 2, None)
+    """
+    steps = _c.sste_check_ulps(_format(format), _whole(a, "a"), _whole(b, "b"))
+    return None if steps == _ULPS_NAN else steps
+
+
+def boundaries(to, from_="float32"):
+    """Every input on which a conversion can go wrong: numbers, midpoints, neighbours.
+
+    to       the format converted to, of at most 16 bits
+    from_    the format converted from
+    Gives one axis of float32, float64, float16, uint16 (bfloat16) or uint8.
+
+    >>> boundaries("e4m3fn").size, float(boundaries("e4m3fn")[8]) == 2**-10
+    (3572, True)
+    """
+    to, from_ = _format(to, "to"), _format(from_, "from_")
+    if _width(to) > 2:
+        raise ValueError("to must have at most 16 bits")
+    out = np.empty(_c.sste_check_boundary_count(to, from_), _BITS[_width(from_)])
+    _c.sste_library_boundaries(out.ctypes.data, out.itemsize, to, from_, out.size)
+    return out.view(_dtype(from_))
+
+
+# ---- Testing -----------------------------------------------------------------
+
+def draw(kind, shape, seed):
+    """A random tensor of float32 that finds bugs.
+
+    kind     one of DRAWS: "normal", "weights", "ties", "midpoints", "integers", ...
+    shape    one length or several, the last axis of any length
+    seed     below 2^64
+
+    >>> draw("integers", 4, seed=1).tolist()
+    [0.0, -3.0, -3.0, 1.0]
+    """
+    number, seed = _choice(kind, DRAWS, "kind"), _whole(seed, "seed")
+    try:
+        shape = tuple(_whole(n, "shape", bits=63) for n in shape)
+    except TypeError:
+        shape = (_whole(shape, "shape", bits=63),)
+    if shape == ():
+        raise ValueError("shape must have an axis")
+    out = _new(shape)
+    _call("sste_check_tensor_draw", *_p(out), out.rows, out.cols, number, seed)
+    return out.array
+
+
+def within(code, x, error=0.0, format="e4m3fn", like="saturating"):
+    """Whether some real in [x - error, x + error] rounds to a code.
+
+    format   any but "float64"
+    like     one of LIKE, or a Rule
+
+    >>> within(0x39, 1.0624, 0.001), within(0x39, 1.0624, 0.00005)
+    (True, False)
+    """
+    format = _format(format)
+    if _width(format) == 8:
+        raise ValueError("format must not be float64")
+    return bool(_c.sste_check_within(
+        format, _rule(like, format, FORMATS["float64"]), _whole(code, "code"),
+        _real(x, "x"), _real(error, "error")))
+
+
+def bound(how, terms):
+    """How far a sum of `terms` products may be from the exact one, relative to the sum
+    of their magnitudes.
+
+    how      "exact", "float" (in any order), "tensor_core", "fp8_hopper",
+             "fp8_promoted"
+
+    >>> bound("tensor_core", 1024) == 2**-13
+    True
+    """
+    return _c.sste_check_bound(_choice(how, _SUMS, "how"), _whole(terms, "terms"))
+
+
+Mismatch = collections.namedtuple("Mismatch", "row col diff got want x")
+
+
+class Report:
+    """What a comparison found. True where nothing differs but what is excused.
+
+    what         "numbers", "groups" (of four) or "nibbles": what was counted
+    total        how many
+    count        how many of each kind, by the names of DIFFERENCES
+    failures     how many differ and are not "within" the stated error
+    ulps         {1: how many are 1 ulp off, 2: 2 to 3, 4: 4 to 7, ...}
+    worst_ulps, worst_row, worst_col   the first of the largest distances
+    worst_share  max |got - x| / error, where a true value was given
+    first        up to 8 Mismatch(row, col, diff, got, want, x); got and want are bits,
+                 x is the true value where it was given, else None; rows are those of
+                 the flattened matrix; of nibbles col is the group
+    str(report)  all of it in words
+    """
+
+    def __init__(self, report):
+        self._report = report
+        self.what = _WHATS[report.what]
+        self.total = report.total
+        self.count = dict(zip(DIFFERENCES, report.count))
+        self.failures = _c.sste_check_failures(ctypes.byref(report))
+        self.ulps = {1 << i: n for i, n in enumerate(report.ulps) if n}
+        self.worst_ulps = report.worst_ulps
+        self.worst_row, self.worst_col = report.worst_row, report.worst_col
+        self.worst_share = report.worst_share
+        self.first = [Mismatch(m.row, m.col, DIFFERENCES[m.diff], m.got, m.want,
+                               m.x if report.near else None)
+                      for m in report.first[:report.shown]]
+
+    def __bool__(self):
+        return self.failures == 0
+
+    def __str__(self):
+        length = _c.sste_check_text(None, 0, ctypes.byref(self._report))
+        text = ctypes.create_string_buffer(length + 1)
+        _c.sste_check_text(text, len(text), ctypes.byref(self._report))
+        return text.value.decode()
+
+    def __repr__(self):
+        return "<Report of %s>" % str(self).split("\n", 1)[0]
+
+
+def _compared(name, *arguments, about=()):
+    report = _Report()
+    _call(name, ctypes.byref(report), *arguments, about=about)
+    return Report(report)
+
+
+def compare(got, want, format=None, x=None, error=None, like="saturating"):
+    """A Report of two arrays of numbers, bit by bit.
+
+    got, want   arrays of one shape and format: floats, bfloat16 as uint16, codes;
+                float64, too, if there is no x
+    format      None for what their dtypes say; uint8 counts as "e4m3fn"
+    x, error    values of the same shape: the true ones before rounding, and how far
+                off the kernel may be before it rounds (or one number, rounded to
+                float32; None for 0). What that excuses counts as "within"
+    like        how the kernel rounds: one of LIKE, or a Rule
+
+    >>> report = compare(np.uint8([0x38, 0x7E]), np.uint8([0x39, 0x7F]))
+    >>> report.count["one step"], report.count["saturation"], bool(report)
+    (1, 1, False)
+    """
+    got, want, format = _pair(got, want, format)
+    if x is None:
+        if error is not None:
+            raise TypeError("error without x: what is it an error of?")
+        return _compared("sste_check_numbers", format, *_p(got), *_p(want), got.rows,
+                         got.cols)
+    x = _values(x, "x")
+    _same_shape(got, x)
+    if error is None or isinstance(error, numbers.Real):
+        near = _float(_real(0 if error is None else error, "error")).value
+        error = np.full(x.shape, near, np.float32)
+    error = _values(error, "error")
+    _same_shape(got, error)
+    return _compared("sste_check_numbers_near", format,
+                     _rule(like, format, FORMATS["float32"]), *_p(got), *_p(want),
+                     *_p(x), *_p(error), got.rows, got.cols)
+
+
+def assert_same(got, want, **options):
+    """Raises AssertionError with the report's text unless compare(...) is true.
+
+    options   of compare: format, x, error, like
+
+    >>> assert_same(np.float32([1, 2]), np.float32([1, 2]))
+    """
+    report = compare(got, want, **options)
+    if not report:
+        raise AssertionError(str(report))
+
+
+def compare_sparse(got, want, source=None, format=None):
+    """A Report of two 2:4 matrices or masks, group by group.
+
+    got, want   arrays of one shape and format, the last axis a multiple of 4
+    source      values of the same shape: the dense matrix both were made from, to tell
+                a tie from a wrong choice
+    format      None for what their dtypes say
+
+    >>> ones = np.ones(4, np.float32)
+    >>> compare_sparse(mask(ones, "higher"), mask(ones), ones).count["tie"]
+    1
+    """
+    got, want, format = _pair(got, want, format)
+    _full_groups(got)
+    of = (None, 0)
+    if source is not None:
+        source = _values(source, "source")
+        _same_shape(got, source)
+        of = _p(source)
+    return _compared("sste_check_sparse", format, *_p(got), *_p(want), *of, got.rows,
+                     got.cols)
+
+
+def compare_metadata(got, want, cols=None):
+    """A Report of two matrices of metadata, nibble by nibble.
+
+    got, want   uint8 of one shape, the last axis ceil(cols / 8)
+    cols        of the dense matrix; None if the last byte of a row is full
+
+    >>> compare_metadata(np.uint8([0x4E]), np.uint8([0xE4])).count["swapped"]
+    2
+    """
+    got, want = _bytes(got, "got"), _bytes(want, "want")
+    _same_shape(got, want)
+    cols = 8 * got.cols if cols is None else _whole(cols, "cols", bits=62)
+    if cols % 4 != 0 or (cols + 7) // 8 != got.cols:
+        raise ValueError("cols is %d, but metadata is %s" % (cols, got.shape))
+    return _compared("sste_check_metadata", *_p(got), *_p(want), got.rows, cols)
+
+
+def _check_product(name, z, shape, a, b, sizes, depth, how, terms, limit, format):
+    """A product's report; sizes are T, N, K and depth the length of its sums."""
+    z, format = _codes(z, "z", format)
+    if z.shape != shape:
+        raise ValueError("z is %s, but the product is %s" % (z.shape, shape))
+    if limit is None:
+        limit = bound(how, depth if terms is None else terms)
+    return _compared("sste_check_product_" + name, format, *_p(z), *_p(a), *_p(b),
+                     *sizes, _real(limit, "bound"), about=(z, a, b))
+
+
+def check_product_forward(z, x, w, how="tensor_core", terms=None, bound=None,
+                          format=None):
+    """A Report of a kernel's Z = X W^T against the product and a bound on its error.
+
+    z       (..., N), what the kernel gave: float32, float16, bfloat16 or codes
+    x, w    values (..., K) and (N, K): what it was given
+    how     how it may have summed, as for bound()
+    terms   products per sum that the hardware adds; None for K. With compressed 2:4
+            weights it is K / 2
+    bound   a number in place of bound(how, terms)
+    format  of z, None for what its dtype says
+
+    >>> x, w = np.float32([[1, 2]]), np.float32([[3, 4]])
+    >>> bool(check_product_forward(np.float32([[11]]), x, w, how="exact"))
+    True
+    """
+    x, w = _values(x, "x"), _values(w, "w")
+    _product_shapes(x, w, 1, 1)
+    return _check_product("forward", z, x.shape[:-1] + (w.rows,), x, w,
+                          (x.rows, w.rows, x.cols), x.cols, how, terms, bound, format)
+
+
+def check_product_input_grad(dx, dz, w, how="tensor_core", terms=None, bound=None,
+                             format=None):
+    """The same of dX = dZ W: dx (..., K), dz (..., N), w (N, K); sums of N terms."""
+    dz, w = _values(dz, "dz"), _values(w, "w")
+    _product_shapes(dz, w, 1, 0)
+    return _check_product("input_grad", dx, dz.shape[:-1] + (w.cols,), dz, w,
+                          (dz.rows, w.rows, w.cols), w.rows, how, terms, bound, format)
+
+
+def check_product_weight_grad(dw, dz, x, how="tensor_core", terms=None, bound=None,
+                              format=None):
+    """The same of dW = dZ^T X: dw (N, K), dz (..., N), x (..., K); sums of T terms."""
+    dz, x = _values(dz, "dz"), _values(x, "x")
+    _product_shapes(dz, x, 0, 0)
+    return _check_product("weight_grad", dw, (dz.cols, x.cols), dz, x,
+                          (dz.rows, dz.cols, x.cols), dz.rows, how, terms, bound,
+                          format)
+
+
+def self_check():
+    """What the state of this process breaks, as a tuple of names: () if all is well.
+
+    Loading a library that was linked with -ffast-math is enough to lose subnormals.
+
+    >>> self_check()
+    ()
+    """
+    broken = _c.sste_self_check()
+    return tuple(name for i, name in enumerate(_FAULTS) if broken >> i & 1)

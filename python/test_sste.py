@@ -1,0 +1,1129 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: 2026 The sste authors
+"""How to test a kernel with sste, and the tests of sste.py itself.
+
+    pytest python/test_sste.py      or      python3 python/test_sste.py
+
+The expected values come from NumPy, by other means than the library's: nothing
+below calls the function it judges.
+"""
+
+import ctypes.util
+import doctest
+import fractions
+import hashlib
+import itertools
+import os
+import pathlib
+import platform
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import numpy as np
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import sste  # noqa: E402
+
+# ---- A kernel test in three lines --------------------------------------------
+
+
+def kernel(w):
+    """The kernel on trial: a 2:4 projection in NumPy, somebody's faster one."""
+    m = np.abs(w).reshape(-1, 4)
+    threshold = np.sort(m, axis=1)[:, 1:2]
+    kept = np.where(m > threshold, m - threshold, np.float32(0))
+    signed = np.where(kept > 0, np.copysign(kept, w.reshape(-1, 4)), kept)
+    return signed.reshape(w.shape)
+
+
+def test_my_kernel():
+    for kind in "weights", "ties", "zeros", "dominant", "subnormal":
+        w = sste.draw(kind, (64, 256), seed=1)
+        sste.assert_same(kernel(w), sste.project(w))
+
+
+# ---- Helpers -----------------------------------------------------------------
+
+F8 = ("e4m3fn", "e5m2", "e4m3", "e3m4", "e3m4fn", "e4m3fnuz", "e5m2fnuz", "e4m3b11fnuz")
+KINDS = ("normal", "weights", "bfloat16", "midpoints", "ties", "zeros", "sparse",
+         "dominant", "subnormal", "huge", "range", "specials", "integers")
+NAN = np.uint32(0x7FC00000).view(np.float32)
+
+
+def optional(name):
+    """A module; the test is skipped where it is not installed."""
+    try:
+        return __import__(name)
+    except ImportError:
+        raise unittest.SkipTest("no " + name) from None
+
+
+def same(a, b):
+    """The same shape, dtype and bits."""
+    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+
+
+def canonical(x):
+    """All NaNs as the one that leaves the library, -0 untouched."""
+    return np.where(np.isnan(x), NAN, x).astype(np.float32)
+
+
+def refuses(words, function, *arguments, **options):
+    """The call raises TypeError or ValueError, in words that name the trouble."""
+    try:
+        function(*arguments, **options)
+    except (TypeError, ValueError) as error:
+        assert all(word in str(error) for word in words.split()), (words, str(error))
+        return
+    raise AssertionError("%s was accepted" % words)
+
+
+def to_bfloat16(x):
+    """Bits, rounded to nearest even; the definition is the slow way round."""
+    bits = np.ascontiguousarray(x, np.float32).view(np.uint32).astype(np.uint64)
+    rounded = (bits + 0x7FFF + (bits >> np.uint64(16) & np.uint64(1))) >> np.uint64(16)
+    return np.where(np.isnan(x), 0x7FC0, rounded).astype(np.uint16)
+
+
+def from_bfloat16(bits):
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+# ---- The projection by sorting -----------------------------------------------
+
+
+def order(w):
+    """Per group: places by descending magnitude, NaN largest, lower index first."""
+    m = (w.reshape(-1, 4).view(np.uint32) & 0x7FFFFFFF).astype(np.int64)
+    m = np.minimum(m, 0x7F800001)
+    return np.argsort(-m, axis=1, kind="stable"), m
+
+
+def slow_mask(w, tie="lower"):
+    if tie == "higher":
+        return slow_mask(np.ascontiguousarray(w[..., ::-1]))[..., ::-1]
+    places, _ = order(w)
+    out = np.zeros((len(places), 4), np.uint8)
+    np.put_along_axis(out, places[:, :2], 1, axis=1)
+    return out.reshape(w.shape)
+
+
+def slow_project(w, beta=1.0):
+    with np.errstate(all="ignore"):
+        places, m = order(w)
+        flat = w.reshape(-1, 4)
+        t = np.abs(np.take_along_axis(flat, places[:, 2:3], axis=1))
+        s = np.sign(flat) * np.maximum(np.abs(flat) - t, np.float32(0))
+        poison = (m > 0x7F800000).any(1) | ((m >= 0x7F800000).sum(1) > 2)
+        out = np.float32(beta) * s
+        out = np.where(out == 0, np.float32(0), out)
+        kept = slow_mask(w).reshape(-1, 4) == 1
+        out[poison] = np.where(kept[poison], NAN, np.float32(0))
+    return canonical(out).reshape(w.shape)
+
+
+def slow_beta(w):
+    """In the order that sste.h states: lanes, then blocks, in double."""
+    flat = w.astype(np.float64).ravel()
+    s = slow_project(w).astype(np.float64).ravel()
+    sums = []
+    for product in flat * s, s * s:
+        blocks = []
+        for block in np.split(product, range(4096, product.size, 4096)):
+            lanes = np.zeros(32)
+            for row in np.pad(block, (0, -block.size % 32)).reshape(-1, 32):
+                lanes = lanes + row
+            while lanes.size > 1:
+                lanes = lanes[:lanes.size // 2] + lanes[lanes.size // 2:]
+            blocks.append(lanes[0])
+        while len(blocks) > 1:
+            pairs = [sum(blocks[i:i + 2]) for i in range(0, len(blocks), 2)]
+            blocks = pairs
+        sums.append(blocks[0])
+    return np.float32(sums[0] / sums[1])
+
+
+def test_projection_is_the_one_by_sorting():
+    for kind, beta in itertools.product(KINDS, (1.0, 1.4837, 2.0**-40)):
+        w = sste.draw(kind, (6, 40), seed=3)
+        assert same(sste.project(w, beta), slow_project(w, beta)), kind
+
+
+def test_mask_is_the_one_by_sorting():
+    for kind, tie in itertools.product(KINDS, ("lower", "higher")):
+        w = sste.draw(kind, (6, 40), seed=4)
+        assert same(sste.mask(w, tie), slow_mask(w, tie)), kind
+
+
+def test_beta_adds_in_the_stated_order():
+    for kind, shape in (("weights", (3, 40)), ("range", (5, 4096)),
+                        ("normal", (3, 4100)), ("dominant", (1, 4))):
+        w = sste.draw(kind, shape, seed=5)
+        assert np.float32(sste.beta(w)) == slow_beta(w), kind
+
+
+def test_flip_rate_counts():
+    a, b = sste.draw("ties", (2, 5, 30), 6), sste.draw("zeros", (2, 5, 30), 7)
+    a, b = (np.abs(a) > 1), (b != 0)
+    expected = float(np.mean(a != b))
+    assert sste.flip_rate(a, b) == expected > 0
+    assert sste.flip_rate(a.astype(np.uint8) * 7, b.view(np.uint8)) == expected
+
+
+def slow_compress(w):
+    """Values and metadata, a group at a time."""
+    values, nibbles = [], []
+    for group, kept in zip(w.reshape(-1, 4), slow_mask(w).reshape(-1, 4)):
+        i, j = np.flatnonzero(kept)
+        nibbles.append(i + 4 * j)
+        values += [group[i] if group[i] else 0, group[j] if group[j] else 0]
+    nibbles = np.array(nibbles, np.uint8).reshape(len(w), -1)
+    nibbles = np.pad(nibbles, ((0, 0), (0, nibbles.shape[1] % 2)))
+    return (canonical(np.float32(values)).reshape(len(w), -1),
+            nibbles[:, ::2] | nibbles[:, 1::2] << 4)
+
+
+def test_compressed_form():
+    for cols in 4, 8, 36:
+        w = sste.draw("sparse", (7, cols), seed=8)
+        values, meta = sste.compress(w)
+        expected = slow_compress(w)
+        assert same(values, expected[0]) and same(meta, expected[1])
+        assert same(sste.decompress(values, meta), w + np.float32(0))
+        sste.check(w)
+    w[5, 12:16] = 1
+    refuses("row 5 group 3", sste.check, w)
+    refuses("row 5 group 3", sste.compress, w)
+    try:
+        sste.check(w)
+    except sste.SsteError as error:
+        assert error.status == 8 and isinstance(error, ValueError)
+
+
+# ---- FP8 by the nearest of all values ----------------------------------------
+
+
+def parts(name):
+    """Sign bits, E, M, bias and family, written down once more."""
+    E = 8 if name == "e8m0" else int(name.lstrip("u")[1])
+    M = int(name.lstrip("u")[3])
+    bias = {"e4m3fnuz": 8, "e5m2fnuz": 16, "e4m3b11fnuz": 11}.get(name, 2**(E - 1) - 1)
+    family = "fnuz" if name.endswith("fnuz") else "fn" if name.endswith("fn") else ""
+    return E, M, bias, family
+
+
+def slow_values(name):
+    """The value of each of 256 codes in double."""
+    E, M, bias, family = parts(name)
+    out = np.empty(256)
+    for c in range(256):
+        e, m = c % 128 >> M, c % 128 % 2**M
+        x = (m if e == 0 else m + 2**M) * 2.0**(max(e, 1) - bias - M)
+        if family == "" and e == 2**E - 1:
+            x = np.inf if m == 0 else np.nan
+        if (family == "fn" and c % 128 == 127) or (family == "fnuz" and c == 128):
+            x = np.nan
+        out[c] = -x if c > 127 else x
+    return out
+
+
+def slow_encode(name, x):
+    """The nearest value's code, of two the even one, saturating, one NaN."""
+    values = slow_values(name)[:128]
+    values = values[np.isfinite(values)]
+    middles = (values[1:] + values[:-1]) / 2  # exact in double
+    with np.errstate(invalid="ignore"):
+        m = np.abs(x.astype(np.float64))
+    low, high = (np.searchsorted(middles, m, side) for side in ("left", "right"))
+    code = np.where(low % 2 == 0, low, high)  # they differ on a midpoint alone
+    sign = np.signbit(x)
+    if parts(name)[3] == "fnuz":
+        return np.where(np.isnan(x), 128,
+                        code + 128 * (sign & (code > 0))).astype(np.uint8)
+    return np.where(np.isnan(x), 127, code + 128 * sign).astype(np.uint8)
+
+
+def test_decode_is_the_formula():
+    codes = np.arange(256, dtype=np.uint8)
+    for name in F8:
+        assert same(sste.decode(codes, name), canonical(slow_values(name))), name
+    assert sste.decode(np.uint8([0, 0x80, 0xFE]), "e8m0").tolist() == [
+        2.0**-127, 2.0, 2.0**127]
+    assert sste.decode(np.uint8([0x39, 0x7E]), "ue4m3").tolist() == [1.125, 448.0]
+
+
+def test_encode_is_the_nearest():
+    for name in F8:
+        x = [sste.draw(kind, 200, 9) for kind in KINDS] + [sste.boundaries(name)]
+        x = np.concatenate(x)
+        assert same(sste.encode(x, name), slow_encode(name, x)), name
+
+
+def test_boundaries_are_all_numbers_midpoints_and_neighbours():
+    for name in F8:
+        values = slow_values(name)[:128]
+        values = values[np.isfinite(values)]
+        ends = np.append(values, 2 * values[-1] - values[-2])  # and the gap above
+        points = np.concatenate([values, (ends[1:] + ends[:-1]) / 2]).astype(np.float32)
+        near = np.concatenate([points, np.nextafter(points, np.float32(np.inf)),
+                               np.nextafter(points, np.float32(-np.inf))])
+        given = set(np.abs(sste.boundaries(name)).view(np.uint32).tolist())
+        assert set(np.abs(near).view(np.uint32).tolist()) <= given, name
+    for from_, dtype in (("float16", np.float16), ("bfloat16", np.uint16),
+                         ("float64", np.float64), ("e5m2", np.uint8)):
+        x = sste.boundaries("e4m3fn", from_)
+        assert x.dtype == dtype and x.size == 12 * 127 + 8 * 2**{
+            "float16": 5, "bfloat16": 8, "float64": 11, "e5m2": 5}[from_]
+
+
+def test_scales_and_recipes():
+    x = sste.draw("weights", (3, 5, 24), seed=10)
+    top = np.abs(x).max()
+    assert sste.amax(x) == top and np.isnan(sste.amax(np.float32([1, np.nan])))
+    for name in F8:
+        largest = np.nanmax(np.where(np.isinf(slow_values(name)), 0, slow_values(name)))
+        largest = np.float32(largest)
+        assert sste.scale(x, name) == largest / top
+        assert sste.scale(x, name, recipe="divide") == top / largest
+        rows = sste.scale(x, name, per_row=True)
+        assert same(rows, largest / np.abs(x).max(axis=2))
+        assert same(sste.encode(x, name, rows), slow_encode(name, x * rows[..., None]))
+        assert same(sste.encode(x, name, rows[..., None]), sste.encode(x, name, rows))
+        s = sste.scale(x, name)
+        assert same(sste.encode(x, name, s), slow_encode(name, x * np.float32(s)))
+        back = slow_values(name)[slow_encode(name, x * np.float32(s))]
+        back = back.astype(np.float32)
+        assert same(sste.decode(sste.encode(x, name, s), name, s), back / np.float32(s))
+        assert same(sste.round_fp8(x, name, s), back / np.float32(s))
+        assert same(sste.round_fp8(x, name, s, recipe="te"),
+                    back * (np.float32(1) / np.float32(s)))
+        d = np.float32(sste.scale(x, name, recipe="divide"))
+        assert same(sste.encode(x, name, d, recipe="divide"), slow_encode(name, x / d))
+    power = sste.scale(x, recipe=sste.recipe("te", power_of_two=1))
+    assert power <= sste.scale(x) < 2 * power and np.frexp(power)[0] == 0.5
+    assert sste.scale(np.zeros(4, np.float32)) == 1.0
+    assert sste.scale(np.float32([0.25]), recipe=sste.recipe(epsilon=0.5)) == 896.0
+    how = sste.recipe("te")
+    kept = bytes(how)
+    assert sste.encode(x, "e5m2", like="ocp", recipe=how).shape == x.shape
+    assert bytes(how) == kept  # the caller's stays as it is
+    nan = np.float32([1, np.nan])
+    assert sste.scale(nan) == 1.0 and sste.scale(nan, recipe="te") == 448.0
+
+
+# The codes of 500, infinity and -NaN, and of 1e6, infinity and -NaN: public facts.
+FACTS = {"ocp": "7E 7E 7F 7B 7B 7F", "ocp_nonsaturating": "7F 7F 7F 7C 7C 7F",
+         "cuda_satfinite": "7E 7E 7F 7B 7B 7F", "cuda_nosat": "7F 7F 7F 7C 7C 7F",
+         "ml_dtypes_0_6": "7F 7F FF 7C 7C FE", "torch_2_12": "7F 7F FF 7C 7C FF",
+         "torch_2_13": "7E 7E FF 7C 7C FF", "onnx_25_saturate": "7E 7E FF 7B 7B FE",
+         "onnx_25": "7F 7F FF 7C 7C FE", "saturating": "7E 7E 7F 7B 7B 7F"}
+
+
+def test_rules_by_the_name_of_a_library():
+    assert set(FACTS) == set(sste.LIKE)
+    for name, codes in FACTS.items():
+        got = np.concatenate([
+            sste.encode(np.float32([x, np.inf, -np.nan]), format, like=name)
+            for x, format in ((500, "e4m3fn"), (1e6, "e5m2"))])
+        assert " ".join("%02X" % code for code in got) == codes, name
+
+
+def test_rules_of_ones_own():
+    x = np.float32([1.0625, -1.0625, 1.125, 1.1875])  # halfway, and a number
+    down, up = [0x38, 0xB8, 0x39, 0x39], [0x39, 0xB9, 0x39, 0x3A]
+    for rounding, codes in (("nearest_even", [0x38, 0xB8, 0x39, 0x3A]),
+                            ("nearest_away", up), ("toward_zero", down),
+                            ("up", [0x39, 0xB8, 0x39, 0x3A]),
+                            ("odd", [0x39, 0xB9, 0x39, 0x39])):
+        by = sste.rule(rounding=rounding)
+        assert sste.encode(x, like=by).tolist() == codes, rounding
+        assert sste.convert(x, "e4m3fn", like=by).tolist() == codes, rounding
+    by = sste.rule(rounding="stochastic", random_bits=8)
+    words = np.arange(256, dtype=np.uint32)
+    quarter = np.full(256, 1.03125, np.float32)  # of the gap
+    share = sste.convert(quarter, "e4m3fn", like=by, random=words)
+    assert (share == 0x39).sum() == 64 and (share == 0x38).sum() == 192
+    refuses("random uint32", sste.convert, x, "e4m3fn", like=by)
+    refuses("random uint32", sste.convert, x, "e4m3fn", like=by, random=words)
+    refuses("random uint32", sste.convert, x, "e4m3fn", like=by, random=x)
+    assert sste.convert(np.float32([500]), "e4m3fn", like=sste.rule(
+        overflow="none")).tolist() == [0x7F]
+    assert sste.convert(np.float32([np.nan]), "e5m2", like=sste.rule(
+        nan="quiet")).tolist() == [0x7E]
+    via = sste.rule(via="bfloat16")  # 1.0625 + 2^-10 becomes the midpoint first
+    assert sste.convert(np.float32([1.0625 + 2**-10]), "e4m3fn").tolist() == [0x39]
+    assert sste.convert(np.float32([1.0625 + 2**-10]), "e4m3fn",
+                        like=via).tolist() == [0x38]
+
+
+def test_convert_between_all_widths():
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    quiet = sste.rule(overflow="none", nan="payload", nan_sign=1)
+    wide = sste.convert(halves, "float32", like=quiet)
+    number = ~np.isnan(halves)
+    assert same(wide[number], halves.astype(np.float32)[number])
+    assert np.isnan(wide[~number]).all()
+    x = np.concatenate([sste.draw(kind, 300, 11) for kind in KINDS])
+    x = np.concatenate([x, sste.boundaries("float16")[::7]])
+    x = x[~np.isnan(x)]
+    with np.errstate(over="ignore"):
+        assert same(sste.convert(x, "float16", like=quiet), x.astype(np.float16))
+    assert same(sste.convert(x, "bfloat16", like=quiet), to_bfloat16(x))
+    assert same(sste.convert(to_bfloat16(x), "float64", like=quiet),
+                from_bfloat16(to_bfloat16(x)).astype(np.float64))
+    doubles = np.random.default_rng(1).standard_normal(500)
+    assert same(sste.convert(doubles, "float32"), doubles.astype(np.float32))
+    assert same(sste.convert(doubles.view(np.uint64), "float32", "float64"),
+                doubles.astype(np.float32))
+    eight = sste.convert(np.uint8([0x7C, 0x39]), "e4m3fn", "e5m2")  # infinity, 0.625
+    assert eight.tolist() == [0x7E, 0x32]
+
+
+# ---- MVUE by Philox in NumPy -------------------------------------------------
+
+
+def slow_philox(counter, key):
+    x = [np.uint64(word) for word in counter]
+    for n in range(10):
+        a, b = x[0] * np.uint64(0xD2511F53), x[2] * np.uint64(0xCD9E8D57)
+        k0 = np.uint64((key[0] + n * 0x9E3779B9) % 2**32)
+        k1 = np.uint64((key[1] + n * 0xBB67AE85) % 2**32)
+        x = [b >> np.uint64(32) ^ x[1] ^ k0, b & np.uint64(0xFFFFFFFF),
+             a >> np.uint64(32) ^ x[3] ^ k1, a & np.uint64(0xFFFFFFFF)]
+    return tuple(int(word) for word in x)
+
+
+def slow_word(seed, tensor, step, run, group):
+    return slow_philox((group // 4 % 2**32, run, step, tensor),
+                       (seed % 2**32, seed >> 32))[group % 4]
+
+
+def slow_sample(a, word):
+    """One group of integers, of four or two, by intervals in exact fractions."""
+    size = len(a)
+    keep = size // 2
+    b = [fractions.Fraction(abs(float(x))) for x in a]
+    nonzero = [i for i in range(size) if b[i]]
+    if len(nonzero) <= keep:
+        return [float(x) + 0.0 for x in a]
+    tau = sum(b) / keep
+    if size == 4:
+        tau = min(tau, sum(b) - max(b))
+    u = fractions.Fraction(word >> 9, 1 << 23)
+    kept, end = [], fractions.Fraction(0)
+    for i in nonzero:  # the cell [start, end) that u * tau or (1 + u) * tau lies in
+        start, end = end, end + min(b[i], tau)
+        kept += [i] * any(start <= (n + u) * tau < end for n in range(keep))
+    assert len(kept) == keep
+    return [float(np.copysign(float(max(b[i], tau)), a[i])) if i in kept else 0.0
+            for i in range(size)]
+
+
+def test_philox_known_answers():
+    ones = 2**32 - 1
+    pi = (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344), (0xA4093822, 0x299F31D0)
+    for counter, key, drawn in (
+            ((0,) * 4, (0,) * 2, "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
+            ((ones,) * 4, (ones,) * 2, "408f276d 41c83b0e a20bc7c6 6d5451fd"),
+            (*pi, "d16cfe09 94fdcceb 5001e420 24126ea1")):
+        assert " ".join("%08x" % word for word in sste.philox(counter, key)) == drawn
+        assert slow_philox(counter, key) == sste.philox(counter, key)
+    for where in (5, 0, 0, 0, 0), (2**63 + 9, 3, 2, 7, 1 << 33), (1, 2, 3, ones, 6):
+        assert sste.mvue_word(*where) == slow_word(*where), where
+
+
+def test_mvue_is_the_draw_by_fractions():
+    seed, tensor, step = 2**40 + 3, 5, 6
+    for kind, axis, group in itertools.product(("ties", "integers", "sparse", "zeros"),
+                                               ("rows", "columns"), (4, 2)):
+        a = sste.draw(kind, (16, 24), seed=12)
+        a = np.trunc(a * 64 if kind in ("sparse", "zeros") else a)  # sums are exact
+        got = sste.mvue(a, seed, tensor, step, axis, group, run=2, first_group=3)
+        runs, drawn = (a, got) if axis == "rows" else (a.T, got.T)
+        for r, (run, sampled) in enumerate(zip(runs, drawn)):
+            for g, (x, y) in enumerate(zip(run.reshape(-1, group),
+                                           sampled.reshape(-1, group))):
+                word = slow_word(seed, tensor, step, 2 + r, 3 + g)
+                assert y.tolist() == slow_sample(x, word), (kind, axis, group, x, y)
+
+
+def test_a_slice_draws_what_the_whole_does():
+    a = sste.draw("normal", (12, 32), seed=13)
+    whole = sste.mvue(a, 9)
+    assert same(sste.mvue(a[4:, 8:], 9, run=4, first_group=2), whole[4:, 8:].copy())
+    assert not same(sste.mvue(a, 10), whole) and not same(sste.mvue(a, 9, 1), whole)
+    assert not same(sste.mvue(a, 9, step=1), whole)
+    nan = sste.mvue(np.float32([1, np.nan, 2, 3]), 9)
+    assert np.isnan(nan[[1, 3]]).all() and nan[[0, 2]].tolist() == [0, 0]
+
+
+# ---- Products ----------------------------------------------------------------
+
+
+def slow_product(a, b):
+    """A B in double, one term after another."""
+    with np.errstate(all="ignore"):
+        sums = np.zeros((a.shape[0], b.shape[1]))
+        for k in range(a.shape[1]):
+            sums += a[:, k:k + 1].astype(np.float64) * b[k:k + 1].astype(np.float64)
+        return canonical(sums.astype(np.float32))
+
+
+def test_products_add_in_order():
+    for kind in KINDS:
+        x, w = sste.draw(kind, (2, 3, 40), 14), sste.draw(kind, (9, 40), 15)
+        dz = sste.draw(kind, (2, 3, 9), 16)
+        x2, dz2 = x.reshape(6, 40), dz.reshape(6, 9)
+        z, dx = slow_product(x2, w.T), slow_product(dz2, w)
+        assert same(sste.product_forward(x, w), z.reshape(2, 3, 9))
+        assert same(sste.product_input_grad(dz, w), dx.reshape(2, 3, 40))
+        assert same(sste.product_weight_grad(dz, x), slow_product(dz2.T, x2))
+        if kind != "specials":  # an infinity that no kept weight meets is not seen
+            sparse = sste.draw("sparse", (9, 40), 17)
+            z = sste.product_forward_compressed(x, *slow_compress(sparse))
+            assert same(z, slow_product(x2, sparse.T).reshape(2, 3, 9))
+
+
+def test_fp8_product_is_exact():
+    rng = np.random.default_rng(2)
+    for fa, fb in ("e4m3fn", "e4m3fn"), ("e4m3fn", "e5m2"), ("e3m4", "e4m3fnuz"):
+        a = rng.integers(0, 256, (2, 5, 8), np.uint8)
+        b = rng.integers(0, 256, (7, 8), np.uint8)
+        va, vb = slow_values(fa)[a], slow_values(fb)[b]  # sums are exact in double
+        with np.errstate(invalid="ignore"):
+            z = (va.reshape(-1, 1, 8) * vb).sum(axis=2)
+        assert same(sste.fp8_product(a, b, fa, fb),
+                    canonical(z + 0.0).reshape(2, 5, 7)), (fa, fb)
+
+
+def test_checked_products():
+    x, w = sste.draw("normal", (2, 4, 64), 18), sste.draw("sparse", (12, 64), 19)
+    dz = sste.draw("normal", (2, 4, 12), 20)
+    x2, dz2 = x.reshape(8, 64), dz.reshape(8, 12)
+    z, dx = slow_product(x2, w.T), slow_product(dz2, w)
+    z = z.reshape(2, 4, 12)
+    cases = ((sste.check_product_forward, x, w, z, 64),
+             (sste.check_product_input_grad, dz, w, dx.reshape(2, 4, 64), 12),
+             (sste.check_product_weight_grad, dz, x, slow_product(dz2.T, x2), 8))
+    for function, a, b, z, terms in cases:
+        for how in "exact", "float", "tensor_core":
+            report = function(z, a, b, how=how)
+            assert report and report.count["same"] == z.size == report.total
+        z = z.copy()
+        z.flat[5] = np.nextafter(z.flat[5], np.float32(np.inf))
+        assert function(z, a, b).count["within"] == 1
+        report = function(z, a, b, how="exact")
+        assert report.failures == report.count["one step"] == 1
+        assert report.first[0].row * z.shape[-1] + report.first[0].col == 5
+        z.flat[5] += 1
+        assert function(z, a, b, bound=1e-6).count["further"] == 1
+        assert function(z, a, b, bound=1e6)
+        assert function(z, a, b, terms=2**26).count["within"] == 1
+        share = function(z, a, b).worst_share
+        assert function(z, a, b, terms=terms).worst_share == share > 1
+    z = cases[0][3]
+    assert sste.check_product_forward(z.astype(np.float16), x, w, how="exact")
+    assert sste.check_product_forward(to_bfloat16(z), x, w, how="exact")
+    assert sste.check_product_forward(slow_encode("e5m2", z), x, w, format="e5m2")
+
+
+def test_bounds():
+    assert sste.bound("exact", 9) == 0 and sste.bound("tensor_core", 1024) == 2**-13
+    assert sste.bound("float", 3) == 3 * 2**-24 / (1 - 3 * 2**-24)
+    assert 8 / 2**13 < sste.bound("fp8_hopper", 8) < 10 / 2**13
+    assert sste.bound("fp8_promoted", 2048) < sste.bound("fp8_hopper", 256)
+
+
+# ---- The number line and the interval ----------------------------------------
+
+
+def test_the_number_line():
+    for name in F8:
+        values = slow_values(name)
+        codes = [c for c in range(256) if not np.isnan(values[c])]
+        numbers = sorted({0.0 + values[c] for c in codes})
+        for c in codes:
+            place = numbers.index(values[c]) - numbers.index(0)
+            assert sste.rank(c, name) == place
+            assert values[sste.code(place, name)] == values[c]
+            for steps in -3, 1:
+                at = min(max(place + steps + numbers.index(0), 0), len(numbers) - 1)
+                assert values[sste.next_code(c, steps, name)] == numbers[at]
+            assert sste.ulps(c, 0, name) == abs(place)
+        for c in set(range(256)) - set(codes):
+            assert sste.rank(c, name) is None and sste.ulps(c, 0, name) is None
+            assert sste.next_code(c, 5, name) == c
+        assert np.isnan(values[sste.code(None, name)])
+    one = int(np.float64(1).view(np.uint64))
+    assert sste.next_code(one, -1, "float64") == int(
+        np.nextafter(1.0, 0.0).view(np.uint64))
+    assert sste.ulps(0x3C00, 0x4000, "float16") == 1024
+
+
+def test_within_by_trying_every_real():
+    grid = np.arange(-80, 81) / 64  # the reals; codes turn at multiples of 1/32
+    codes = slow_encode("e3m4", grid.astype(np.float32))
+    for x, error in itertools.product(grid[::7], (0.0, 1 / 64, 5 / 64)):
+        right = set(codes[np.abs(grid - x) <= error].tolist())
+        for c in sorted(set(codes.tolist())):
+            fine = c in right
+            assert sste.within(c, x, error, "e3m4") == fine, (c, x, error)
+
+
+# ---- Comparisons: each kind of difference by its name ------------------------
+
+PLANTED = {  # got, want and format -> what it is called
+    "zero sign": (0x80, 0x00, "e4m3fn"), "encoding": (0xFF, 0x7F, "e4m3fn"),
+    "saturation": (0x7E, 0x7F, "e4m3fn"), "NaN": (0x7F, 0x38, "e4m3fn"),
+    "infinity": (0x7C, 0x38, "e5m2"), "one step": (0x38, 0x39, "e4m3fn"),
+    "further": (0x38, 0x3A, "e4m3fn")}
+
+
+def only(report, name, n=1):
+    """The report counts n differences of this name and no other."""
+    counted = {kind: k for kind, k in report.count.items() if k and kind != "same"}
+    assert counted == {name: n}, (name, str(report))
+    assert bool(report) == (name == "within") and name in str(report)
+
+
+def test_numbers_that_differ():
+    for name, (got, want, format) in PLANTED.items():
+        a, b = np.full((3, 7), 0x30, np.uint8), np.full((3, 7), 0x30, np.uint8)
+        a[1, 4], b[1, 4] = got, want
+        report = sste.compare(a, b, format)
+        only(report, name)
+        assert report.first == [(1, 4, name, got, want, None)]
+        assert report.what == "numbers" and report.total == 21
+        assert report.count["same"] == 20 and report.failures == 1
+        try:
+            sste.assert_same(a, b, format=format)
+        except AssertionError as error:
+            assert name in str(error)
+        else:
+            raise AssertionError(name)
+
+
+def test_distances():
+    want = np.float32([1, 2, 3, 4])
+    got = want.view(np.uint32) + np.uint32([1, 0, 5, 6])
+    report = sste.compare(got.view(np.float32), want)
+    assert report.ulps == {1: 1, 4: 2} and report.worst_ulps == 6
+    assert (report.worst_row, report.worst_col) == (0, 3)
+    assert report.count["one step"] == 1 and report.count["further"] == 2
+    for dtype in np.float16, np.float64:
+        a = want.astype(dtype)
+        assert sste.compare(a, a) and not sste.compare(-a, a)
+    assert sste.compare(to_bfloat16(want), to_bfloat16(want)).count["same"] == 4
+    assert str(sste.compare(want, want)).startswith("4 numbers in E8M23")
+
+
+def test_what_an_error_excuses():
+    got, want = np.uint8([[0x39, 0x39]]), np.uint8([[0x38, 0x39]])
+    x = np.float32([[1.0624, 1.125]])
+    only(sste.compare(got, want, x=x, error=0.001), "within")
+    only(sste.compare(got, want, x=x, error=np.float32([[0.001, 0]])), "within")
+    only(sste.compare(got, want, x=x, error=0.00001), "one step")
+    report = sste.compare(got, want, x=x)
+    only(report, "one step")
+    assert report.first[0].x == x[0, 0]
+    sste.assert_same(got, want, x=x, error=0.001)
+    ties = np.float32([[1.0625, 1.125]])
+    away = sste.rule(rounding="nearest_away")
+    only(sste.compare(got, want, x=ties, like=away), "within")
+
+
+def test_sparse_matrices_that_differ():
+    source = np.float32([[4, 3, 3, 1, 4, 3, 2, 1]])
+    want = np.float32([[4, 3, 0, 0, 4, 3, 0, 0]])
+    for name, group in (("not 2:4", [4, 3, 3, 0]), ("tie", [4, 0, 3, 0]),
+                        ("position", [4, 0, 0, 1]), ("value", [4, 2, 0, 0]),
+                        ("zero sign", [4, 3, -0.0, 0])):
+        got = want.copy()
+        got[0, :4] = group
+        report = sste.compare_sparse(got, want, source)
+        only(report, name)
+        assert report.what == "groups" and report.total == 2
+        only(sste.compare_sparse(*np.float16([got, want]), source), name)
+    got[0, :4] = [4, 0, 3, 0]
+    only(sste.compare_sparse(got, want), "position")
+    only(sste.compare_sparse(got != 0, want != 0, source), "tie")
+
+
+def test_metadata_that_differs():
+    want = np.uint8([[0xE4, 0x04]])
+    for name, byte, n in (("swapped", [0x4E, 0x04], 2), ("nibble", [0xE0, 0x04], 1),
+                          ("position", [0xE8, 0x04], 1), ("padding", [0xE4, 0x54], 1)):
+        report = sste.compare_metadata(np.uint8([byte]), want, cols=12)
+        only(report, name, n)
+        assert report.what == "nibbles" and report.total == 4
+    assert sste.compare_metadata(want, want)
+
+
+# ---- Dtypes and containers ---------------------------------------------------
+
+
+def in_half(function, x):
+    """float16 by way of NumPy's own conversions."""
+    with np.errstate(all="ignore"):
+        return function(x.astype(np.float32)).astype(np.float16)
+
+
+def in_bfloat16(function, bits):
+    return to_bfloat16(function(from_bfloat16(bits)))
+
+
+def test_half_precision_is_rounded_once():
+    for kind in KINDS:
+        with np.errstate(all="ignore"):
+            h = sste.draw(kind, (4, 24), 21).astype(np.float16)
+        b = to_bfloat16(sste.draw(kind, (4, 24), 21))
+        for beta in 1.0, 1.4837:
+            assert same(sste.project(h, beta),
+                        in_half(lambda x: slow_project(x, beta), h)), kind
+            assert same(sste.project(b, beta),
+                        in_bfloat16(lambda x: slow_project(x, beta), b)), kind
+        assert same(sste.mask(h), slow_mask(h.astype(np.float32)))
+        assert same(sste.encode(b), slow_encode("e4m3fn", from_bfloat16(b)))
+        assert same(sste.product_forward(h, b), slow_product(h.astype(np.float32),
+                                                             from_bfloat16(b).T))
+        assert same(sste.round_fp8(h), in_half(
+            lambda x: canonical(slow_values("e4m3fn")[slow_encode("e4m3fn", x)]), h))
+        assert sste.mvue(h, 1).dtype == h.dtype and sste.mvue(b, 1).dtype == b.dtype
+    h = sste.draw("sparse", (4, 24), 22).astype(np.float16)
+    values, meta = sste.compress(h)
+    assert values.dtype == np.float16 and same(meta, slow_compress(
+        h.astype(np.float32))[1])
+    assert same(sste.decompress(values, meta), h + np.float16(0))
+
+
+class Interface:
+    """Nothing but the array interface."""
+
+    def __init__(self, array):
+        self.array, self.__array_interface__ = array, array.__array_interface__
+
+
+class Convertible:
+    """Nothing but __array__."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array
+
+
+class Capsule:
+    """Nothing but DLPack; on a device, if so told."""
+
+    def __init__(self, array, device=1):
+        self.array, self.device = array, device
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__()
+
+    def __dlpack_device__(self):
+        return self.device, 0
+
+
+def test_containers_and_layouts():
+    w = sste.draw("ties", (6, 16), seed=23)
+    expected = slow_project(w)
+    fortran, padded = np.asfortranarray(w), np.zeros((6, 20), np.float32)
+    padded[:, :16] = w
+    raw = bytearray(w.nbytes + 1)
+    shifted = np.frombuffer(raw, np.float32, w.size, 1).reshape(w.shape)
+    shifted[:] = w
+    read_only = w.copy()
+    read_only.setflags(write=False)
+    for x in (w, fortran, padded[:, :16], shifted, read_only, w[::-1][::-1],
+              Interface(w), Convertible(w), memoryview(w),
+              np.repeat(w, 2, axis=1)[:, ::2]):
+        before = np.array(x if isinstance(x, np.ndarray) else w)
+        assert same(sste.project(x), expected), type(x)
+        assert same(before, w) and w.flags.writeable  # the input is left alone
+    assert same(sste.project(w[::-1]), expected[::-1].copy())
+    if hasattr(np, "from_dlpack"):
+        assert same(sste.project(Capsule(w)), expected)
+    refuses("device CPU", sste.project, Capsule(w, device=2))
+    on_gpu = Convertible(w)
+    on_gpu.__cuda_array_interface__ = {}
+    refuses("device CPU", sste.project, on_gpu)
+
+
+def test_shapes():
+    w = sste.draw("normal", (2, 3, 8), seed=24)
+    flat = slow_project(w)
+    assert same(sste.project(w), flat) and same(sste.project(w[0, 0]), flat[0, 0])
+    assert same(sste.project(w[None]), flat[None])
+    for shape in (0,), (0, 4), (4, 0), (0, 0), (2, 0, 8), (0, 7):
+        x, size = np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
+        for got in (sste.project(x), sste.mask(x), sste.encode(x), sste.decode(size),
+                    sste.round_fp8(x), sste.mvue(x, 1), sste.convert(x, "float16"),
+                    sste.draw("ties", shape, 1)):
+            assert got.shape == shape
+        sste.check(x)
+        assert sste.amax(x) == 0.0 == sste.flip_rate(size, size)
+        assert sste.compare(x, x) and sste.compare(x, x).total == 0
+        assert sste.compare(x, x, x=x, error=x) and sste.compare_sparse(x, x, x)
+        assert sste.scale(x) == 1.0
+        assert sste.scale(x, per_row=True).shape == shape[:-1]
+        if shape[-1] % 4 == 0:
+            assert sste.decompress(*sste.compress(x)).shape == shape
+        refuses("zero", sste.beta, x)
+    a, b = np.zeros((3, 0), np.float32), np.zeros((2, 0), np.float32)
+    assert same(sste.product_forward(a, b), np.zeros((3, 2), np.float32))
+    assert sste.product_weight_grad(a, np.zeros((3, 5), np.float32)).shape == (0, 5)
+    assert sste.check_product_forward(np.zeros((3, 2), np.float32), a, b)
+
+
+def test_ml_dtypes():
+    ml_dtypes = optional("ml_dtypes")
+    w = sste.draw("ties", (4, 16), 25).astype(ml_dtypes.bfloat16)
+    got = sste.project(w)
+    assert got.dtype == w.dtype
+    assert same(got.view(np.uint16), in_bfloat16(slow_project, w.view(np.uint16)))
+    assert sste.compare(got, got.view(np.uint16))
+    for name in [name for name in F8 if name != "e3m4fn"] + ["e8m0"]:
+        full = "float8_" + (name if name != "e8m0" else "e8m0fnu")
+        dtype = getattr(ml_dtypes, full)
+        codes = np.arange(256, dtype=np.uint8)
+        with np.errstate(all="ignore"):
+            decoded = codes.view(dtype).astype(np.float32)
+            assert same(sste.decode(codes.view(dtype)), canonical(decoded)), name
+            x = np.concatenate([sste.draw(kind, 500, 26) for kind in KINDS])
+            x = np.concatenate([x, sste.boundaries(name)])
+            theirs = x.astype(dtype)
+        if tuple(map(int, ml_dtypes.__version__.split(".")[:2])) == (0, 6):
+            ours = sste.encode(x, name, like="ml_dtypes_0_6")
+            assert sste.compare(ours, theirs), name
+        if name not in ("e8m0", "e4m3fn"):
+            refuses("format e4m3fn", sste.decode, theirs, "e4m3fn")
+
+
+def test_torch():
+    torch = optional("torch")
+    w = sste.draw("ties", (4, 16), 27)
+    for x in (torch.from_numpy(w), torch.from_numpy(w).requires_grad_(),
+              torch.from_numpy(w.T.copy()).t()):
+        assert same(sste.project(x), slow_project(w))
+    half = torch.from_numpy(w).to(torch.bfloat16)
+    assert same(sste.project(half), in_bfloat16(slow_project, to_bfloat16(w)))
+    assert sste.compare(half, to_bfloat16(w))
+    assert sste.project(torch.from_numpy(w).half()).dtype == np.float16
+    x = torch.from_numpy(sste.draw("normal", 512, 28))
+    for name in "e4m3fn", "e5m2", "e4m3fnuz", "e5m2fnuz":
+        theirs = x.to(getattr(torch, "float8_" + name))
+        assert sste.compare(theirs, slow_encode(name, x.numpy()))
+        assert same(sste.decode(theirs), theirs.float().numpy())
+    refuses("float64 astype", sste.project, torch.zeros(4, dtype=torch.float64))
+    refuses("meta", sste.project, torch.zeros(4, device="meta"))
+    refuses("w Sparse", sste.project, torch.eye(4).to_sparse())
+    refuses("values are", sste.project, torch.zeros(4, dtype=torch.int32))
+
+
+# ---- What is refused ---------------------------------------------------------
+
+
+def test_bad_arguments_raise():
+    f, h, b = (np.ones((2, 8), dtype) for dtype in (np.float32, np.float16, np.uint8))
+    product, stochastic = np.ones((2, 2), np.float32), sste.rule(rounding="stochastic")
+    d, swapped = f.astype(np.float64), f.astype(np.dtype(np.float32).newbyteorder())
+    values, meta = np.ones((2, 4), np.float32), np.full((2, 1), 0x44, np.uint8)
+    six, number = np.ones((2, 6), np.float32), np.float32(1)
+    for x, words in ((d, "w float64 astype(np.float32)"), (swapped, "w byte order"),
+                     (f.astype(np.longdouble), "astype(np.float32)"),
+                     (number, "w single number"), (np.float32(1).reshape(()), "single"),
+                     (None, "w"), ("abcd", "w"), (b"abcd", "w"),
+                     ([1, 2, 3, 4], "w int64"), ([1., 2, 3, 4], "float64"),
+                     ([[1], [2, 3]], ""), ({}, "w"), (object(), "w"),
+                     (1j * f, "complex"), (f.astype(np.int32), "int32"), (b, "uint8"),
+                     (f > 0, "bool"), (np.zeros(4, "datetime64[s]"), "w"),
+                     (np.zeros(4, "f4,f4"), "w"), (np.array([None] * 4), "w object"),
+                     (np.ndarray, "w")):
+        for function in (sste.project, sste.mask, sste.beta, sste.check, sste.compress):
+            refuses(words, function, x)
+    for x in six, six[0]:
+        for function in sste.project, sste.mask, sste.beta, sste.check, sste.compress:
+            refuses("w multiple of 4", function, x)
+    for beta in 0, -1, np.nan, np.inf, -0.0, 1e-60, 1e60, 10**400, None, "1", [1], 1j:
+        refuses("", sste.project, f, beta)
+    for case in [
+            ("tie none of lower", sste.mask, f, "middle"), ("tie", sste.mask, f, 0),
+            ("zero everywhere", sste.beta, f), ("", sste.beta, f * np.float32("nan")),
+            ("mask previous", sste.flip_rate, b, b[:1]),
+            ("uint8", sste.flip_rate, f, b),
+            ("uint8", sste.flip_rate, b, b.astype(int)),
+            ("row 0 group 0", sste.compress, f),
+            ("meta belongs", sste.decompress, values, b),
+            ("meta belongs", sste.decompress, values, np.full((2, 2), 0x44, np.uint8)),
+            ("meta belongs", sste.decompress, values, meta[:1]),
+            ("uint8", sste.decompress, values, f),
+            ("multiple of 2", sste.decompress, values[:, :3], meta),
+            ("2:4", sste.decompress, values, meta * 0),
+            ("values", sste.decompress, None, meta),
+            ("", sste.decompress, values, None), ("format", sste.encode, f, "e9m9"),
+            ("format", sste.encode, f, None), ("8 bits", sste.encode, f, "float16"),
+            ("8 bits", sste.scale, f, "float32"),
+            ("array", sste.encode, f, sste.Format(1, 40, 40, 0, 0)),
+            ("array", sste.encode, f, sste.Format(-1, 4, 3, 7, 9)),
+            ("array", sste.rank, 1, sste.Format(1, 200, -7, 7, 1)),
+            ("out of range", sste.encode, f, "e4m3fn", 0.0),
+            ("out of range", sste.encode, f, "e4m3fn", -1.0),
+            ("out of range", sste.encode, f, "e4m3fn", np.inf),
+            ("out of range", sste.encode, f, "e4m3fn", np.nan),
+            ("out of range", sste.encode, f, "e4m3fn", np.float32([1, 0])),
+            ("scale", sste.encode, f, "e4m3fn", np.float32([1, 1, 1])),
+            ("scale", sste.encode, f, "e4m3fn", np.ones((8, 2), np.float32)),
+            ("scale float64", sste.encode, f, "e4m3fn", np.ones(2)),
+            ("scale", sste.encode, f, "e4m3fn", "one"),
+            ("recipe", sste.encode, f, "e4m3fn", 1, "mine"),
+            ("recipe", sste.encode, f, "e4m3fn", 1, None),
+            ("like", sste.encode, f, "e4m3fn", 1, "current", "cuda"),
+            ("like", sste.encode, f, "e4m3fn", 1, "current", 3),
+            ("out of range", sste.encode, f, "e4m3fn", 1, "current", stochastic),
+            ("codes float32", sste.decode, f), ("codes", sste.decode, "x"),
+            ("codes int8", sste.decode, b.view(np.int8)),
+            ("uint16", sste.decode, b.view(np.uint16), "e4m3fn"),
+            ("codes float16", sste.decode, h),
+            ("rounding", lambda: sste.rule(rounding="down")),
+            ("no option", lambda: sste.rule(speed=1)),
+            ("no option", lambda: sste.recipe(per_row=1)),
+            ("nan_sign", lambda: sste.rule(nan_sign=2)),
+            ("epsilon", lambda: sste.recipe(epsilon="x")),
+            ("out of range", sste.scale, f, "e4m3fn", False, sste.recipe(epsilon=-1)),
+            ("to", sste.convert, f, "e9m9"), ("to", sste.convert, f, None),
+            ("format float16", sste.convert, f, "e5m2", "float16"),
+            ("bits", sste.convert, f.astype(int), "e5m2"), ("seed", sste.mvue, f, -1),
+            ("seed", sste.mvue, f, 1 << 64), ("seed", sste.mvue, f, 1.5),
+            ("seed", sste.mvue, f, None), ("tensor", sste.mvue, f, 1, 1 << 32),
+            ("step", sste.mvue, f, 1, 0, -1),
+            ("axis", sste.mvue, f, 1, 0, 0, "diagonal"),
+            ("axis", sste.mvue, f, 1, 0, 0, 1),
+            ("group", sste.mvue, f, 1, 0, 0, "rows", 8),
+            ("full", sste.mvue, f, 1, 0, 0, "columns"), ("full", sste.mvue, six, 1),
+            ("overflow", sste.mvue, f, 1, 0, 0, "rows", 4, 1 << 32),
+            ("overflow", sste.mvue, f, 1, 0, 0, "rows", 4, 0, 1 << 34),
+            ("overflow", sste.mvue, f, 1, 0, 0, "rows", 4, 2**64 - 1, 2**64 - 1),
+            ("run", sste.mvue_word, 0, 0, 0, 1 << 32),
+            ("group", sste.mvue_word, 0, 0, 0, 0, 1 << 34),
+            ("four words", sste.philox, (1, 2), (3, 4)), ("", sste.philox, 5, (1, 2)),
+            ("counter", sste.philox, (1 << 32, 0, 0, 0), (3, 4)),
+            ("fit", sste.product_forward, f, six),
+            ("fit", sste.product_input_grad, f, six),
+            ("fit", sste.product_weight_grad, f, f[:1]),
+            ("x", sste.product_forward, d, f),
+            ("columns", sste.product_forward_compressed, six, values, meta),
+            ("2:4", sste.product_forward_compressed, f, values, meta * 0),
+            ("fit", sste.fp8_product, b, b[:, :4]), ("a", sste.fp8_product, h, b),
+            ("range", sste.fp8_product, b, b, "e8m0", "e8m0"), ("code", sste.rank, -1),
+            ("code", sste.rank, 1 << 64), ("code", sste.rank, "a"),
+            ("rank", sste.code, 1 << 63), ("rank", sste.code, -1 << 63),
+            ("rank", sste.code, 0.5), ("steps", sste.next_code, 1, 1 << 63),
+            ("format", sste.ulps, 1, 2, "e0m0"),
+            ("16 bits", sste.boundaries, "float32"),
+            ("from_", sste.boundaries, "e4m3fn", "int8"),
+            ("kind", sste.draw, "nasty", 4, 1), ("kind", sste.draw, 99, 4, 1),
+            ("shape", sste.draw, "ties", -1, 1),
+            ("shape", sste.draw, "ties", (2, -2), 1),
+            ("shape", sste.draw, "ties", (), 1), ("shape", sste.draw, "ties", 2.5, 1),
+            ("shape", sste.draw, "ties", None, 1), ("seed", sste.draw, "ties", 4, -1),
+            ("", sste.draw, "ties", (1 << 62, 1 << 62), 1),
+            ("float64", sste.within, 0, 1.0, 0.0, "float64"),
+            ("x", sste.within, 0, "x"), ("how", sste.bound, "magic", 3),
+            ("terms", sste.bound, "float", -1), ("got want", sste.compare, f, f[:1]),
+            ("got", sste.compare, None, f), ("want", sste.compare, f, None),
+            ("want float32", sste.compare, h, f),
+            ("x", sste.compare, f, f, None, None, 0.1),
+            ("x", sste.compare, f, f, None, d), ("x", sste.compare, f, f, None, f[:1]),
+            ("error", sste.compare, f, f, None, f, f[:1]),
+            ("range", sste.compare, d, d, None, f),
+            ("got float16", sste.compare, h, h, "float32"),
+            ("got multiple", sste.compare_sparse, six, six),
+            ("source", sste.compare_sparse, f, f, f[:1]),
+            ("range", sste.compare_sparse, b, b, None, "e8m0"),
+            ("cols", sste.compare_metadata, meta, meta, 12),
+            ("cols", sste.compare_metadata, meta, meta, 6),
+            ("cols", sste.compare_metadata, meta, meta, -8),
+            ("uint8", sste.compare_metadata, f, f),
+            ("z product", sste.check_product_forward, f, f, f),
+            ("fit", sste.check_product_forward, f, f, six),
+            ("how", sste.check_product_forward, product, f, f, "best"),
+            ("range", sste.check_product_forward, product, f, f, "exact", 1, -1.0),
+            ("range", sste.check_product_forward, product.astype(float), f, f)]:
+        refuses(*case)
+
+
+def test_no_arguments_crash():
+    """Thousands of senseless calls: each succeeds or raises what it should."""
+    rng = random.Random(3)
+    f = np.nan_to_num(sste.draw("specials", (4, 8), 29))
+    bag = [None, True, -1, 0, 1, 2, 4, 2**50, 2**63, 2**64, 10**30, -2**70, 0.5,
+           float("nan"), float("inf"), "", "rows", "columns", "e4m3fn", "e8m0", "ue4m3",
+           "float64", "bfloat16", "float16", "exact", "float", "ties", "te", "ocp",
+           b"x", [], (), (2, 4), (4,), {}, object(), f, f.T, f[::-1, ::2], f[:, :0],
+           f[:0], f.view(np.uint8), f.view(np.uint16), f.view(np.uint32),
+           f.view(np.float16), f.astype(np.float64), f.view(np.int32), f > 0,
+           np.float32(2), np.uint8(3), np.zeros((3, 0, 4), np.uint8),
+           np.full((4, 4), 0xEE, np.uint8), f[0], f[:, :4],
+           np.broadcast_to(np.float32(1), (64, 64)), sste.Format(1, 4, 3, 7, 1),
+           sste.Format(3, 9, 60, -5, 2), sste.rule(), sste.Rule(*[99] * 7),
+           sste.recipe(), sste.Recipe(), Interface(f), np.float32, sste.project]
+    functions = [getattr(sste, name) for name in dir(sste)
+                 if callable(getattr(sste, name)) and not name.startswith("_")
+                 and getattr(getattr(sste, name), "__module__", "") == "sste"
+                 and not isinstance(getattr(sste, name), type)]
+    assert len(functions) > 35
+    succeeded = 0
+    for _ in range(20000):
+        function = rng.choice(functions)
+        count = rng.randrange(1, 6)
+        arguments = [rng.choice(bag) for _ in range(count)]
+        try:
+            with np.errstate(all="ignore"):
+                function(*arguments)
+            succeeded += 1
+        except (TypeError, ValueError, AssertionError, MemoryError):
+            pass
+        except Exception as error:
+            raise AssertionError("%s%r: %r" % (function.__name__, arguments, error))
+    assert succeeded > 100
+
+
+# ---- The rest ----------------------------------------------------------------
+
+
+def test_draws():
+    assert sste.DRAWS == KINDS
+    for kind in KINDS:
+        a = sste.draw(kind, (3, 5, 12), 30)
+        assert a.dtype == np.float32 and a.shape == (3, 5, 12)
+        assert same(a, sste.draw(kind, [3, 5, 12], 30))
+        assert same(a.reshape(15, 12)[:7], sste.draw(kind, (7, 12), 30))
+        assert not same(a, sste.draw(kind, (3, 5, 12), 31)), kind
+    assert set(np.abs(sste.draw("ties", 999, 1)).tolist()) == {0, 1, 2, 3}
+    assert set(sste.draw("integers", 999, 1).tolist()) == set(range(-3, 4))
+    assert (sste.draw("sparse", (99, 4), 1) != 0).sum(axis=1).max() == 2
+    assert np.isnan(sste.draw("specials", 99, 1)).any()
+    assert same(sste.draw("integers", 7, 2), sste.draw("integers", (1, 7), 2)[0])
+
+
+DIGEST = """
+import hashlib, sys
+sys.path.insert(0, sys.argv[1])
+import sste
+w, x = sste.draw("weights", (96, 2048), 1), sste.draw("normal", (80, 2048), 2)
+s = sste.scale(x)
+out = [sste.project(w), sste.mask(w), sste.encode(x, scale=s), sste.mvue(x, 3),
+       sste.mvue(x, 3, axis="columns"), sste.product_forward(x, w),
+       sste.product_weight_grad(x, x[:, :64]), sste.convert(x, "bfloat16"),
+       *sste.compress(sste.project(w)), sste.fp8_product(
+           sste.encode(x, scale=s), sste.encode(w)), str(sste.beta(w)).encode(),
+       str(sste.check_product_forward(sste.product_forward(x, w) * 2, x, w)).encode()]
+print(hashlib.sha256(b"".join(bytes(o) for o in out)).hexdigest())
+"""
+
+
+def test_threads_do_not_change_a_bit():
+    here = str(pathlib.Path(sste.__file__).parent)
+    digests = {subprocess.run([sys.executable, "-c", DIGEST, here], check=True,
+                              stdout=subprocess.PIPE,
+                              env=dict(os.environ, OMP_NUM_THREADS=n)).stdout
+               for n in ("1", "2", "5")}
+    assert len(digests) == 1 and len(digests.pop().strip()) == 64
+
+
+def test_the_library_that_is_missing_or_another():
+    def importing(path, folder=pathlib.Path(sste.__file__).parent):
+        done = subprocess.run([sys.executable, "-c", "import sste"], cwd=str(folder),
+                              stderr=subprocess.PIPE,
+                              env=dict(os.environ, SSTE_LIBRARY=path))
+        return done.stderr.decode().strip().split("\n")[-1]
+
+    for path in "/no/such.so", __file__, ctypes.util.find_library("m") or "libm.so.6":
+        message = importing(path)
+        assert message.startswith("ImportError") and "make lib" in message, message
+    with tempfile.TemporaryDirectory() as folder:
+        here = pathlib.Path(folder) / "python"
+        for beside in here, here.parent / "build":
+            here.mkdir()
+            shutil.copy(sste.__file__, str(here))
+            message = importing("", here)
+            assert message.startswith("ImportError") and "make lib" in message, message
+            beside.mkdir(exist_ok=True)
+            shutil.copy(sste._c._name, str(beside / "libsste.so"))
+            assert importing("", here) == ""
+            shutil.rmtree(str(here))
+
+
+def test_a_library_of_another_version():
+    major, minor, patch = map(int, sste.__version__.split("."))
+    path, version, report = sste._c._name, sste.__version__, sste._Report
+
+    def refused():
+        try:
+            sste._load(path)
+            return False
+        except ImportError as error:
+            return "make lib" in str(error)
+
+    try:
+        sste.__version__ = "%d.%d.%d" % (major, minor, patch + 1)
+        assert not refused()
+        for other in (major, minor + 1, patch), (major + 1, minor, patch):
+            sste.__version__ = "%d.%d.%d" % other
+            assert refused()
+        sste.__version__, sste._Report = version, sste.Rule
+        assert refused()
+    finally:
+        sste.__version__, sste._Report = version, report
+
+
+def test_documentation_is_true():
+    failed, tried = doctest.testmod(sste)
+    assert failed == 0 and tried > 40
+    for name in dir(sste):
+        thing = getattr(sste, name)
+        if getattr(thing, "__module__", "") == "sste" and not name.startswith("_"):
+            assert thing.__doc__, name
+
+
+def test_self_check():
+    assert sste.self_check() == ()
+    if platform.machine() != "x86_64" or not sys.platform.startswith("linux"):
+        raise unittest.SkipTest("how to round upwards is known for x86-64 Linux")
+    math = ctypes.CDLL(ctypes.util.find_library("m") or "libm.so.6")
+    math.fesetround(0x800)
+    try:
+        broken = sste.self_check()
+    finally:
+        math.fesetround(0)
+    assert "rounding" in broken and "subnormals" not in broken
+
+
+def main():
+    failed = skipped = 0
+    tests = [(name, test) for name, test in globals().items()
+             if name.startswith("test_")]
+    for name, test in tests:
+        try:
+            test()
+            print("ok      " + name)
+        except unittest.SkipTest as reason:
+            skipped += 1
+            print("skipped %s: %s" % (name, reason))
+        except Exception:
+            failed += 1
+            print("FAILED  " + name)
+            sys.excepthook(*sys.exc_info())
+    print("%d tests, %d failed, %d skipped" % (len(tests), failed, skipped))
+    return failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,2991 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: 2026 The sste authors
+ *
+ * test_check.c - sste_check.h. What judges kernels is itself judged by lists of
+ * all values, by counting on a grid, and by planting differences.
+ *
+ *   1. The number line
+ *   2. Boundaries
+ *   3. Tensors
+ *   4. The interval
+ *   5. Bounds
+ *   6. Numbers
+ *   7. Groups and metadata
+ *   8. Products
+ *   9. Merging
+ *  10. Text
+ *  11. What is refused
+ */
+#include "slow_check.h"
+#include "sste_check.h"
+#include "test.h"
+
+#define LENGTH(array) ((int)(sizeof(array) / sizeof *(array)))
+#define ABSENT UINT64_MAX /* a code that a format does not have */
+
+/* ---- The formats, with codes typed in from their definitions ------------- */
+
+typedef struct kind {
+  const char *name;
+  sste_fp8_format f;
+  size_t size; /* bytes of an element */
+  uint64_t minus_zero, one, largest, overflow;
+  uint64_t infinity, nan, twin; /* twin: another code for the same NaN */
+  double tiniest, limit; /* from where on nearest leaves 0; and overflows */
+} kind;
+
+enum { E4M3FN, E5M2, E4M3, E3M4, E3M4FN, E4M3FNUZ, E5M2FNUZ, E4M3B11FNUZ };
+enum { UE4M3 = 8, E8M0, BYTES, FLOAT16 = BYTES, BFLOAT16, SHORTS };
+enum { FLOAT32 = SHORTS, FLOAT64, KINDS };
+static kind kinds[KINDS] = {
+    {"e4m3fn",
+     {0},
+     1,
+     0x80,
+     0x38,
+     0x7E,
+     0x7F,
+     ABSENT,
+     0x7F,
+     0xFF,
+     0x1p-10,
+     464},
+    {"e5m2", {0}, 1, 0x80, 0x3C, 0x7B, 0x7C, 0x7C, 0x7E, 0x7D, 0x1p-17, 61440},
+    {"e4m3", {0}, 1, 0x80, 0x38, 0x77, 0x78, 0x78, 0x7C, 0x79, 0x1p-10, 248},
+    {"e3m4", {0}, 1, 0x80, 0x30, 0x6F, 0x70, 0x70, 0x78, 0xF8, 0x1p-7, 15.75},
+    {"e3m4fn",
+     {0},
+     1,
+     0x80,
+     0x30,
+     0x7E,
+     0x7F,
+     ABSENT,
+     0x7F,
+     0xFF,
+     0x1p-7,
+     30.5},
+    {"e4m3fnuz",
+     {0},
+     1,
+     ABSENT,
+     0x40,
+     0x7F,
+     0x80,
+     ABSENT,
+     0x80,
+     ABSENT,
+     0x1p-11,
+     248},
+    {"e5m2fnuz",
+     {0},
+     1,
+     ABSENT,
+     0x40,
+     0x7F,
+     0x80,
+     ABSENT,
+     0x80,
+     ABSENT,
+     0x1p-18,
+     61440},
+    {"e4m3b11fnuz",
+     {0},
+     1,
+     ABSENT,
+     0x58,
+     0x7F,
+     0x80,
+     ABSENT,
+     0x80,
+     ABSENT,
+     0x1p-14,
+     31},
+    {"ue4m3",
+     {0},
+     1,
+     ABSENT,
+     0x38,
+     0x7E,
+     0x7F,
+     ABSENT,
+     0x7F,
+     0xFF,
+     0x1p-10,
+     464},
+    {"e8m0",
+     {0},
+     1,
+     ABSENT,
+     0x7F,
+     0xFE,
+     0xFF,
+     ABSENT,
+     0xFF,
+     ABSENT,
+     0x1.8p-127,
+     0x1.8p127},
+    {"float16",
+     {0},
+     2,
+     0x8000,
+     0x3C00,
+     0x7BFF,
+     0x7C00,
+     0x7C00,
+     0x7E00,
+     0x7C01,
+     0x1p-25,
+     65520},
+    {"bfloat16",
+     {0},
+     2,
+     0x8000,
+     0x3F80,
+     0x7F7F,
+     0x7F80,
+     0x7F80,
+     0x7FC0,
+     0xFFC0,
+     0x1p-134,
+     0x1.FFp127},
+    {"float32",
+     {0},
+     4,
+     0x80000000,
+     0x3F800000,
+     0x7F7FFFFF,
+     0x7F800000,
+     0x7F800000,
+     0x7FC00000,
+     0xFF800001,
+     0x1p-150,
+     0x1.FFFFFFp127},
+    {"float64",
+     {0},
+     8,
+     0x8000000000000000,
+     0x3FF0000000000000,
+     0x7FEFFFFFFFFFFFFF,
+     0x7FF0000000000000,
+     0x7FF0000000000000,
+     0x7FF8000000000000,
+     0xFFF0000000000001,
+     0,
+     0}};
+static slow_fp8 slows[SHORTS]; /* the same, written out value by value */
+static slow_line lines[BYTES]; /* and sorted */
+
+static uint64_t seed;
+
+static int make_formats(void **state) {
+  sste_fp8_format (*const name[KINDS])(void) = {
+      sste_fp8_e4m3fn,   sste_fp8_e5m2,        sste_fp8_e4m3,
+      sste_fp8_e3m4,     sste_fp8_e3m4fn,      sste_fp8_e4m3fnuz,
+      sste_fp8_e5m2fnuz, sste_fp8_e4m3b11fnuz, sste_fp8_ue4m3,
+      sste_fp8_e8m0,     sste_fp8_float16,     sste_fp8_bfloat16,
+      sste_fp8_float32,  sste_fp8_float64};
+  int i;
+  (void)state;
+  for (i = 0; i < KINDS; ++i) kinds[i].f = name[i]();
+  for (i = 0; i < SHORTS; ++i) {
+    const sste_fp8_format f = kinds[i].f;
+    slows[i] = slow_fp8_new(f.sign_bits, f.exponent_bits, f.mantissa_bits,
+                            f.bias, f.specials);
+  }
+  for (i = 0; i < BYTES; ++i) slow_line_make(&lines[i], &slows[i]);
+  return 0;
+}
+
+static int fresh_seed(void **state) {
+  (void)state;
+  seed = test_seed();
+  test_threads(1);
+  return 0;
+}
+
+static uint64_t below(uint64_t n) { return test_random(&seed) % n; }
+
+static int width(const kind *k) {
+  return k->f.sign_bits + k->f.exponent_bits + k->f.mantissa_bits;
+}
+static uint64_t sign_of(const kind *k) {
+  return k->f.sign_bits ? (uint64_t)1 << (width(k) - 1) : 0;
+}
+
+static double double_of(uint64_t bits) {
+  double x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+static uint64_t bits_of(double x) {
+  uint64_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
+
+/* The value of a code by the definition, of 32 and 64 bits by the machine. */
+static double value_of(int i, uint64_t code) {
+  slow_number n;
+  if (i == FLOAT64) return double_of(code);
+  if (i == FLOAT32) return (double)test_float((uint32_t)code);
+  n = slow_number_of_code(&slows[i], (int)code);
+  if (n.nan) return NAN;
+  return n.negative ? -n.size : n.size;
+}
+
+static uint64_t random_code(const kind *k) {
+  return test_random(&seed) >> (64 - width(k));
+}
+
+/* ---- 1. The number line -------------------------------------------------- */
+
+static void ranks_count_values(const kind *k, const slow_line *line) {
+  int code, rank;
+  for (code = 0; code < line->codes; ++code) {
+    const int want = line->rank[code];
+    const int64_t got = sste_check_rank(k->f, (uint64_t)code);
+    assert_int_equal(got, want == SLOW_NOWHERE ? SSTE_RANK_NAN : want);
+  }
+  for (rank = line->first; rank <= line->last; ++rank)
+    assert_int_equal(sste_check_code(k->f, rank),
+                     line->at[rank + line->middle]);
+}
+
+static void a_rank_counts_the_values_from_zero(void **state) {
+  static slow_line wide;
+  int i;
+  (void)state;
+  for (i = 0; i < SHORTS; ++i) {
+    if (i >= BYTES) slow_line_make(&wide, &slows[i]);
+    ranks_count_values(&kinds[i], i < BYTES ? &lines[i] : &wide);
+  }
+}
+
+static void ulps_of_every_pair_are_the_values_between(void **state) {
+  int i, a, b;
+  (void)state;
+  for (i = 0; i < BYTES; ++i)
+    for (a = 0; a < lines[i].codes; ++a)
+      for (b = 0; b < lines[i].codes; ++b) {
+        const int p = lines[i].rank[a], q = lines[i].rank[b];
+        const int nan = (p == SLOW_NOWHERE) + (q == SLOW_NOWHERE);
+        const uint64_t want = nan == 1 ? SSTE_ULPS_NAN : (uint64_t)abs(p - q);
+        if (sste_check_ulps(kinds[i].f, (uint64_t)a, (uint64_t)b) != want)
+          fail_msg("%s %02X %02X", kinds[i].name, a, b);
+      }
+}
+
+static void next_walks_the_line_and_stops_at_its_ends(void **state) {
+  int i, code, steps;
+  (void)state;
+  for (i = 0; i < BYTES; ++i)
+    for (code = 0; code < lines[i].codes; ++code)
+      for (steps = -300; steps <= 300; ++steps) {
+        const slow_line *line = &lines[i];
+        int to = line->rank[code] + steps;
+        if (to < line->first) to = line->first;
+        if (to > line->last) to = line->last;
+        assert_int_equal(sste_check_next(kinds[i].f, (uint64_t)code, steps),
+                         line->rank[code] == SLOW_NOWHERE
+                             ? code
+                             : line->at[to + line->middle]);
+      }
+}
+
+/* Values spread over the whole line, its ends and both zeros among them. */
+static uint64_t wide_code(const kind *k, int i) {
+  const uint64_t edge[] = {0, 1, k->one, k->largest, k->infinity};
+  const uint64_t code =
+      i < 5 ? edge[i] : test_random(&seed) % (k->infinity + 1);
+  return i % 2 == 0 ? code : code | sign_of(k);
+}
+
+static void wide_ranks_count_the_values_from_zero(void **state) {
+  int k, i;
+  (void)state;
+  for (k = FLOAT32; k <= FLOAT64; ++k)
+    for (i = 0; i < 100000; ++i) {
+      const sste_fp8_format f = kinds[k].f;
+      const uint64_t code = wide_code(&kinds[k], i);
+      const double x = value_of(k, code);
+      const int64_t count = slow_count(f.mantissa_bits, f.bias, x);
+      const int64_t want = x < 0 ? -count : count;
+      assert_int_equal(sste_check_rank(f, code), want);
+      assert_int_equal(sste_check_code(f, want), want == 0 ? 0 : code);
+    }
+}
+
+static void one_step_is_nextafter(void **state) {
+  int i;
+  (void)state;
+  for (i = 0; i < 100000; ++i) {
+    const uint64_t code = wide_code(&kinds[FLOAT32], i);
+    const float x = test_float((uint32_t)code);
+    const float up = nextafterf(x, INFINITY);
+    const uint64_t got = sste_check_next(kinds[FLOAT32].f, code, 1);
+    assert_true(test_float((uint32_t)got) == up);
+    assert_int_equal(sste_check_ulps(kinds[FLOAT32].f, code, test_bits(up)),
+                     isinf(x) && x > 0 ? 0 : 1);
+  }
+}
+
+static void ranks_beyond_the_ends_are_the_ends(void **state) {
+  static const int64_t steps[] = {INT64_MAX, INT64_MAX - 1, INT64_MIN,
+                                  INT64_MIN + 1};
+  int i, s;
+  (void)state;
+  for (i = 0; i < KINDS; ++i) {
+    const kind *k = &kinds[i];
+    const uint64_t top = k->infinity == ABSENT ? k->largest : k->infinity;
+    const uint64_t bottom = k->f.sign_bits ? top | sign_of(k) : 0;
+    assert_int_equal(sste_check_code(k->f, INT64_MAX), top);
+    assert_int_equal(sste_check_code(k->f, -INT64_MAX), bottom);
+    for (s = 0; s < LENGTH(steps); ++s) {
+      const uint64_t end = s < 2 ? top : bottom;
+      assert_int_equal(sste_check_next(k->f, 0, steps[s]), end);
+      assert_int_equal(sste_check_next(k->f, end, steps[s]), end);
+      assert_int_equal(sste_check_next(k->f, k->nan, steps[s]), k->nan);
+    }
+  }
+}
+
+/* Double's line has almost 2^64 points. */
+static void the_longest_steps_still_count(void **state) {
+  const sste_fp8_format f = kinds[FLOAT64].f;
+  (void)state;
+  assert_int_equal(sste_check_next(f, bits_of(1), INT64_MIN), bits_of(-4));
+  assert_int_equal(sste_check_next(f, bits_of(INFINITY), INT64_MIN),
+                   bits_of(-0x1p-1022));
+  assert_int_equal(sste_check_next(f, bits_of(-INFINITY), INT64_MAX),
+                   bits_of(0x1p-1022) - 1);
+  assert_int_equal(sste_check_ulps(f, bits_of(-INFINITY), bits_of(INFINITY)),
+                   0xFFE0000000000000);
+}
+
+static void nan_is_nowhere(void **state) {
+  int i;
+  (void)state;
+  for (i = 0; i < KINDS; ++i) {
+    const kind *k = &kinds[i];
+    const uint64_t nan = sste_check_code(k->f, SSTE_RANK_NAN);
+    assert_int_equal(sste_check_rank(k->f, k->nan), SSTE_RANK_NAN);
+    assert_int_equal(sste_check_ulps(k->f, k->nan, k->one), SSTE_ULPS_NAN);
+    assert_int_equal(sste_check_ulps(k->f, 0, k->nan), SSTE_ULPS_NAN);
+    if (k->twin != ABSENT)
+      assert_int_equal(sste_check_ulps(k->f, k->twin, k->nan), 0);
+    if (k->f.specials == SSTE_FP8_FNUZ)
+      assert_int_equal(nan, 0x80);
+    else /* all ones but the sign */
+      assert_int_equal(nan, UINT64_MAX >> (64 - width(k) + k->f.sign_bits));
+  }
+}
+
+static void bits_above_the_width_are_ignored(void **state) {
+  int i, n;
+  (void)state;
+  for (i = 0; i < FLOAT64; ++i)
+    for (n = 0; n < 100; ++n) {
+      const sste_fp8_format f = kinds[i].f;
+      const uint64_t a = random_code(&kinds[i]), b = random_code(&kinds[i]);
+      const uint64_t above = test_random(&seed) << width(&kinds[i]);
+      assert_int_equal(sste_check_rank(f, a | above), sste_check_rank(f, a));
+      assert_int_equal(sste_check_ulps(f, a | above, b),
+                       sste_check_ulps(f, a, b));
+    }
+}
+
+/* ---- 2. Boundaries ------------------------------------------------------- */
+
+/* The inputs of one pair of formats, sorted. */
+static uint64_t input[20000];
+static int inputs;
+
+static int code_order(const void *p, const void *q) {
+  const uint64_t a = *(const uint64_t *)p, b = *(const uint64_t *)q;
+  return (a > b) - (a < b);
+}
+
+static void make_inputs(int to, int from) {
+  const uint64_t n = sste_check_boundary_count(kinds[to].f, kinds[from].f);
+  assert_true(n <= (uint64_t)LENGTH(input));
+  for (inputs = 0; inputs < (int)n; ++inputs)
+    input[inputs] =
+        sste_check_boundary(kinds[to].f, kinds[from].f, (uint64_t)inputs);
+  qsort(input, n, sizeof *input, code_order);
+}
+
+static int is_input(uint64_t code) {
+  return bsearch(&code, input, (size_t)inputs, sizeof code, code_order) != NULL;
+}
+
+static void assert_input(int to, int from, uint64_t code) {
+  if (!is_input(code) || !is_input(code | sign_of(&kinds[from])))
+    fail_msg("%s to %s lacks %llX", kinds[from].name, kinds[to].name,
+             (unsigned long long)code);
+}
+
+/* The code of `from` at or next below a >= 0; whether it is a itself. */
+static int find_below(int from, double a, uint64_t *code) {
+  if (from == FLOAT64) {
+    *code = bits_of(a);
+  } else if (from == FLOAT32) {
+    *code = test_bits((float)a);
+  } else {
+    *code = (uint64_t)slow_fp8_below(&slows[from], a);
+    if (*code > kinds[from].largest) *code = kinds[from].largest;
+  }
+  return value_of(from, *code) <= a && value_of(from, *code) >= a;
+}
+
+/* a and both its neighbours, or the two codes around it. */
+static void assert_around(int to, int from, double a) {
+  uint64_t code;
+  const int exact = find_below(from, a, &code);
+  assert_input(to, from, code);
+  assert_input(to, from, code + 1);
+  if (exact) assert_input(to, from, code > 0 ? code - 1 : 1);
+}
+
+static void every_number_and_midpoint_is_an_input(int to, int from) {
+  const slow_fp8 *s = &slows[to];
+  int code;
+  for (code = 0; code <= s->largest; ++code) {
+    assert_around(to, from, s->value[code]);
+    assert_around(to, from, (s->value[code] + s->value[code + 1]) / 2);
+  }
+  assert_around(to, from, kinds[to].limit);
+  assert_around(to, from, kinds[to].tiniest);
+}
+
+/* Zeros, infinities, NaNs and both ends of every binade among them. */
+static void every_corner_is_an_input(int to, int from) {
+  const int M = kinds[from].f.mantissa_bits;
+  const uint64_t hidden = (uint64_t)1 << M;
+  uint64_t e;
+  for (e = 0; e < (uint64_t)1 << kinds[from].f.exponent_bits; ++e) {
+    assert_input(to, from, e * hidden);
+    assert_input(to, from, e * hidden + (hidden > 1));
+    assert_input(to, from, e * hidden + (hidden > 1 ? hidden / 2 : 0));
+    assert_input(to, from, e * hidden + hidden - 1);
+  }
+}
+
+static void boundaries_hold_what_they_promise(void **state) {
+  int to, from;
+  (void)state;
+  for (to = 0; to < BYTES; ++to)
+    for (from = FLOAT16; from < KINDS; ++from) {
+      make_inputs(to, from);
+      every_number_and_midpoint_is_an_input(to, from);
+      every_corner_is_an_input(to, from);
+      assert_true(input[inputs - 1] >> (width(&kinds[from]) - 1) == 1);
+    }
+}
+
+static void boundaries_have_the_stated_count(void **state) {
+  static const uint64_t corners[] = {8 * 32, 8 * 256, 8 * 256, 8 * 2048};
+  int to, from;
+  (void)state;
+  for (to = 0; to < BYTES; ++to)
+    for (from = FLOAT16; from < KINDS; ++from)
+      assert_int_equal(sste_check_boundary_count(kinds[to].f, kinds[from].f),
+                       12 * (kinds[to].largest + 1) + corners[from - FLOAT16]);
+  assert_int_equal(sste_check_boundary_count(kinds[E4M3FN].f, kinds[FLOAT32].f),
+                   3572);
+  assert_int_equal(sste_check_boundary(kinds[E4M3FN].f, kinds[FLOAT32].f, 8),
+                   0x3A800000);
+}
+
+/* Any format will do on either side, with or without sign or zero. */
+static void boundaries_between_narrow_formats(void **state) {
+  int to, from;
+  (void)state;
+  for (to = 0; to < BYTES; ++to)
+    for (from = 0; from < BYTES; ++from) {
+      make_inputs(to, from);
+      every_corner_is_an_input(to, from);
+      assert_true(input[inputs - 1] <= 0xFF);
+    }
+}
+
+/* An encoder is a staircase over the codes of `from`. That every step of the
+ * right one lies between two inputs means that none of its steps can be moved
+ * by even one code without notice.                                          */
+static void no_step_of_an_encoder_can_move(int to, int from, int rounding,
+                                           int overflow) {
+  sste_fp8_rule rule = sste_fp8_saturating();
+  int code, sign;
+  rule.rounding = rounding;
+  rule.overflow = overflow;
+  for (sign = 0; sign <= 1; ++sign) {
+    int before = -1;
+    for (code = 0; code <= (int)kinds[from].infinity; ++code) {
+      const int at = code + sign * (int)sign_of(&kinds[from]);
+      const int now = slow_fp8_convert(
+          &slows[to], rule, slow_number_of_code(&slows[from], at), 0);
+      if (now != before && code > 0) {
+        assert_input(to, from, (uint64_t)at);
+        assert_input(to, from, (uint64_t)at - 1);
+      }
+      before = now;
+    }
+  }
+}
+
+static void every_step_lies_between_two_inputs(void **state) {
+  static const int rounding[] = {
+      SSTE_ROUND_NEAREST_EVEN, SSTE_ROUND_NEAREST_AWAY, SSTE_ROUND_TOWARD_ZERO,
+      SSTE_ROUND_UP, SSTE_ROUND_ODD};
+  const int roundings = test_level() == 2 ? LENGTH(rounding) : 1;
+  int to, from, r;
+  (void)state;
+  for (to = 0; to < BYTES; ++to)
+    for (from = FLOAT16; from <= BFLOAT16; ++from) {
+      make_inputs(to, from);
+      for (r = 0; r < roundings; ++r)
+        no_step_of_an_encoder_can_move(to, from, rounding[r],
+                                       SSTE_OVERFLOW_NONE);
+    }
+}
+
+/* Encoders as people get them wrong. */
+enum {
+  TIES_AWAY,
+  TIES_TO_ODD,
+  TRUNCATES,
+  ROUNDS_UP,
+  VIA_FLOAT16,
+  VIA_BFLOAT16,
+  VIA_FLOAT32,
+  SATURATES,
+  INFINITY_SATURATES,
+  LIMIT_OVERFLOWS,
+  LARGEST_IS_LESS,
+  FLUSHES_RESULTS,
+  FLUSHES_INPUTS,
+  WRONG_ENCODERS
+};
+
+static uint64_t encode(int to, int from, uint64_t code, int rounding, int via) {
+  sste_fp8_rule rule = sste_fp8_saturating();
+  rule.overflow = SSTE_OVERFLOW_NONE;
+  rule.rounding = rounding;
+  rule.via = via;
+  return sste_fp8_convert(kinds[to].f, rule, kinds[from].f, code, 0);
+}
+static uint64_t encode_right(int to, int from, uint64_t code) {
+  return encode(to, from, code, SSTE_ROUND_NEAREST_EVEN, SSTE_VIA_NOTHING);
+}
+
+/* Whether a code lies midway between two numbers. */
+static int is_midpoint(int to, int from, uint64_t code, uint64_t cut,
+                       uint64_t away) {
+  const double twice = 2 * value_of(from, code);
+  const double sum = value_of(to, cut) + value_of(to, away);
+  return cut != away && twice >= sum && twice <= sum;
+}
+
+static uint64_t encode_wrong(int to, int from, uint64_t code, int how) {
+  const kind *k = &kinds[to];
+  const uint64_t right = encode_right(to, from, code);
+  const uint64_t away =
+      encode(to, from, code, SSTE_ROUND_NEAREST_AWAY, SSTE_VIA_NOTHING);
+  const uint64_t cut =
+      encode(to, from, code, SSTE_ROUND_TOWARD_ZERO, SSTE_VIA_NOTHING);
+  const uint64_t sign = sign_of(k), size = right & ~sign;
+  const uint64_t hidden = (uint64_t)1 << k->f.mantissa_bits;
+  const uint64_t inner = (uint64_t)1 << kinds[from].f.mantissa_bits;
+  const int flush = (code & ~sign_of(&kinds[from])) < inner;
+  switch (how) {
+    case TIES_AWAY: return away;
+    case TIES_TO_ODD:
+      if (!is_midpoint(to, from, code, cut, away)) return right;
+      return right == away ? cut : away;
+    case TRUNCATES: return cut;
+    case ROUNDS_UP:
+      return encode(to, from, code, SSTE_ROUND_UP, SSTE_VIA_NOTHING);
+    case VIA_FLOAT16:
+    case VIA_BFLOAT16:
+    case VIA_FLOAT32:
+      return encode(to, from, code, SSTE_ROUND_NEAREST_EVEN,
+                    how - VIA_FLOAT16 + SSTE_VIA_FLOAT16);
+    case SATURATES: return (cut & ~sign) == k->largest ? cut : right;
+    case LIMIT_OVERFLOWS: return size == k->largest ? away : right;
+    case FLUSHES_RESULTS:
+      return size < hidden && k->f.mantissa_bits > 0 ? right & sign : right;
+    case FLUSHES_INPUTS:
+      return encode_right(to, from, flush ? code / inner * inner : code);
+    case INFINITY_SATURATES:
+      return isinf(value_of(from, code)) ? k->largest : right;
+    default: return size == k->largest ? right - 1 : right;
+  }
+}
+
+static int inputs_catch(int to, int from, int how) {
+  int i;
+  for (i = 0; i < inputs; ++i)
+    if (encode_wrong(to, from, input[i], how) !=
+        encode_right(to, from, input[i]))
+      return 1;
+  return 0;
+}
+
+/* Code i of `from`; of many bits, one that is, or is beside, a number of 16. */
+static uint64_t any_code(int from, int i) {
+  const int short_kind = i % 2 == 0 ? FLOAT16 : BFLOAT16;
+  double x;
+  if (from < SHORTS) return (uint64_t)i;
+  x = value_of(short_kind, (uint64_t)i / 6);
+  return (from == FLOAT32 ? test_bits((float)x) : bits_of(x)) +
+         (uint64_t)(i / 2 % 3) - 1;
+}
+
+/* What the inputs let pass must be right everywhere: exhaustively from 16 bits,
+ * by a sample from more.                                                    */
+static void assert_never_wrong(int to, int from, int how) {
+  const int all = from < SHORTS ? 65536 : 6 * 65536;
+  const int stride = test_level() == 2 ? 1 : 13;
+  int i;
+  for (i = 0; i < all; i += stride) {
+    const uint64_t code =
+        any_code(from, i) & UINT64_MAX >> (64 - width(&kinds[from]));
+    if (encode_wrong(to, from, code, how) != encode_right(to, from, code))
+      fail_msg("wrong encoder %d, %s to %s: %llX is not caught", how,
+               kinds[from].name, kinds[to].name, (unsigned long long)code);
+  }
+}
+
+static void wrong_encoders_are_caught(void **state) {
+  int caught[WRONG_ENCODERS] = {0};
+  int to, from, how;
+  (void)state;
+  for (to = 0; to < BYTES; ++to)
+    for (from = FLOAT16; from < KINDS; ++from) {
+      make_inputs(to, from);
+      for (how = 0; how < WRONG_ENCODERS; ++how)
+        if (inputs_catch(to, from, how))
+          ++caught[how];
+        else
+          assert_never_wrong(to, from, how);
+    }
+  for (how = 0; how < WRONG_ENCODERS; ++how) assert_true(caught[how] > 0);
+}
+
+/* ---- 3. Tensors ---------------------------------------------------------- */
+
+enum { ROWS = 2048, COLS = 128, ENTRIES = ROWS * COLS };
+static float sample[ENTRIES];
+
+static void draw(int draw_kind, size_t rows, size_t cols) {
+  assert_int_equal(
+      sste_check_tensor_draw(sample, cols, rows, cols, draw_kind, seed),
+      SSTE_OK);
+}
+
+/* A mean, known up to 6 of its standard errors. */
+typedef struct mean {
+  double n, sum, squares;
+} mean;
+
+static void count(mean *m, double x) {
+  m->n += 1;
+  m->sum += x;
+  m->squares += x * x;
+}
+
+static void assert_mean(mean m, double want) {
+  const double got = m.sum / m.n;
+  const double variance = m.squares / m.n - got * got;
+  assert_near(got, want, 6 * sqrt(variance / m.n) + 1e-12);
+}
+
+static int exponent_field(float x) { return (int)(test_bits(x) >> 23 & 0xFF); }
+static int is_negative(float x) { return (int)(test_bits(x) >> 31); }
+static int is_zero(float x) { return (test_bits(x) << 1) == 0; }
+
+/* Signs are as often of one kind as of the other, those of zeros too. */
+static void assert_both_signs(int zeros_only) {
+  mean sign = {0, 0, 0};
+  int i;
+  for (i = 0; i < ENTRIES; ++i)
+    if (!zeros_only || is_zero(sample[i])) count(&sign, is_negative(sample[i]));
+  assert_mean(sign, 0.5);
+}
+
+/* The places where a group is not zero, as bits. */
+static int places(const float *group) {
+  int i, mask = 0;
+  for (i = 0; i < 4; ++i) mask |= !is_zero(group[i]) << i;
+  return mask;
+}
+
+/* Sums of four uniform numbers have the fourth moment 3 - 6/5 / 4. */
+static void assert_normal(const float *x, int n) {
+  mean first = {0, 0, 0}, second = first, fourth = first, beside = first;
+  int i;
+  for (i = 0; i < n; ++i) {
+    const double a = (double)x[i];
+    assert_true(fabs(a) <= 3.5);
+    count(&first, a);
+    count(&second, a * a);
+    count(&fourth, a * a * a * a);
+    if (i > 0) count(&beside, a * (double)x[i - 1]);
+  }
+  assert_mean(first, 0);
+  assert_mean(second, 1);
+  assert_mean(fourth, 2.7);
+  assert_mean(beside, 0);
+}
+
+static void normal_is_bell_shaped(void **state) {
+  (void)state;
+  draw(SSTE_DRAW_NORMAL, ROWS, COLS);
+  assert_normal(sample, ENTRIES);
+}
+
+/* Whether a column's weights are 16 times larger: then most of them, instead of
+ * an eighth at most, lie beyond the 3.5 * 0.02 where ordinary ones end.     */
+static int is_outlier(int rows, int cols, int c) {
+  mean beyond = {0, 0, 0};
+  int r;
+  for (r = 0; r < rows; ++r)
+    count(&beyond, fabs((double)sample[r * cols + c]) > 3.5 * 0.02);
+  assert_true(beyond.sum < 0.3 * rows || beyond.sum > 0.6 * rows);
+  return beyond.sum > 0.5 * rows;
+}
+
+static void weights_have_outlier_columns(void **state) {
+  enum { TALL = 256, WIDE = ENTRIES / TALL };
+  mean outliers = {0, 0, 0}, second = outliers;
+  int r, c;
+  (void)state;
+  draw(SSTE_DRAW_WEIGHTS, TALL, WIDE);
+  for (c = 0; c < WIDE; ++c) {
+    const int outlier = is_outlier(TALL, WIDE, c);
+    count(&outliers, outlier);
+    for (r = 0; outlier && r < TALL; ++r) {
+      const double x = (double)sample[r * WIDE + c] / (16 * 0.02);
+      count(&second, x * x);
+    }
+  }
+  assert_mean(outliers, 1 / 64.0);
+  assert_mean(second, 11.5); /* as below */
+}
+
+/* One entry in eight is 2, 4, 8 or 16 times larger: the mean square is
+ * 7/8 + (4 + 16 + 64 + 256) / 32, the mean fourth power 2.7 times
+ * 7/8 + (16 + 256 + 4096 + 65536) / 32.                                     */
+static void weights_have_heavy_tails(void **state) {
+  mean second = {0, 0, 0}, fourth = second, tail = second;
+  int r, c;
+  (void)state;
+  draw(SSTE_DRAW_WEIGHTS, ROWS, COLS);
+  for (c = 0; c < COLS; ++c) {
+    if (is_outlier(ROWS, COLS, c)) continue;
+    for (r = 0; r < ROWS; ++r) {
+      const double x = fabs((double)sample[r * COLS + c]) / 0.02;
+      assert_true(x <= 16 * 3.5);
+      count(&second, x * x);
+      count(&fourth, x * x * x * x);
+      count(&tail, x > 3.5);
+    }
+  }
+  assert_mean(second, 11.5);
+  assert_mean(fourth, 2.7 * 2185.375);
+  assert_true(tail.sum > 0.05 * tail.n && tail.sum < 0.125 * tail.n);
+}
+
+static void bfloat16_is_normal_rounded(void **state) {
+  static float wide[ENTRIES];
+  int i;
+  (void)state;
+  draw(SSTE_DRAW_NORMAL, ROWS, COLS);
+  memcpy(wide, sample, sizeof wide);
+  draw(SSTE_DRAW_BFLOAT16, ROWS, COLS);
+  for (i = 0; i < ENTRIES; ++i) {
+    const uint32_t b = test_bits(wide[i]);
+    const uint32_t half = 0x7FFF + (b >> 16 & 1); /* a tie goes to even */
+    assert_int_equal(test_bits(sample[i]), (b + half) >> 16 << 16);
+  }
+}
+
+/* How often a number occurs in the sample, and how often its neighbours do. */
+static int float_order(const void *p, const void *q) {
+  const float a = *(const float *)p, b = *(const float *)q;
+  return (a > b) - (a < b);
+}
+static int is_drawn(float x) {
+  return bsearch(&x, sample, ENTRIES, sizeof x, float_order) != NULL;
+}
+
+static void assert_drawn(double a) {
+  int sign;
+  for (sign = -1; sign <= 1; sign += 2) {
+    const float x = (float)(sign * a);
+    assert_true(is_drawn(x) && is_drawn(nextafterf(x, 0)) &&
+                is_drawn(nextafterf(x, (float)sign * INFINITY)));
+  }
+}
+
+static void midpoints_of_both_formats_are_drawn(void **state) {
+  int i, code;
+  (void)state;
+  draw(SSTE_DRAW_MIDPOINTS, ROWS, COLS);
+  qsort(sample, ENTRIES, sizeof *sample, float_order);
+  for (i = E4M3FN; i <= E5M2; ++i)
+    for (code = 0; code <= slows[i].largest; ++code) {
+      const double *v = slows[i].value;
+      if (code > 0) assert_drawn(v[code]);
+      assert_drawn((v[code] + v[code + 1]) / 2);
+    }
+}
+
+static void midpoints_are_off_by_one_ulp_at_most(void **state) {
+  mean off = {0, 0, 0}, up = off, pairs = off;
+  int i;
+  (void)state;
+  draw(SSTE_DRAW_MIDPOINTS, ROWS, COLS);
+  for (i = 0; i < ENTRIES; ++i) {
+    const uint32_t rest = test_bits(sample[i]) & 0x7FFFF; /* of 5 bits */
+    assert_true(rest == 0 || rest == 1 || rest == 0x7FFFF);
+    if (is_zero(sample[i])) continue;
+    count(&off, rest != 0);
+    if (rest != 0) count(&up, rest == 1);
+  }
+  for (i = 0; i < ENTRIES; i += 4) {
+    const int mask = places(sample + i);
+    assert_true(mask == 15 || mask == 5 || mask == 10);
+    count(&pairs, mask != 15);
+  }
+  assert_mean(off, 0.5);
+  assert_mean(up, 0.5);
+  assert_mean(pairs, 0.5);
+  assert_both_signs(0);
+  assert_both_signs(1);
+}
+
+static void ties_are_small_integers_of_both_signs(void **state) {
+  mean value[4] = {{0, 0, 0}, {0, 0, 0}, {0, 0, 0}, {0, 0, 0}};
+  int i, v;
+  (void)state;
+  draw(SSTE_DRAW_TIES, ROWS, COLS);
+  for (i = 0; i < ENTRIES; ++i) {
+    const float a = fabsf(sample[i]);
+    assert_true(a <= 3 && a == floorf(a));
+    for (v = 0; v < 4; ++v) count(&value[v], a == (float)v);
+  }
+  for (v = 0; v < 4; ++v) assert_mean(value[v], 0.25);
+  assert_both_signs(0);
+  assert_both_signs(1);
+}
+
+/* want[mask] of 16 groups have their non-zeros where the mask says. */
+static void assert_patterns(int draw_kind, const int want[16]) {
+  mean pattern[16];
+  int i, mask;
+  memset(pattern, 0, sizeof pattern);
+  draw(draw_kind, ROWS, COLS);
+  for (i = 0; i < ENTRIES; i += 4)
+    for (mask = 0; mask < 16; ++mask)
+      count(&pattern[mask], places(sample + i) == mask);
+  for (mask = 0; mask < 16; ++mask)
+    assert_mean(pattern[mask], want[mask] / 16.0);
+  assert_both_signs(0);
+  assert_both_signs(1);
+}
+
+static void zeros_come_in_every_pattern(void **state) {
+  static const int each[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+  (void)state;
+  assert_patterns(SSTE_DRAW_ZEROS, each);
+}
+
+/* Of three or four non-zeros the first ones are dropped. */
+static void sparse_comes_in_every_pattern_of_two(void **state) {
+  static const int kept[16] = {1, 1, 1, 1, 1, 1, 2, 0, 1, 1, 2, 0, 4, 0, 0, 0};
+  (void)state;
+  assert_patterns(SSTE_DRAW_SPARSE, kept);
+}
+
+/* In binary exponents: three entries lie in [-17, -14], and one up to 40 above
+ * where it would be.                                                        */
+static void one_entry_dominates(void **state) {
+  mean place[4];
+  int lead[44] = {0}, i, j;
+  (void)state;
+  memset(place, 0, sizeof place);
+  draw(SSTE_DRAW_DOMINANT, ROWS, COLS);
+  for (i = 0; i < ENTRIES; i += 4) {
+    int above = -1;
+    for (j = 0; j < 4; ++j) {
+      const int e = ilogbf(sample[i + j]);
+      assert_true(e >= -17 && e <= 26);
+      if (e <= -14) continue;
+      assert_int_equal(above, -1); /* no other so far */
+      above = j;
+      ++lead[e + 17];
+    }
+    if (above >= 0)
+      for (j = 0; j < 4; ++j) count(&place[j], j == above);
+  }
+  for (j = 0; j < 4; ++j) assert_mean(place[j], 0.25);
+  for (j = 4; j <= 43; ++j) assert_true(lead[j] > 0);
+  assert_both_signs(0);
+}
+
+/* All exponent fields from `low` to `high` are as frequent. */
+static void assert_fields(int draw_kind, int low, int high) {
+  mean field[255];
+  int i, e;
+  memset(field, 0, sizeof field);
+  draw(draw_kind, ROWS, COLS);
+  for (i = 0; i < ENTRIES; ++i) {
+    const int got = exponent_field(sample[i]);
+    assert_true(low <= got && got <= high);
+    for (e = low; e <= high; ++e) count(&field[e], e == got);
+  }
+  for (e = low; e <= high; ++e) assert_mean(field[e], 1.0 / (high - low + 1));
+  assert_both_signs(0);
+}
+
+static void exponents_are_as_stated(void **state) {
+  (void)state;
+  assert_fields(SSTE_DRAW_SUBNORMAL, 0, 1);
+  assert_fields(SSTE_DRAW_RANGE, 1, 254);
+  assert_fields(SSTE_DRAW_HUGE, 252, 254);
+}
+
+/* A mantissa of 23 bits is uniform: its mean is half of 2^23. */
+static void mantissas_are_whole(void **state) {
+  static const int uniform[] = {SSTE_DRAW_SUBNORMAL, SSTE_DRAW_HUGE,
+                                SSTE_DRAW_RANGE, SSTE_DRAW_DOMINANT};
+  int k, i;
+  (void)state;
+  for (k = 0; k < LENGTH(uniform); ++k) {
+    mean mantissa = {0, 0, 0}, last = {0, 0, 0};
+    draw(uniform[k], ROWS, COLS);
+    for (i = 0; i < ENTRIES; ++i) {
+      count(&mantissa, test_bits(sample[i]) & 0x7FFFFF);
+      count(&last, test_bits(sample[i]) & 1);
+    }
+    assert_mean(mantissa, 0x1p22 - 0.5);
+    assert_mean(last, 0.5);
+  }
+}
+
+static void specials_of_every_kind_are_drawn(void **state) {
+  mean nan = {0, 0, 0}, inf = nan, zero = nan, most = nan, quiet = nan;
+  int i, rest = 0;
+  (void)state;
+  draw(SSTE_DRAW_SPECIALS, ROWS, COLS);
+  assert_both_signs(0);
+  assert_both_signs(1);
+  for (i = 0; i < ENTRIES; ++i) {
+    const float a = fabsf(sample[i]);
+    const int is_nan = isnan(a) != 0;
+    count(&nan, is_nan);
+    if (is_nan) count(&quiet, test_bits(a) >> 22 & 1);
+    count(&inf, !is_nan && a > FLT_MAX);
+    count(&zero, is_zero(a));
+    count(&most, test_bits(a) == 0x7F7FFFFF);
+    if (!is_nan && !is_zero(a) && a < FLT_MAX) sample[rest++] = sample[i];
+  }
+  assert_mean(nan, 0.125);
+  assert_mean(inf, 0.125);
+  assert_mean(zero, 0.125);
+  assert_mean(most, 0.125);
+  assert_mean(quiet, 0.5);
+  assert_normal(sample, rest);
+}
+
+static void integers_are_exact_in_any_order(void **state) {
+  mean value[7];
+  int i, v;
+  (void)state;
+  memset(value, 0, sizeof value);
+  draw(SSTE_DRAW_INTEGERS, ROWS, COLS);
+  for (i = 0; i < ENTRIES; ++i) {
+    assert_true(fabsf(sample[i]) <= 3 && sample[i] == floorf(sample[i]));
+    assert_true(test_bits(sample[i]) != 0x80000000);
+    for (v = 0; v < 7; ++v) count(&value[v], sample[i] == (float)(v - 3));
+  }
+  for (v = 0; v < 7; ++v) assert_mean(value[v], 1 / 7.0);
+  assert_true(910 * 9 < 8192 && 911 * 9 > 8192);
+  assert_true(1864135 * 9 < 1 << 24 && 1864136 * 9 > 1 << 24);
+}
+
+/* The generator once more: splitmix64 within splitmix64, see slow_draw_word. */
+static void words_are_those_of_splitmix64(void **state) {
+  int n, i;
+  (void)state;
+  for (n = 0; n < 2000; ++n) {
+    const uint64_t row = below(50), group = below(50), s = test_random(&seed);
+    float x[4];
+    for (i = 0; i < 4; ++i) {
+      const uint64_t w = slow_draw_word(s, row, group, (uint64_t)i);
+      const double sum = (double)(w >> 48) + (double)(w >> 32 & 65535) +
+                         (double)(w >> 16 & 65535) + (double)(w & 65535);
+      const float sign = w >> 63 ? -1.0f : 1.0f;
+      sste_check_group_draw(x, SSTE_DRAW_NORMAL, s, row, group);
+      assert_near(x[i], (sum - 131070) / 37837, 3e-7);
+      sste_check_group_draw(x, SSTE_DRAW_TIES, s, row, group);
+      assert_same_float(x[i], copysignf((float)(w % 4), sign));
+      sste_check_group_draw(x, SSTE_DRAW_INTEGERS, s, row, group);
+      assert_same_float(x[i], (float)((w >> 24) % 7) - 3);
+      sste_check_group_draw(x, SSTE_DRAW_ZEROS, s, row, group);
+      assert_int_equal(places(x), slow_draw_word(s, row, group, 4) % 16);
+    }
+  }
+}
+
+/* FNV-1a of the bits of 64 x 67 floats, lowest byte first. */
+static uint64_t checksum(int draw_kind) {
+  uint64_t hash = 0xCBF29CE484222325;
+  int i, shift;
+  assert_int_equal(sste_check_tensor_draw(sample, 67, 64, 67, draw_kind, 1),
+                   SSTE_OK);
+  for (i = 0; i < 64 * 67; ++i)
+    for (shift = 0; shift < 32; shift += 8)
+      hash = (hash ^ (test_bits(sample[i]) >> shift & 0xFF)) * 0x100000001B3;
+  return hash;
+}
+
+/* Somebody may have stored what was drawn. Where a draw is meant to change, the
+ * new numbers are those that this test prints.                              */
+static void draws_are_what_they_were(void **state) {
+  static const uint64_t pinned[SSTE_DRAWS] = {
+      0xC5FF866010434D5F, 0x467156378EBCECB5, 0xD34B0B760C3F64A6,
+      0x6486F9664FC9232C, 0x761E857ED10B56E5, 0xDFD64BBA1428C29C,
+      0x04DDF6F8EEBE64D6, 0x8E50C68CD0D72FA6, 0x0675C9E3B32F0F66,
+      0xD051685D595BEFB2, 0xE50B4E9D2151EAAD, 0xACAAC162844E5307,
+      0x4E47706FCEF902A5};
+  int k, changed = 0;
+  (void)state;
+  for (k = 0; k < SSTE_DRAWS; ++k)
+    if (checksum(k) != pinned[k]) {
+      fprintf(stderr, "%s: 0x%016llX\n", sste_check_draw_name(k),
+              (unsigned long long)checksum(k));
+      ++changed;
+    }
+  assert_int_equal(changed, 0);
+}
+
+static void the_example_of_a_draw(void **state) {
+  float x[4];
+  (void)state;
+  sste_check_tensor_draw(x, 4, 1, 4, SSTE_DRAW_INTEGERS, 1);
+  assert_true(x[0] == 0 && x[1] == -3 && x[2] == -3 && x[3] == 1);
+}
+
+/* Any number of columns, rows further apart than they are long. */
+static void a_tensor_is_its_groups(void **state) {
+  static float padded[9 * 40];
+  int k, cols, r, c;
+  (void)state;
+  for (k = 0; k < SSTE_DRAWS; ++k)
+    for (cols = 0; cols <= 33; cols += 3) {
+      test_poison(padded, sizeof padded);
+      assert_int_equal(
+          sste_check_tensor_draw(padded, 40, 9, (size_t)cols, k, seed),
+          SSTE_OK);
+      for (r = 0; r < 9; ++r)
+        for (c = 0; c < 40; ++c) {
+          float x[4];
+          sste_check_group_draw(x, k, seed, (uint64_t)r, (uint64_t)c / 4);
+          assert_int_equal(test_bits(padded[40 * r + c]),
+                           c < cols ? test_bits(x[c % 4]) : 0xCACACACA);
+        }
+    }
+}
+
+static void threads_draw_the_same(void **state) {
+  static float other[ENTRIES];
+  static const int threads[] = {1, 2, 5};
+  int k, t;
+  (void)state;
+  for (k = 0; k < SSTE_DRAWS; ++k)
+    for (t = 0; t < LENGTH(threads); ++t) {
+      test_threads(threads[t]);
+      draw(k, ROWS / 16, COLS + 1);
+      if (t == 0) memcpy(other, sample, sizeof other);
+      assert_memory_equal(sample, other, sizeof other);
+    }
+}
+
+static void seeds_rows_and_groups_draw_differently(void **state) {
+  float base[4], x[4];
+  int k;
+  (void)state;
+  for (k = 0; k < SSTE_DRAWS; ++k) {
+    int same_seed = 0, same_row = 0, same_group = 0, n;
+    for (n = 0; n < 200; ++n) {
+      const uint64_t s = test_random(&seed), row = below(9), group = below(9);
+      sste_check_group_draw(base, k, s, row, group);
+      sste_check_group_draw(x, k, s + 1, row, group);
+      same_seed += memcmp(x, base, sizeof x) == 0;
+      sste_check_group_draw(x, k, s, row + 1, group);
+      same_row += memcmp(x, base, sizeof x) == 0;
+      sste_check_group_draw(x, k, s, row, group + 1);
+      same_group += memcmp(x, base, sizeof x) == 0;
+    }
+    /* four integers of eight are alike once in 4096 times */
+    assert_true(same_seed < 5 && same_row < 5 && same_group < 5);
+  }
+}
+
+static void draws_have_names(void **state) {
+  int a, b;
+  (void)state;
+  for (a = 0; a < SSTE_DRAWS; ++a)
+    for (b = 0; b < a; ++b)
+      assert_string_not_equal(sste_check_draw_name(a), sste_check_draw_name(b));
+  assert_null(sste_check_draw_name(-1));
+  assert_null(sste_check_draw_name(SSTE_DRAWS));
+  assert_string_equal(sste_check_draw_name(SSTE_DRAW_NORMAL), "normal");
+}
+
+static void bad_draws_are_refused(void **state) {
+  float x[8];
+  int i;
+  (void)state;
+  test_poison(x, sizeof x);
+  assert_int_equal(sste_check_tensor_draw(NULL, 4, 2, 4, 0, 1), SSTE_ERR_NULL);
+  assert_int_equal(sste_check_tensor_draw(x, 3, 2, 4, 0, 1), SSTE_ERR_SHAPE);
+  assert_int_equal(sste_check_tensor_draw(x, SIZE_MAX / 4, 2, 4, 0, 1),
+                   SSTE_ERR_SIZE);
+  assert_int_equal(sste_check_tensor_draw(x, 4, 2, 4, -1, 1), SSTE_ERR_VALUE);
+  assert_int_equal(sste_check_tensor_draw(x, 4, 2, 4, SSTE_DRAWS, 1),
+                   SSTE_ERR_VALUE);
+  assert_int_equal(sste_check_tensor_draw(NULL, 0, 0, 4, 0, 1), SSTE_OK);
+  assert_int_equal(sste_check_tensor_draw(NULL, 0, 4, 0, 0, 1), SSTE_OK);
+  for (i = 0; i < 8; ++i) assert_int_equal(test_bits(x[i]), 0xCACACACA);
+}
+/* ---- 4. The interval ----------------------------------------------------- */
+
+/* What a kernel that rounds by way of another format sees of x. */
+static slow_number passed_on(slow_number x, int via) {
+  const int i = via == SSTE_VIA_FLOAT16 ? FLOAT16 : BFLOAT16;
+  sste_fp8_rule nearest = sste_fp8_saturating();
+  if (via == SSTE_VIA_NOTHING) return x;
+  nearest.overflow = SSTE_OVERFLOW_NONE;
+  return slow_number_of_code(
+      &slows[i],
+      slow_fp8_convert(&slows[i], nearest, x, 0) | (x.negative ? 0x8000 : 0));
+}
+
+/* Marks the codes that a real number may be rounded to. Of stochastic rounding
+ * the extreme draws will do.                                                */
+static void reach(int reached[256], int i, sste_fp8_rule rule, double x) {
+  const slow_number n = passed_on(slow_number_of_double(x), rule.via);
+  reached[slow_fp8_convert(&slows[i], rule, n, 0)] = 1;
+  reached[slow_fp8_convert(&slows[i], rule, n, 0xFFFFFFFF)] = 1;
+}
+
+static int is_nan_code(int i, int code) {
+  return lines[i].rank[code] == SLOW_NOWHERE;
+}
+
+/* Every code of the format against the marks; all NaNs are alike. */
+static void assert_reached(const int reached[256], int i, sste_fp8_rule rule,
+                           double x, double error) {
+  int code, nan = 0;
+  for (code = 0; code < lines[i].codes; ++code)
+    nan |= is_nan_code(i, code) && reached[code];
+  for (code = 0; code < lines[i].codes; ++code) {
+    const int want = is_nan_code(i, code) ? nan : reached[code];
+    if (sste_check_within(kinds[i].f, rule, (uint64_t)code, x, error) != want)
+      fail_msg(
+          "%s %02X, %a +- %a, rounding %d, overflow %d, drop %d, via %d: "
+          "expected %d",
+          kinds[i].name, (unsigned)code, x, error, rule.rounding, rule.overflow,
+          rule.drop_sign, rule.via, want);
+  }
+}
+
+/* An interval around a number or midpoint on a grid. All decisions lie on even
+ * grid points, so that the grid points of an interval, its ends among them,
+ * reach all codes that its reals do. `via_bits` is the precision of the format
+ * on the way, whose own midpoints must be on the grid, too.                 */
+typedef struct interval {
+  int64_t middle, reach; /* in grid steps */
+  int unit;              /* the step is 2^unit */
+} interval;
+
+static interval random_interval(int i, int via_bits) {
+  const slow_fp8 *s = &slows[i];
+  const double *v = s->value;
+  const int span = via_bits > 0 || i == E8M0 ? 1 : 1 + (int)below(3);
+  const int code = (int)below((uint64_t)s->largest + 1);
+  const int low = code > 2 * span ? code - 2 * span - 1 : 0;
+  const double gap = v[code] - (code > 0 ? v[code - 1] : 0);
+  const double point = below(2) == 0 ? v[code] : (v[code] + v[code + 1]) / 2;
+  const double least = v[low] > 0 ? v[low] : v[1] / 2;
+  interval n;
+  n.unit = via_bits > 0 ? ilogb(least) - via_bits - 1
+                        : ilogb(v[low + 1] - v[low]) - 3;
+  n.middle = (int64_t)ldexp(point, -n.unit) + (int64_t)below(9) - 4;
+  n.reach = (int64_t)below((uint64_t)(span * ldexp(gap, -n.unit)) + 1);
+  if (below(4) == 0) n.reach = (int64_t)below(3);
+  if (below(2) == 0) n.middle = -n.middle;
+  return n;
+}
+
+static sste_fp8_rule random_rule(int i) {
+  static const int random_bits[] = {1, 2, 32};
+  sste_fp8_rule rule = sste_fp8_saturating();
+  rule.rounding = (int)below(i == E8M0 ? 7 : 6);
+  rule.overflow = (int)below(3);
+  rule.random_bits = random_bits[below(3)];
+  rule.drop_sign = (int)below(2);
+  return rule;
+}
+
+static void check_interval(int i, sste_fp8_rule rule, interval n) {
+  int reached[256] = {0};
+  int64_t g;
+  for (g = n.middle - n.reach; g <= n.middle + n.reach; ++g)
+    reach(reached, i, rule, ldexp((double)g, n.unit));
+  assert_reached(reached, i, rule, ldexp((double)n.middle, n.unit),
+                 ldexp((double)n.reach, n.unit));
+}
+
+static void within_is_what_the_interval_reaches(void **state) {
+  const int trials = test_level() == 2 ? 100000 : 2000;
+  int i, n;
+  (void)state;
+  for (i = 0; i < BYTES; ++i)
+    for (n = 0; n < trials; ++n)
+      check_interval(i, random_rule(i), random_interval(i, 0));
+}
+
+static void within_follows_a_rule_of_two_steps(void **state) {
+  const int trials = test_level() == 2 ? 2000 : 100;
+  int i, n;
+  (void)state;
+  for (i = 0; i < BYTES; ++i)
+    for (n = 0; n < trials; ++n) {
+      sste_fp8_rule rule = sste_fp8_saturating();
+      rule.overflow = (int)below(3);
+      rule.via = SSTE_VIA_FLOAT16 + n % 2;
+      check_interval(i, rule,
+                     random_interval(i, rule.via == SSTE_VIA_FLOAT16 ? 11 : 8));
+    }
+}
+
+/* By way of float, the nearest double below a midpoint is the midpoint. */
+static void within_by_way_of_float(void **state) {
+  const sste_fp8_format f = kinds[E4M3FN].f;
+  const double x = nextafter(1.1875, 0); /* 1.125 (39) and 1.25 (3A) */
+  sste_fp8_rule rule = sste_fp8_saturating();
+  (void)state;
+  assert_true(sste_check_within(f, rule, 0x39, x, 0));
+  assert_false(sste_check_within(f, rule, 0x3A, x, 0));
+  rule.via = SSTE_VIA_FLOAT32;
+  assert_false(sste_check_within(f, rule, 0x39, x, 0));
+  assert_true(sste_check_within(f, rule, 0x3A, x, 0));
+}
+
+/* From x, `away` from the midpoint of two codes, an error of `away` just
+ * reaches it. One ulp of the error decides, although x + error is no double. */
+static void just_reaching(int i, uint64_t code, double away, int from_below) {
+  const sste_fp8_format f = kinds[i].f;
+  const sste_fp8_rule rule = sste_fp8_saturating();
+  const double middle = (value_of(i, code) + value_of(i, code + 1)) / 2;
+  const double x = from_below ? middle - away : middle + away;
+  const uint64_t here = from_below ? code : code + 1;
+  const uint64_t other = from_below ? code + 1 : code;
+  assert_true(sste_check_within(f, rule, here, x, 0));
+  assert_false(sste_check_within(f, rule, other, x, away / 2));
+  assert_false(sste_check_within(f, rule, other, x, nextafter(away, 0)));
+  assert_int_equal(sste_check_within(f, rule, other, x, away), other % 2 == 0);
+  assert_true(sste_check_within(f, rule, other, x, nextafter(away, INFINITY)));
+  assert_true(sste_check_within(f, rule, here, x, nextafter(away, INFINITY)));
+}
+
+static void one_ulp_of_the_error_decides(void **state) {
+  int i, n, from_below;
+  (void)state;
+  for (i = 0; i < FLOAT64; ++i)
+    for (n = 0; n < 300; ++n) {
+      const uint64_t code = below(kinds[i].largest);
+      const double m = (value_of(i, code) + value_of(i, code + 1)) / 2;
+      const double ulp = m - nextafter(m, 0);
+      const double steps = ldexp((double)(1 + below(1000)), (int)below(10));
+      for (from_below = 0; from_below <= 1; ++from_below)
+        just_reaching(i, code, (from_below ? 1 : 2) * ulp * steps, from_below);
+    }
+}
+
+/* The other way round: x is tiny and the error nearly a midpoint. */
+static void a_tiny_value_decides(void **state) {
+  const sste_fp8_format f = kinds[E4M3FN].f;
+  const sste_fp8_rule rule = sste_fp8_saturating();
+  const double error = nextafter(1.0625, 0), rest = 1.0625 - error;
+  (void)state;
+  assert_false(sste_check_within(f, rule, 0x39, nextafter(rest, 0), error));
+  assert_false(sste_check_within(f, rule, 0x39, rest, error)); /* 38 is even */
+  assert_true(sste_check_within(f, rule, 0x39, nextafter(rest, 1), error));
+  assert_false(sste_check_within(f, rule, 0xB9, -rest, error));
+  assert_true(sste_check_within(f, rule, 0xB9, -nextafter(rest, 1), error));
+}
+
+static void infinities_and_nans_have_no_error(void **state) {
+  static const double special[] = {NAN, INFINITY, -INFINITY};
+  static const double errors[] = {0, 1, 1e300, INFINITY, NAN, -1};
+  int i, n, s, e;
+  (void)state;
+  for (i = 0; i < BYTES; ++i)
+    for (n = 0; n < 50; ++n)
+      for (s = 0; s < LENGTH(special); ++s)
+        for (e = 0; e < LENGTH(errors); ++e) {
+          const sste_fp8_rule rule = random_rule(i);
+          int reached[256] = {0};
+          reach(reached, i, rule, special[s]);
+          assert_reached(reached, i, rule, special[s], errors[e]);
+        }
+}
+
+static void errors_that_are_none_count_as_zero(void **state) {
+  int i, n;
+  (void)state;
+  for (i = 0; i < BYTES; ++i)
+    for (n = 0; n < 200; ++n) {
+      const sste_fp8_rule rule = random_rule(i);
+      const double x = value_of(i, below((uint64_t)lines[i].codes));
+      int reached[256] = {0};
+      reach(reached, i, rule, x);
+      assert_reached(reached, i, rule, x, 0);
+      assert_reached(reached, i, rule, x, -0.0);
+      assert_reached(reached, i, rule, x, -1);
+      assert_reached(reached, i, rule, x, NAN);
+    }
+}
+
+static void a_zero_has_the_signs_around_it(void **state) {
+  static const struct {
+    double x, error;
+    int plus, minus;
+  } t[] = {{0, 0, 1, 0},
+           {-0.0, 0, 0, 1},
+           {0, 0x1p-20, 1, 1},
+           {0x1p-20, 0, 1, 0},
+           {-0x1p-20, 0, 0, 1},
+           {0x1p-20, 0x1p-20, 1, 0},
+           {-0x1p-20, 0x1p-20, 1, 1},
+           {0x1p-20, 0x1p-19, 1, 1},
+           {1, 0.5, 0, 0},
+           {-1, 0.5, 0, 0},
+           {-1, 0.9999, 0, 1},
+           {1, 0.9999, 1, 0}};
+  const sste_fp8_rule rule = sste_fp8_saturating();
+  int n;
+  (void)state;
+  for (n = 0; n < LENGTH(t); ++n) {
+    const double x = t[n].x, e = t[n].error;
+    assert_int_equal(sste_check_within(kinds[E4M3FN].f, rule, 0, x, e),
+                     t[n].plus);
+    assert_int_equal(sste_check_within(kinds[E4M3FN].f, rule, 0x80, x, e),
+                     t[n].minus);
+    assert_int_equal(sste_check_within(kinds[E4M3FNUZ].f, rule, 0, x, e),
+                     t[n].plus || t[n].minus);
+  }
+}
+
+static void the_example_of_within(void **state) {
+  const sste_fp8_format f = kinds[E4M3FN].f;
+  const sste_fp8_rule rule = sste_fp8_saturating();
+  (void)state;
+  assert_true(sste_check_within(f, rule, 0x38, 1.062, 0));
+  assert_true(sste_check_within(f, rule, 0x39, 1.062, 0.001));
+  assert_false(sste_check_within(f, rule, 0x39, 1.062, 0.0001));
+}
+
+/* ---- 5. Bounds ----------------------------------------------------------- */
+
+static void bounds_are_the_stated_formulas(void **state) {
+  const double u = 0x1p-24, v = 1.125 / 8192;
+  int n;
+  (void)state;
+  assert_true(sste_check_bound(SSTE_SUM_TENSOR_CORE, 1024) == 0x1p-13);
+  for (n = 0; n <= 3600; n += 75) {
+    const size_t terms = (size_t)n;
+    const double block = v * (n < 128 ? n : 128), sums = n / 128.0 * u;
+    assert_true(sste_check_bound(SSTE_SUM_EXACT, terms) == 0);
+    assert_near(sste_check_bound(SSTE_SUM_FLOAT, terms), 1 / (1 - n * u) - 1,
+                1e-15);
+    assert_true(sste_check_bound(SSTE_SUM_TENSOR_CORE, terms) == n * 0x1p-23);
+    assert_near(sste_check_bound(SSTE_SUM_FP8_HOPPER, terms),
+                1 / (1 - n * v) - 1, 1e-14);
+    assert_near(sste_check_bound(SSTE_SUM_FP8_PROMOTED, terms),
+                1 / (1 - block) - 1 + 1 / (1 - sums) - 1, 1e-15);
+  }
+}
+
+static void bounds_end_at_infinity(void **state) {
+  (void)state;
+  assert_true(sste_check_bound(SSTE_SUM_FLOAT, (1 << 23) - 1) < 1);
+  assert_true(isinf(sste_check_bound(SSTE_SUM_FLOAT, 1 << 23)));
+  assert_true(sste_check_bound(SSTE_SUM_FP8_HOPPER, 3640) < 1);
+  assert_true(isinf(sste_check_bound(SSTE_SUM_FP8_HOPPER, 3641)));
+  assert_true(sste_check_bound(SSTE_SUM_FP8_PROMOTED, 1 << 23) < 0.1);
+  assert_true(isinf(sste_check_bound(-1, 1)));
+  assert_true(isinf(sste_check_bound(SSTE_SUM_FP8_PROMOTED + 1, 1)));
+  assert_true(sste_check_bound(SSTE_SUM_FLOAT, 0) == 0);
+}
+
+/* Sums of products. Whatever the order, no error may pass the bound. */
+enum { TERMS = 1024 };
+typedef struct dot {
+  double a[TERMS], b[TERMS];
+  double exact, size; /* their product, and that of their magnitudes */
+} dot;
+
+enum { NORMAL_DATA, POSITIVE_DATA, SPREAD_DATA, ABSORBED_DATA, DATA };
+
+/* x cut to some bits, not 0. */
+static double of_bits(double x, int bits) {
+  const double cut = slow_cut(x, ilogb(x) - bits + 1);
+  return cut == 0 ? 1 : cut;
+}
+
+static dot random_dot(int data, int bits) {
+  dot d;
+  int k;
+  d.exact = d.size = 0;
+  for (k = 0; k < TERMS; ++k) {
+    double a = test_normal(&seed), b = test_normal(&seed);
+    if (data == POSITIVE_DATA) a = fabs(a), b = fabs(b);
+    if (data == SPREAD_DATA) a = ldexp(a, (int)below(24) - 12);
+    if (data == ABSORBED_DATA) { /* 1, and what is too small beside it */
+      a = k == 0 ? 1 : ldexp(1.9, -(int)below(30));
+      b = k == 0 ? 1 : 0x1p-8;
+    }
+    d.a[k] = of_bits(a, bits);
+    d.b[k] = of_bits(b, bits);
+    d.exact += d.a[k] * d.b[k]; /* to 2^-43 or better */
+    d.size += fabs(d.a[k] * d.b[k]);
+  }
+  return d;
+}
+
+/* The share of a bound that is used up, which must not pass 1. */
+static double share(const dot *d, double got, double bound) {
+  const double used = fabs(got - d->exact) / (bound * d->size);
+  if (used > 1) fail_msg("the error is %g of the bound", used);
+  return used;
+}
+
+static float sum_ascending(const dot *d) {
+  float sum = 0;
+  int k;
+  for (k = 0; k < TERMS; ++k) sum += (float)d->a[k] * (float)d->b[k];
+  return sum;
+}
+static float sum_fused_descending(const dot *d) {
+  float sum = 0;
+  int k;
+  for (k = TERMS - 1; k >= 0; --k)
+    sum = fmaf((float)d->a[k], (float)d->b[k], sum);
+  return sum;
+}
+static float sum_of_halves(const dot *d, int first, int n) {
+  if (n == 1) return (float)d->a[first] * (float)d->b[first];
+  return sum_of_halves(d, first, n / 2) +
+         sum_of_halves(d, first + n / 2, n - n / 2);
+}
+
+static void float_sums_keep_their_bound(void **state) {
+  const double bound = sste_check_bound(SSTE_SUM_FLOAT, TERMS);
+  double most = 0;
+  int data, n;
+  (void)state;
+  for (data = 0; data < DATA; ++data)
+    for (n = 0; n < 100; ++n) {
+      const dot d = random_dot(data, 24);
+      most = fmax(most, share(&d, (double)sum_ascending(&d), bound));
+      most = fmax(most, share(&d, (double)sum_fused_descending(&d), bound));
+      most = fmax(most, share(&d, (double)sum_of_halves(&d, 0, TERMS), bound));
+    }
+  assert_true(most > 1 / 50.0);
+}
+
+/* Steps of `core` on operands of some bits stay within a bound, and use more
+ * than a fiftieth of it where all terms are positive.                       */
+static void core_keeps_bound(slow_core core, int bits, int how, int block) {
+  const double bound = sste_check_bound(how, TERMS);
+  double most = 0;
+  int data, n;
+  for (data = 0; data < DATA; ++data)
+    for (n = 0; n < 50; ++n) {
+      const dot d = random_dot(data, bits);
+      const double got = slow_core_dot(core, d.a, d.b, TERMS, block);
+      const double used = share(&d, got, bound);
+      if (data == POSITIVE_DATA) most = fmax(most, used);
+    }
+  if (!(most > 1 / 50.0)) fail_msg("the bound is %g times too wide", 1 / most);
+}
+
+static void tensor_cores_keep_their_bounds(void **state) {
+  static const slow_core half[] = {{8, 24, 23}, {16, 25, 23}};
+  static const slow_core tf32[] = {{4, 24, 23}, {8, 25, 23}};
+  static const slow_core fp8[] = {{16, 13, 13}, {32, 13, 13}};
+  int i;
+  (void)state;
+  for (i = 0; i < 2; ++i) {
+    core_keeps_bound(half[i], 11, SSTE_SUM_TENSOR_CORE, TERMS);
+    core_keeps_bound(half[i], 8, SSTE_SUM_TENSOR_CORE, TERMS);
+    core_keeps_bound(tf32[i], 11, SSTE_SUM_TENSOR_CORE, TERMS);
+    core_keeps_bound(fp8[i], 4, SSTE_SUM_FP8_HOPPER, TERMS);
+    core_keeps_bound(fp8[i], 3, SSTE_SUM_FP8_HOPPER, TERMS);
+    core_keeps_bound(fp8[i], 4, SSTE_SUM_FP8_PROMOTED, 128);
+  }
+}
+
+/* Integers up to 3 are exact in the narrowest accumulator. */
+static void integers_are_exact_in_a_tensor_core(void **state) {
+  const slow_core core = {32, 13, 13};
+  int n, k;
+  (void)state;
+  for (n = 0; n < 200; ++n) {
+    double a[896], b[896], exact = 0;
+    for (k = 0; k < 896; ++k) {
+      a[k] = (double)below(3) + 1;
+      b[k] = n == 0 ? 3 : (double)below(3) + 1;
+      if (n == 0) a[k] = 3;
+      if (n > 0 && below(2) == 0) b[k] = -b[k];
+      exact += a[k] * b[k];
+    }
+    assert_true(slow_core_dot(core, a, b, 896, 896) == exact);
+  }
+}
+/* ---- 6. Numbers ---------------------------------------------------------- */
+
+/* Reports are compared whole, so an expected one is written out whole. */
+static sste_check_report blank(int what, sste_fp8_format f, uint64_t rows,
+                               uint64_t total) {
+  sste_check_report r;
+  memset(&r, 0, sizeof r);
+  r.what = what;
+  r.format = f;
+  r.rows = rows;
+  r.total = r.count[SSTE_DIFF_NONE] = total;
+  return r;
+}
+
+typedef struct plant {
+  int diff;
+  uint64_t got, want;
+  uint64_t ulps; /* 0 where there is no distance */
+} plant;
+
+/* One of the elements that were equal is not, and none is after it. */
+static void add_plant(sste_check_report *r, plant p, uint64_t row, uint64_t col,
+                      double x) {
+  int bucket = 0;
+  --r->count[SSTE_DIFF_NONE];
+  ++r->count[p.diff];
+  if (p.ulps > 0) {
+    while (p.ulps >> bucket > 1) ++bucket;
+    ++r->ulps[bucket];
+    if (p.ulps > r->worst_ulps) {
+      r->worst_ulps = p.ulps;
+      r->worst_row = row;
+      r->worst_col = col;
+    }
+  }
+  if (p.diff > SSTE_DIFF_WITHIN && r->shown < 8) {
+    sste_check_mismatch *m = &r->first[r->shown++];
+    m->row = row;
+    m->col = col;
+    m->got = p.got;
+    m->want = p.want;
+    m->x = x;
+    m->diff = p.diff;
+  }
+}
+
+static void print_report(const char *label, const sste_check_report *r) {
+  char text[8192];
+  sste_check_text(text, sizeof text, r);
+  fprintf(stderr, "%s:\n%s", label, text);
+}
+
+#define assert_report(got, want)                             \
+  do {                                                       \
+    const sste_check_report same_want = (want);              \
+    if (memcmp(&(got), &same_want, sizeof same_want) != 0) { \
+      print_report("got", &(got));                           \
+      print_report("expected", &same_want);                  \
+      fail_msg("%s:%d: %s", __FILE__, __LINE__, #got);       \
+    }                                                        \
+  } while (0)
+
+/* Two arrays of codes, equal but for their gaps. */
+enum { HEIGHT = 13, BREADTH = 24, LDG = 27, LDW = 25 };
+static uint8_t got[HEIGHT * LDG * 8], want[HEIGHT * LDW * 8];
+
+static void put(uint8_t *array, size_t size, size_t i, uint64_t code) {
+  const uint8_t c1 = (uint8_t)code;
+  const uint16_t c2 = (uint16_t)code;
+  const uint32_t c4 = (uint32_t)code;
+  const void *from = size == 1   ? (const void *)&c1
+                     : size == 2 ? (const void *)&c2
+                     : size == 4 ? (const void *)&c4
+                                 : (const void *)&code;
+  memcpy(array + i * size, from, size);
+}
+
+static void put_both(const kind *k, size_t row, size_t col, uint64_t a,
+                     uint64_t b) {
+  put(got, k->size, row * LDG + col, a);
+  put(want, k->size, row * LDW + col, b);
+}
+
+static void fill_alike(const kind *k) {
+  size_t r, c;
+  memset(got, 0xAA, sizeof got);
+  memset(want, 0x55, sizeof want);
+  for (r = 0; r < HEIGHT; ++r)
+    for (c = 0; c < BREADTH; ++c) {
+      const uint64_t code = random_code(k);
+      put_both(k, r, c, code, code);
+    }
+}
+
+/* A pair of each class and of several distances. */
+static int make_plants(const kind *k, plant p[12]) {
+  const uint64_t one = k->one, sign = sign_of(k);
+  int n = 0;
+#define PLANT(diff, got, want, ulps)               \
+  do {                                             \
+    const plant planted = {diff, got, want, ulps}; \
+    p[n++] = planted;                              \
+  } while (0)
+  if (k->minus_zero != ABSENT) PLANT(SSTE_DIFF_ZERO_SIGN, k->minus_zero, 0, 0);
+  if (k->twin != ABSENT) PLANT(SSTE_DIFF_ENCODING, k->twin, k->nan, 0);
+  PLANT(SSTE_DIFF_SATURATION, k->largest, k->overflow,
+        k->infinity == ABSENT ? 0 : 1);
+  PLANT(SSTE_DIFF_NAN, k->nan, one, 0);
+  PLANT(SSTE_DIFF_NAN, 1, k->nan, 0);
+  PLANT(SSTE_DIFF_ONE_STEP, one + 1, one, 1);
+  PLANT(SSTE_DIFF_ONE_STEP, 1, 0, 1);
+  PLANT(SSTE_DIFF_FURTHER, one + 2, one, 2);
+  PLANT(SSTE_DIFF_FURTHER, one, one - 7, 7);
+  PLANT(SSTE_DIFF_FURTHER, 0, k->largest, k->largest);
+  if (sign != 0) PLANT(SSTE_DIFF_FURTHER, one | sign, one, 2 * one);
+  if (k->infinity != ABSENT)
+    PLANT(SSTE_DIFF_INFINITY, k->infinity, one, k->infinity - one);
+#undef PLANT
+  return n;
+}
+
+static plant swapped(plant p) {
+  const uint64_t other = p.got;
+  p.got = p.want;
+  p.want = other;
+  return p;
+}
+
+static sste_check_report compare(int i) {
+  sste_check_report report;
+  test_poison(&report, sizeof report);
+  assert_int_equal(sste_check_numbers(&report, kinds[i].f, got, LDG, want, LDW,
+                                      HEIGHT, BREADTH),
+                   SSTE_OK);
+  return report;
+}
+
+static void a_planted_number_is_of_its_class_alone(void **state) {
+  int i, n, turn;
+  (void)state;
+  for (i = 0; i < KINDS; ++i) {
+    plant plants[12];
+    const int all = make_plants(&kinds[i], plants);
+    for (n = 0; n < all; ++n)
+      for (turn = 0; turn <= 1; ++turn) {
+        const plant p = turn ? swapped(plants[n]) : plants[n];
+        const size_t row = below(HEIGHT), col = below(BREADTH);
+        sste_check_report report,
+            expected =
+                blank(SSTE_CHECK_NUMBERS, kinds[i].f, HEIGHT, HEIGHT * BREADTH);
+        fill_alike(&kinds[i]);
+        put_both(&kinds[i], row, col, p.got, p.want);
+        add_plant(&expected, p, row, col, 0);
+        test_poison(&report, sizeof report);
+        assert_int_equal(sste_check_numbers(&report, kinds[i].f, got, LDG, want,
+                                            LDW, HEIGHT, BREADTH),
+                         SSTE_OK);
+        assert_report(report, expected);
+        assert_int_equal(sste_check_failures(&report), 1);
+      }
+  }
+}
+
+/* Many at once: the first eight are shown, the first of the worst is named. */
+static void many_planted_numbers_add_up(void **state) {
+  int i, round;
+  (void)state;
+  for (i = 0; i < KINDS; ++i)
+    for (round = 0; round < 30; ++round) {
+      plant plants[12];
+      const uint64_t all = (uint64_t)make_plants(&kinds[i], plants);
+      sste_check_report report, expected = blank(SSTE_CHECK_NUMBERS, kinds[i].f,
+                                                 HEIGHT, HEIGHT * BREADTH);
+      size_t at;
+      fill_alike(&kinds[i]);
+      for (at = below(40); at < HEIGHT * BREADTH; at += 1 + below(40)) {
+        const plant p = plants[below(all)];
+        put_both(&kinds[i], at / BREADTH, at % BREADTH, p.got, p.want);
+        add_plant(&expected, p, at / BREADTH, at % BREADTH, 0);
+      }
+      report = compare(i);
+      assert_report(report, expected);
+      assert_int_equal(sste_check_failures(&report),
+                       report.total - report.count[SSTE_DIFF_NONE]);
+    }
+}
+
+/* What a number that is too large becomes without saturation. */
+static int overflow_of(int i, int negative) {
+  sste_fp8_rule rule = sste_fp8_saturating();
+  rule.overflow = SSTE_OVERFLOW_NONE;
+  return slow_fp8_convert(&slows[i], rule,
+                          slow_number_of_double(negative ? -1e300 : 1e300), 0);
+}
+
+static int saturates(int i, int a, int b) {
+  const double x = value_of(i, (uint64_t)a),
+               max = slows[i].value[slows[i].largest];
+  return fabs(x) >= max && fabs(x) <= max && b == overflow_of(i, x < 0);
+}
+
+/* The class by the values. */
+static int class_of(int i, int a, int b) {
+  const double x = value_of(i, (uint64_t)a), y = value_of(i, (uint64_t)b);
+  if (a == b) return SSTE_DIFF_NONE;
+  if (isnan(x) && isnan(y)) return SSTE_DIFF_ENCODING;
+  if (x >= y && x <= y) return SSTE_DIFF_ZERO_SIGN;
+  if (saturates(i, a, b) || saturates(i, b, a)) return SSTE_DIFF_SATURATION;
+  if (isnan(x) || isnan(y)) return SSTE_DIFF_NAN;
+  if (isinf(x) || isinf(y)) return SSTE_DIFF_INFINITY;
+  return abs(lines[i].rank[a] - lines[i].rank[b]) == 1 ? SSTE_DIFF_ONE_STEP
+                                                       : SSTE_DIFF_FURTHER;
+}
+
+static void every_pair_of_codes_is_of_the_class_of_its_values(void **state) {
+  int i, a, b;
+  (void)state;
+  for (i = 0; i < BYTES; ++i)
+    for (a = 0; a < lines[i].codes; ++a)
+      for (b = 0; b < lines[i].codes; ++b) {
+        const uint8_t x = (uint8_t)a, y = (uint8_t)b;
+        sste_check_report r;
+        sste_check_numbers(&r, kinds[i].f, &x, 1, &y, 1, 1, 1);
+        if (r.count[class_of(i, a, b)] != 1)
+          fail_msg("%s %02X %02X", kinds[i].name, a, b);
+      }
+}
+
+/* Of UE4M3 the top bit of a byte is no part. */
+static void bits_outside_the_format_are_an_encoding(void **state) {
+  const uint8_t x[] = {0x38, 0x80, 0xFF, 0xB9}, y[] = {0xB8, 0x00, 0x7F, 0x38};
+  sste_check_report r;
+  (void)state;
+  sste_check_numbers(&r, sste_fp8_ue4m3(), x, 4, y, 4, 1, 4);
+  assert_int_equal(r.count[SSTE_DIFF_ENCODING], 3);
+  assert_int_equal(r.count[SSTE_DIFF_ONE_STEP], 1);
+}
+
+static void the_example_of_numbers(void **state) {
+  const uint8_t x[] = {0x38, 0x7E, 0x00}, y[] = {0x39, 0x7F, 0x80};
+  sste_check_report r;
+  (void)state;
+  sste_check_numbers(&r, sste_fp8_e4m3fn(), x, 3, y, 3, 1, 3);
+  assert_int_equal(r.count[SSTE_DIFF_ONE_STEP], 1);
+  assert_int_equal(r.count[SSTE_DIFF_SATURATION], 1);
+  assert_int_equal(r.count[SSTE_DIFF_ZERO_SIGN], 1);
+}
+
+/* True values and errors beside the arrays. */
+enum { LDX = 26, LDE = 29 };
+static float truth[HEIGHT * LDX], slack[HEIGHT * LDE];
+
+static void fill_truth(int i) {
+  int r, c;
+  fill_alike(&kinds[i]);
+  test_poison(truth, sizeof truth);
+  test_poison(slack, sizeof slack);
+  for (r = 0; r < HEIGHT; ++r)
+    for (c = 0; c < BREADTH; ++c) {
+      const uint64_t code = random_code(&kinds[i]);
+      put_both(&kinds[i], (size_t)r, (size_t)c, code, code);
+      truth[r * LDX + c] = (float)value_of(i, code);
+      slack[r * LDE + c] = 1;
+    }
+}
+
+static sste_check_report compare_near(int i) {
+  sste_check_report report;
+  assert_int_equal(sste_check_numbers_near(
+                       &report, kinds[i].f, sste_fp8_saturating(), got, LDG,
+                       want, LDW, truth, LDX, slack, LDE, HEIGHT, BREADTH),
+                   SSTE_OK);
+  return report;
+}
+
+/* The next number, at a distance of a gap, from a true value of 1: an error of
+ * 0.6 gaps reaches the midpoint, one of 0.4 does not.                       */
+static void plant_beside_one(int i, float gaps, int diff) {
+  const uint64_t one = kinds[i].one;
+  const double gap = value_of(i, one + 1) - value_of(i, one);
+  const size_t row = below(HEIGHT), col = below(BREADTH);
+  sste_check_report report, expected = blank(SSTE_CHECK_NUMBERS, kinds[i].f,
+                                             HEIGHT, HEIGHT * BREADTH);
+  plant p;
+  p.diff = diff;
+  p.got = one + 1;
+  p.want = one;
+  p.ulps = 1;
+  fill_truth(i);
+  put_both(&kinds[i], row, col, p.got, p.want);
+  truth[row * LDX + col] = 1;
+  slack[row * LDE + col] = gaps * (float)gap;
+  add_plant(&expected, p, row, col, 1);
+  expected.near = 1;
+  expected.worst_share = gap / (double)(gaps * (float)gap);
+  report = compare_near(i);
+  assert_report(report, expected);
+  assert_int_equal(sste_check_failures(&report), diff == SSTE_DIFF_ONE_STEP);
+}
+
+static void an_error_excuses_what_it_reaches(void **state) {
+  int i, n;
+  (void)state;
+  for (i = 0; i < FLOAT64; ++i)
+    for (n = 0; n < 20; ++n) {
+      plant_beside_one(i, 0.6f, SSTE_DIFF_WITHIN);
+      plant_beside_one(i, 0.4f, SSTE_DIFF_ONE_STEP);
+    }
+}
+
+/* Whatever the truth: equal bits are the same, and what the truth itself
+ * reaches is within.                                                        */
+static void a_wrong_expectation_is_excused(void **state) {
+  const uint8_t x[] = {0x3A, 0x3A, 0x00}, y[] = {0x3A, 0x38, 0x80};
+  const float t[] = {1, 1.25f, 0.0f}, e[] = {0.01f, 0, 0};
+  sste_check_report r;
+  (void)state;
+  sste_check_numbers_near(&r, sste_fp8_e4m3fn(), sste_fp8_saturating(), x, 3, y,
+                          3, t, 3, e, 3, 1, 3);
+  assert_int_equal(r.count[SSTE_DIFF_NONE], 1);
+  assert_int_equal(r.count[SSTE_DIFF_WITHIN], 2);
+  assert_near(r.worst_share, 25, 1e-5);
+}
+
+/* The largest number in place of a NaN that came in is no saturation. */
+static void a_nan_that_came_in_has_not_overflowed(void **state) {
+  const float t[] = {NAN, INFINITY, 1e9f}, e[] = {0, 0, 0};
+  int i;
+  (void)state;
+  for (i = 0; i < E8M0; ++i) {
+    const kind *k = &kinds[i];
+    sste_fp8_rule rule = sste_fp8_saturating();
+    sste_check_report r;
+    size_t n;
+    if (k->overflow != k->nan) continue;
+    rule.overflow = SSTE_OVERFLOW_NONE;
+    for (n = 0; n < 3; ++n) put_both(k, 0, n, k->largest, k->nan);
+    sste_check_numbers_near(&r, k->f, rule, got, LDG, want, LDW, t, 3, e, 3, 1,
+                            3);
+    assert_int_equal(r.count[SSTE_DIFF_NAN], 1);
+    assert_int_equal(r.count[SSTE_DIFF_SATURATION], 2);
+  }
+}
+/* ---- 7. Groups and metadata ---------------------------------------------- */
+
+/* The non-zeros of a group: how many, and their magnitudes in the source,
+ * the larger first.                                                         */
+typedef struct chosen {
+  int n, mask;
+  double high, low;
+} chosen;
+
+static chosen choose(const double value[4], const float *source) {
+  chosen c = {0, 0, -1, -1};
+  int i;
+  for (i = 0; i < 4; ++i) {
+    const double m = source == NULL     ? 0
+                     : isnan(source[i]) ? INFINITY
+                                        : fabs((double)source[i]);
+    if (value[i] >= 0 && value[i] <= 0) continue;
+    ++c.n;
+    c.mask |= 1 << i;
+    c.low = fmax(c.low, fmin(c.high, m));
+    c.high = fmax(c.high, m);
+  }
+  return c;
+}
+
+static int class_of_group(const double a[4], const double b[4],
+                          const float *source) {
+  const chosen p = choose(a, source), q = choose(b, source);
+  int i, diff = SSTE_DIFF_NONE;
+  if (p.n > 2) return SSTE_DIFF_PATTERN;
+  if (p.mask != q.mask)
+    return source != NULL && p.n == q.n && p.high >= q.high &&
+                   p.high <= q.high && p.low >= q.low && p.low <= q.low
+               ? SSTE_DIFF_TIE
+               : SSTE_DIFF_POSITION;
+  for (i = 0; i < 4; ++i) {
+    if (bits_of(a[i]) == bits_of(b[i])) continue;
+    if (p.mask >> i & 1) return SSTE_DIFF_VALUE;
+    diff = SSTE_DIFF_ZERO_SIGN;
+  }
+  return diff;
+}
+
+/* All groups of 0, -0, 1 and 2, by sources of few magnitudes. */
+static void every_pair_of_groups_is_of_its_class(void **state) {
+  static const uint8_t code[] = {0x00, 0x80, 0x38, 0xC0};
+  static const double value[] = {0, -0.0, 1, -2};
+  static const float from[] = {0, 1, -1, 2, -2, NAN};
+  int n, i;
+  (void)state;
+  for (n = 0; n < 65536; ++n) {
+    uint8_t a[4], b[4];
+    double x[4], y[4];
+    float source[4];
+    const float *given = below(4) > 0 ? source : NULL;
+    sste_check_report r;
+    for (i = 0; i < 4; ++i) {
+      const int p = n >> 2 * i & 3, q = n >> (8 + 2 * i) & 3;
+      a[i] = code[p];
+      b[i] = code[q];
+      x[i] = value[p];
+      y[i] = value[q];
+      source[i] = from[below(6)];
+    }
+    sste_check_sparse(&r, kinds[E4M3FN].f, a, 4, b, 4, given, 4, 1, 4);
+    assert_int_equal(r.total, 1);
+    if (r.count[class_of_group(x, y, given)] != 1)
+      fail_msg("%02X %02X %02X %02X, %02X %02X %02X %02X", a[0], a[1], a[2],
+               a[3], b[0], b[1], b[2], b[3]);
+  }
+}
+
+/* Groups of at most two codes that are no zeros, and sources without a tie. */
+static void fill_sparse(const kind *k) {
+  size_t r, c;
+  fill_alike(k);
+  for (r = 0; r < HEIGHT; ++r)
+    for (c = 0; c < BREADTH; ++c) {
+      truth[r * LDX + c] = (float)(1 << c % 4);
+      if (c % 4 > 1) put_both(k, r, c, 0, 0);
+    }
+}
+
+typedef struct group_plant {
+  int diff;
+  size_t at; /* the first entry that differs */
+  uint64_t got[4];
+  float source[4];
+  uint64_t ulps;
+} group_plant;
+
+static void plant_group(int i, group_plant g) {
+  const kind *k = &kinds[i];
+  const uint64_t oracle[4] = {k->one, k->one + 1, 0, 0};
+  const size_t row = below(HEIGHT), col = 4 * below(BREADTH / 4);
+  sste_check_report report,
+      expected = blank(SSTE_CHECK_GROUPS, k->f, HEIGHT, HEIGHT * BREADTH / 4);
+  plant p;
+  size_t j;
+  p.diff = g.diff;
+  p.got = g.got[g.at];
+  p.want = oracle[g.at];
+  p.ulps = g.ulps;
+  fill_sparse(k);
+  for (j = 0; j < 4; ++j) {
+    put_both(k, row, col + j, g.got[j], oracle[j]);
+    truth[row * LDX + col + j] = g.source[j];
+  }
+  add_plant(&expected, p, row, col + g.at, 0);
+  assert_int_equal(sste_check_sparse(&report, k->f, got, LDG, want, LDW, truth,
+                                     LDX, HEIGHT, BREADTH),
+                   SSTE_OK);
+  assert_report(report, expected);
+}
+
+static void a_planted_group_is_of_its_class_alone(void **state) {
+  int i, n;
+  (void)state;
+  for (i = 0; i < KINDS; ++i) {
+    const uint64_t one = kinds[i].one, zero = kinds[i].minus_zero;
+    const group_plant plants[] = {
+        {SSTE_DIFF_PATTERN, 2, {one, one + 1, one, 0}, {2, 1, 1, 0}, 0},
+        {SSTE_DIFF_TIE, 1, {one, 0, one + 1, 0}, {2, 1, -1, 0}, 0},
+        {SSTE_DIFF_POSITION, 1, {one, 0, one + 1, 0}, {2, 1, 0.5f, 0}, 0},
+        {SSTE_DIFF_POSITION, 0, {0, one + 1, 0, 0}, {1, 1, 1, 1}, 0},
+        {SSTE_DIFF_VALUE, 0, {one + 3, one + 1, 0, 0}, {2, 1, 0, 0}, 3},
+        {SSTE_DIFF_ZERO_SIGN, 3, {one, one + 1, 0, zero}, {2, 1, 0, 0}, 0}};
+    const int all = zero == ABSENT ? 5 : 6;
+    if (i == E8M0) continue; /* has no zero */
+    for (n = 0; n < 5 * all; ++n) plant_group(i, plants[n % all]);
+  }
+}
+
+static void without_a_source_a_tie_is_a_position(void **state) {
+  const uint8_t a[] = {0x38, 0x38, 0, 0}, b[] = {0, 0, 0x38, 0x38};
+  const float ones[] = {1, 1, 1, 1};
+  sste_check_report r;
+  (void)state;
+  sste_check_sparse(&r, kinds[E4M3FN].f, a, 4, b, 4, ones, 4, 1, 4);
+  assert_int_equal(r.count[SSTE_DIFF_TIE], 1);
+  sste_check_sparse(&r, kinds[E4M3FN].f, a, 4, b, 4, NULL, 0, 1, 4);
+  assert_int_equal(r.count[SSTE_DIFF_POSITION], 1);
+}
+
+/* The six pairs of places: the first in the low bits, the second above. */
+static int is_legal(int nibble) {
+  static const int legal[] = {0x4, 0x8, 0x9, 0xC, 0xD, 0xE};
+  int i;
+  for (i = 0; i < 6; ++i)
+    if (legal[i] == nibble) return 1;
+  return 0;
+}
+
+static int class_of_nibble(int a, int b, int other_a, int other_b, int unused) {
+  if (a == b) return SSTE_DIFF_NONE;
+  if (a == other_b && b == other_a) return SSTE_DIFF_SWAPPED;
+  if (unused) return SSTE_DIFF_PADDING;
+  return is_legal(a) ? SSTE_DIFF_POSITION : SSTE_DIFF_NIBBLE;
+}
+
+static void every_pair_of_bytes_is_of_its_class(void **state) {
+  int a, b, cols, diff;
+  (void)state;
+  for (cols = 4; cols <= 8; cols += 4)
+    for (a = 0; a < 256; ++a)
+      for (b = 0; b < 256; ++b) {
+        const uint8_t x = (uint8_t)a, y = (uint8_t)b;
+        const int low = class_of_nibble(a & 15, b & 15, a >> 4, b >> 4, 0);
+        const int high =
+            class_of_nibble(a >> 4, b >> 4, a & 15, b & 15, cols == 4);
+        sste_check_report r;
+        assert_int_equal(sste_check_metadata(&r, &x, 1, &y, 1, 1, (size_t)cols),
+                         SSTE_OK);
+        for (diff = 0; diff < SSTE_DIFFS; ++diff)
+          assert_int_equal(r.count[diff], (low == diff) + (high == diff));
+      }
+}
+
+/* 5 groups in 3 bytes, the last half byte unused. */
+static void plant_byte(size_t byte, uint8_t x, uint8_t y, int low, int high) {
+  const size_t row = below(HEIGHT);
+  sste_check_report report,
+      expected = blank(SSTE_CHECK_NIBBLES, sste_fp8_e8m0(), HEIGHT, HEIGHT * 6);
+  plant p = {0, 0, 0, 0};
+  size_t r;
+  memset(got, 0xAA, sizeof got);
+  memset(want, 0x55, sizeof want);
+  for (r = 0; r < HEIGHT; ++r) {
+    memcpy(got + r * LDG, "\x4E\x98\x0D", 3);
+    memcpy(want + r * LDW, "\x4E\x98\x0D", 3);
+  }
+  got[row * LDG + byte] = x;
+  want[row * LDW + byte] = y;
+  p.diff = low;
+  p.got = x & 15;
+  p.want = y & 15;
+  if (low != SSTE_DIFF_NONE) add_plant(&expected, p, row, 2 * byte, 0);
+  p.diff = high;
+  p.got = x >> 4;
+  p.want = y >> 4;
+  if (high != SSTE_DIFF_NONE) add_plant(&expected, p, row, 2 * byte + 1, 0);
+  assert_int_equal(
+      sste_check_metadata(&report, got, LDG, want, LDW, HEIGHT, 20), SSTE_OK);
+  assert_report(report, expected);
+}
+
+static void a_planted_nibble_is_of_its_class_alone(void **state) {
+  size_t byte;
+  (void)state;
+  for (byte = 0; byte < 2; ++byte) {
+    plant_byte(byte, 0x43, 0x4E, SSTE_DIFF_NIBBLE, SSTE_DIFF_NONE);
+    plant_byte(byte, 0xAE, 0x4E, SSTE_DIFF_NONE, SSTE_DIFF_NIBBLE);
+    plant_byte(byte, 0xE4, 0x4E, SSTE_DIFF_SWAPPED, SSTE_DIFF_SWAPPED);
+    plant_byte(byte, 0x4D, 0x4E, SSTE_DIFF_POSITION, SSTE_DIFF_NONE);
+    plant_byte(byte, 0xEC, 0x4E, SSTE_DIFF_POSITION, SSTE_DIFF_POSITION);
+  }
+  plant_byte(2, 0x4D, 0x0D, SSTE_DIFF_NONE, SSTE_DIFF_PADDING);
+  plant_byte(2, 0xD0, 0x0D, SSTE_DIFF_SWAPPED, SSTE_DIFF_SWAPPED);
+  plant_byte(2, 0x0C, 0x0D, SSTE_DIFF_POSITION, SSTE_DIFF_NONE);
+}
+
+/* ---- 8. Products --------------------------------------------------------- */
+
+/* The three of a layer, of a shape that is no power of two and whose rows and
+ * columns both pass 256 once.                                               */
+enum { FORWARD, INPUT_GRAD, WEIGHT_GRAD, PRODUCTS };
+enum { T = 5, N = 270, K = 33, GAP = 3 };
+
+typedef struct shape {
+  size_t rows, cols, depth;     /* of the result, and of a sum */
+  size_t left_ld, right_ld, ld; /* rows lie GAP further apart than they are */
+} shape;
+static const shape shapes[PRODUCTS] = {{T, N, K, K + GAP, K + GAP, N + GAP},
+                                       {T, K, N, N + GAP, K + GAP, K + GAP},
+                                       {N, K, T, N + GAP, K + GAP, K + GAP}};
+static float left[T * (N + GAP)], right[N * (K + GAP)];
+static uint8_t result[N * (K + GAP) * 4];
+
+static double left_at(int p, size_t i, size_t k) {
+  const size_t ld = shapes[p].left_ld;
+  return (double)(p == WEIGHT_GRAD ? left[k * ld + i] : left[i * ld + k]);
+}
+static double right_at(int p, size_t k, size_t j) {
+  const size_t ld = shapes[p].right_ld;
+  return (double)(p == FORWARD ? right[j * ld + k] : right[k * ld + j]);
+}
+
+/* One element: the sum, k ascending, and the sum of magnitudes. */
+static double sum_at(int p, size_t i, size_t j, double *size) {
+  double sum = 0;
+  size_t k;
+  *size = 0;
+  for (k = 0; k < shapes[p].depth; ++k) {
+    const double x = left_at(p, i, k) * right_at(p, k, j);
+    sum += x;
+    *size += fabs(x);
+  }
+  return sum;
+}
+
+/* Fills both inputs; no NaN of the gaps may come into a sum. */
+static void draw_inputs(int p, int draw_kind) {
+  const size_t left_cols = shapes[p].left_ld - GAP;
+  size_t i;
+  for (i = 0; i < LENGTH(left); ++i) left[i] = NAN;
+  for (i = 0; i < LENGTH(right); ++i) right[i] = NAN;
+  sste_check_tensor_draw(left, shapes[p].left_ld, T, left_cols, draw_kind,
+                         test_random(&seed));
+  sste_check_tensor_draw(right, shapes[p].right_ld, p == WEIGHT_GRAD ? T : N, K,
+                         draw_kind, test_random(&seed));
+}
+
+static uint64_t rounded(int i, double x) {
+  sste_fp8_rule rule = sste_fp8_saturating();
+  rule.overflow = SSTE_OVERFLOW_NONE;
+  rule.nan = SSTE_NAN_QUIET;
+  if (i == FLOAT32) return isnan(x) ? 0x7FC00000 : test_bits((float)x);
+  return (uint64_t)slow_fp8_convert(&slows[i], rule, slow_number_of_double(x),
+                                    0);
+}
+
+static void put_result(int p, int i, size_t row, size_t col, uint64_t code) {
+  put(result, kinds[i].size, row * shapes[p].ld + col, code);
+}
+
+/* How a kernel adds up: as the oracle, or in float, backwards and fused. */
+enum { LIKE_THE_ORACLE, BACKWARDS };
+static void run_kernel(int p, int i, int how) {
+  size_t r, c, k;
+  double size;
+  memset(result, 0x77, sizeof result);
+  for (r = 0; r < shapes[p].rows; ++r)
+    for (c = 0; c < shapes[p].cols; ++c) {
+      float sum = 0;
+      if (how == LIKE_THE_ORACLE) {
+        put_result(p, i, r, c, rounded(i, sum_at(p, r, c, &size)));
+        continue;
+      }
+      for (k = shapes[p].depth; k-- > 0;)
+        sum = fmaf((float)left_at(p, r, k), (float)right_at(p, k, c), sum);
+      put_result(p, i, r, c, rounded(i, (double)sum));
+    }
+}
+
+static sste_check_report check_product(int p, int i, double bound) {
+  const shape s = shapes[p];
+  const sste_fp8_format f = kinds[i].f;
+  sste_check_report r;
+  sste_status status;
+  if (p == FORWARD)
+    status = sste_check_product_forward(&r, f, result, s.ld, left, s.left_ld,
+                                        right, s.right_ld, T, N, K, bound);
+  else if (p == INPUT_GRAD)
+    status = sste_check_product_input_grad(&r, f, result, s.ld, left, s.left_ld,
+                                           right, s.right_ld, T, N, K, bound);
+  else
+    status =
+        sste_check_product_weight_grad(&r, f, result, s.ld, left, s.left_ld,
+                                       right, s.right_ld, T, N, K, bound);
+  assert_int_equal(status, SSTE_OK);
+  assert_int_equal(r.total, s.rows * s.cols);
+  assert_int_equal(r.rows, s.rows);
+  return r;
+}
+
+static const int outputs[] = {FLOAT32, FLOAT16, BFLOAT16, E4M3FN, E5M2};
+
+static void the_expected_product_is_rounded_once(void **state) {
+  static const int draws[] = {SSTE_DRAW_NORMAL, SSTE_DRAW_SPECIALS,
+                              SSTE_DRAW_RANGE};
+  int p, o, d;
+  (void)state;
+  for (p = 0; p < PRODUCTS; ++p)
+    for (o = 0; o < LENGTH(outputs); ++o)
+      for (d = 0; d < LENGTH(draws); ++d) {
+        sste_check_report r;
+        draw_inputs(p, draws[d]);
+        run_kernel(p, outputs[o], LIKE_THE_ORACLE);
+        r = check_product(p, outputs[o], 0);
+        assert_int_equal(r.count[SSTE_DIFF_NONE], r.total);
+        assert_true(r.worst_share <= 0);
+      }
+}
+
+static void the_expected_product_is_that_of_the_library(void **state) {
+  static float z[N * (K + GAP)];
+  int d, p;
+  (void)state;
+  for (d = 0; d < SSTE_DRAWS; ++d)
+    for (p = 0; p < PRODUCTS; ++p) {
+      const shape s = shapes[p];
+      sste_check_report r;
+      draw_inputs(p, d);
+      if (p == FORWARD)
+        sste_product_forward(z, s.ld, left, s.left_ld, right, s.right_ld, T, N,
+                             K);
+      else if (p == INPUT_GRAD)
+        sste_product_input_grad(z, s.ld, left, s.left_ld, right, s.right_ld, T,
+                                N, K);
+      else
+        sste_product_weight_grad(z, s.ld, left, s.left_ld, right, s.right_ld, T,
+                                 N, K);
+      memcpy(result, z, sizeof z);
+      r = check_product(p, FLOAT32, 0);
+      assert_int_equal(r.count[SSTE_DIFF_NONE], r.total);
+    }
+}
+
+static void another_order_is_within_the_bound(void **state) {
+  int p, o;
+  (void)state;
+  for (p = 0; p < PRODUCTS; ++p)
+    for (o = 0; o < LENGTH(outputs); ++o) {
+      sste_check_report r;
+      draw_inputs(p, SSTE_DRAW_NORMAL);
+      run_kernel(p, outputs[o], BACKWARDS);
+      r = check_product(p, outputs[o],
+                        sste_check_bound(SSTE_SUM_FLOAT, shapes[p].depth));
+      assert_int_equal(sste_check_failures(&r), 0);
+      if (outputs[o] != FLOAT32) continue;
+      assert_true(r.count[SSTE_DIFF_WITHIN] > 0);
+      assert_true(r.worst_share > 0 && r.worst_share <= 1.1);
+    }
+}
+
+/* One element off by `factor` bounds; the bound is far above float's ulp. */
+static sste_check_report plant_error(int p, double factor, size_t row,
+                                     size_t col) {
+  const double bound = 0x1p-10;
+  double size, sum;
+  draw_inputs(p, SSTE_DRAW_NORMAL);
+  run_kernel(p, FLOAT32, LIKE_THE_ORACLE);
+  sum = sum_at(p, row, col, &size);
+  put_result(p, FLOAT32, row, col,
+             rounded(FLOAT32, sum + factor * bound * size));
+  return check_product(p, FLOAT32, bound);
+}
+
+static void an_error_of_two_bounds_is_caught(void **state) {
+  int p, n;
+  (void)state;
+  for (p = 0; p < PRODUCTS; ++p)
+    for (n = 0; n < 10; ++n) {
+      const double side = n % 2 == 0 ? 1 : -1;
+      const size_t row = below(shapes[p].rows), col = below(shapes[p].cols);
+      double size, sum;
+      sste_check_report r = plant_error(p, 0.99 * side, row, col);
+      assert_int_equal(r.count[SSTE_DIFF_WITHIN], 1);
+      assert_int_equal(sste_check_failures(&r), 0);
+      assert_near(r.worst_share, 0.99, 0.001);
+      r = plant_error(p, 2 * side, row, col);
+      sum = sum_at(p, row, col, &size);
+      assert_int_equal(r.count[SSTE_DIFF_NONE], r.total - 1);
+      assert_int_equal(sste_check_failures(&r), 1);
+      assert_near(r.worst_share, 2, 0.001);
+      assert_true(r.first[0].row == row && r.first[0].col == col);
+      assert_int_equal(r.first[0].want, rounded(FLOAT32, sum));
+      assert_true(r.first[0].x >= sum && r.first[0].x <= sum);
+    }
+}
+
+/* Of integers every order is exact, so the bound is 0: one step is too far. */
+static void integers_leave_no_room(void **state) {
+  int p, o;
+  (void)state;
+  for (p = 0; p < PRODUCTS; ++p)
+    for (o = 0; o < LENGTH(outputs); ++o) {
+      const int i = outputs[o];
+      size_t row, col;
+      double size, sum;
+      sste_check_report r;
+      draw_inputs(p, SSTE_DRAW_INTEGERS);
+      run_kernel(p, i, BACKWARDS);
+      r = check_product(p, i, 0);
+      assert_int_equal(r.count[SSTE_DIFF_NONE], r.total);
+      do {
+        row = below(shapes[p].rows);
+        col = below(shapes[p].cols);
+        sum = sum_at(p, row, col, &size);
+      } while (fabs(sum) > 100); /* far from overflow in E4M3 */
+      put_result(p, i, row, col, rounded(i, sum) + 1);
+      r = check_product(p, i, 0);
+      assert_int_equal(r.count[SSTE_DIFF_NONE], r.total - 1);
+      assert_int_equal(r.count[SSTE_DIFF_ONE_STEP], 1);
+    }
+}
+
+/* 2 x 2 products of rows of two, checked in E4M3FN. */
+static sste_check_report check_small(const uint8_t z[4], const float x[4],
+                                     const float w[4], double bound) {
+  sste_check_report r;
+  assert_int_equal(sste_check_product_forward(&r, kinds[E4M3FN].f, z, 2, x, 2,
+                                              w, 2, 2, 2, 2, bound),
+                   SSTE_OK);
+  return r;
+}
+
+/* X W^T = ((448, 1120), (-1000, -2500)), of which E4M3 holds the first. */
+static void a_kernel_that_saturates_is_named(void **state) {
+  const float x[] = {448, 0, -1000, 0}, w[] = {1, 0, 2.5f, 0};
+  const uint8_t overflows[] = {0x7E, 0x7F, 0xFF, 0xFF};
+  const uint8_t saturates_too[] = {0x7E, 0x7E, 0xFE, 0xFE};
+  sste_check_report r = check_small(overflows, x, w, 0x1p-20);
+  (void)state;
+  assert_int_equal(r.count[SSTE_DIFF_NONE], 4);
+  r = check_small(saturates_too, x, w, 0x1p-20);
+  assert_int_equal(r.count[SSTE_DIFF_NONE], 1);
+  assert_int_equal(r.count[SSTE_DIFF_SATURATION], 3);
+}
+
+/* X W^T = ((NaN, NaN), (2, NaN)) */
+static void nan_in_a_product_stays_nan(void **state) {
+  const float x[] = {INFINITY, 1, 1, 1}, w[] = {0, 2, NAN, 0};
+  const uint8_t z[] = {0x7F, 0x7E, 0x7F, 0xFF};
+  const sste_check_report r = check_small(z, x, w, 0x1p-20);
+  (void)state;
+  assert_int_equal(r.count[SSTE_DIFF_NONE], 1);
+  assert_int_equal(r.count[SSTE_DIFF_NAN], 2);    /* 448 for it, it for 2 */
+  assert_int_equal(r.count[SSTE_DIFF_WITHIN], 1); /* NaNs are all right */
+}
+
+static void no_terms_give_zeros(void **state) {
+  const float zeros[] = {0, 0, -0.0f};
+  sste_check_report r;
+  double bound;
+  (void)state;
+  for (bound = 0; bound <= 1; ++bound) {
+    assert_int_equal(
+        sste_check_product_forward(&r, kinds[FLOAT32].f, zeros, 3, NULL, 0,
+                                   NULL, 0, 1, 3, 0, bound),
+        SSTE_OK);
+    assert_int_equal(r.count[SSTE_DIFF_NONE], 2);
+    assert_int_equal(r.count[SSTE_DIFF_ZERO_SIGN], 1);
+  }
+  assert_int_equal(sste_check_product_forward(&r, kinds[FLOAT32].f, NULL, 0,
+                                              NULL, 0, NULL, 0, 0, 0, 5, 0),
+                   SSTE_OK);
+  assert_int_equal(r.total, 0);
+}
+
+/* Eight products of 0.75 * 2^-150 underflow in float one by one, though their
+ * sum is 3 * 2^-149. The sum itself is a float, so with bound 0 it counts.  */
+static void underflow_is_allowed_for(void **state) {
+  float x[8], w[8];
+  const float nothing[] = {0};
+  sste_check_report r;
+  int k;
+  (void)state;
+  for (k = 0; k < 8; ++k) {
+    x[k] = 0x1.8p-76f;
+    w[k] = 0x1p-75f;
+  }
+  sste_check_product_forward(&r, kinds[FLOAT32].f, nothing, 1, x, 8, w, 8, 1, 1,
+                             8, sste_check_bound(SSTE_SUM_FLOAT, 8));
+  assert_int_equal(r.count[SSTE_DIFF_WITHIN], 1);
+  sste_check_product_forward(&r, kinds[FLOAT32].f, nothing, 1, x, 8, w, 8, 1, 1,
+                             8, 0);
+  assert_int_equal(r.count[SSTE_DIFF_FURTHER], 1);
+  assert_int_equal(r.worst_ulps, 3);
+}
+
+static void threads_judge_the_same(void **state) {
+  static const int threads[] = {1, 2, 5};
+  sste_check_report first, r;
+  int p, t;
+  (void)state;
+  for (p = 0; p < PRODUCTS; ++p) {
+    draw_inputs(p, SSTE_DRAW_NORMAL);
+    run_kernel(p, BFLOAT16, BACKWARDS);
+    memset(result, 0x11, 200); /* of all kinds of wrong */
+    for (t = 0; t < LENGTH(threads); ++t) {
+      test_threads(threads[t]);
+      r = check_product(p, BFLOAT16, 0x1p-20);
+      if (t == 0) first = r;
+      assert_report(r, first);
+    }
+  }
+}
+
+static void the_example_of_a_product(void **state) {
+  const float x[] = {1, 2}, w[] = {3, 4}, z[] = {11.000001f};
+  sste_check_report r;
+  (void)state;
+  assert_same_float(z[0], nextafterf(11, 12));
+  sste_check_product_forward(&r, kinds[FLOAT32].f, z, 1, x, 2, w, 2, 1, 1, 2,
+                             0x1p-23);
+  assert_int_equal(r.count[SSTE_DIFF_WITHIN], 1);
+  sste_check_product_forward(&r, kinds[FLOAT32].f, z, 1, x, 2, w, 2, 1, 1, 2,
+                             0x1p-25);
+  assert_int_equal(r.count[SSTE_DIFF_ONE_STEP], 1);
+}
+
+/* ---- 9. Merging ---------------------------------------------------------- */
+
+/* Comparisons of rows from..to of what lies in the arrays. */
+enum { BITS, NEAR, SPARSE, METADATA, COMPARISONS };
+static sste_check_report compare_rows(int how, int i, size_t from, size_t to) {
+  const kind *k = &kinds[i];
+  const uint8_t *a = got + from * LDG * k->size;
+  const uint8_t *b = want + from * LDW * k->size;
+  const float *x = truth + from * LDX;
+  const size_t rows = to - from;
+  sste_check_report r;
+  sste_status s;
+  if (how == BITS)
+    s = sste_check_numbers(&r, k->f, a, LDG, b, LDW, rows, BREADTH);
+  else if (how == NEAR)
+    s = sste_check_numbers_near(&r, k->f, sste_fp8_saturating(), a, LDG, b, LDW,
+                                x, LDX, slack + from * LDE, LDE, rows, BREADTH);
+  else if (how == SPARSE)
+    s = sste_check_sparse(&r, k->f, a, LDG, b, LDW, x, LDX, rows, BREADTH);
+  else
+    s = sste_check_metadata(&r, got + from * LDG, LDG, want + from * LDW, LDW,
+                            rows, 8 * BREADTH);
+  assert_int_equal(s, SSTE_OK);
+  return r;
+}
+
+/* `wrong` elements that have nothing to do with what is expected. */
+static void fill_wrong(int i, int wrong) {
+  int n;
+  fill_truth(i);
+  for (n = 0; n < wrong; ++n)
+    put(got, kinds[i].size, below(HEIGHT) * LDG + below(BREADTH),
+        random_code(&kinds[i]));
+}
+
+static void pieces_merge_into_the_whole(void **state) {
+  int how, n;
+  (void)state;
+  for (n = 0; n < 300; ++n)
+    for (how = 0; how < COMPARISONS; ++how) {
+      const int i = (int)below(how == BITS ? KINDS : E8M0);
+      const size_t first = below(HEIGHT + 1);
+      const size_t second = first + below(HEIGHT + 1 - first);
+      sste_check_report whole, merged, middle, last;
+      fill_wrong(i, (int)below(30));
+      whole = compare_rows(how, i, 0, HEIGHT);
+      merged = compare_rows(how, i, 0, first);
+      middle = compare_rows(how, i, first, second);
+      last = compare_rows(how, i, second, HEIGHT);
+      assert_int_equal(sste_check_merge(&merged, &middle), SSTE_OK);
+      assert_int_equal(sste_check_merge(&merged, &last), SSTE_OK);
+      assert_report(merged, whole);
+    }
+}
+
+static void counts_add_up_to_the_total(void **state) {
+  int how, n, d;
+  (void)state;
+  for (n = 0; n < 100; ++n)
+    for (how = 0; how < COMPARISONS; ++how) {
+      const int i = (int)below(how == BITS ? KINDS : E8M0);
+      sste_check_report r;
+      uint64_t sum = 0, failures = 0;
+      fill_wrong(i, (int)below(300));
+      r = compare_rows(how, i, 0, HEIGHT);
+      for (d = 0; d < SSTE_DIFFS; ++d) sum += r.count[d];
+      for (d = SSTE_DIFF_WITHIN + 1; d < SSTE_DIFFS; ++d)
+        failures += r.count[d];
+      assert_int_equal(sum, r.total);
+      assert_int_equal(sste_check_failures(&r), failures);
+      assert_int_equal(r.shown, failures < 8 ? failures : 8);
+      assert_int_equal(r.total, how == SPARSE     ? HEIGHT * BREADTH / 4
+                                : how == METADATA ? 2 * HEIGHT * BREADTH
+                                                  : HEIGHT * BREADTH);
+    }
+}
+
+static void unlike_reports_do_not_merge(void **state) {
+  sste_check_report r, before, other;
+  int how;
+  (void)state;
+  fill_wrong(E4M3FN, 20);
+  r = compare_rows(BITS, E4M3FN, 0, HEIGHT);
+  before = r;
+  assert_int_equal(sste_check_merge(NULL, &r), SSTE_ERR_NULL);
+  assert_int_equal(sste_check_merge(&r, NULL), SSTE_ERR_NULL);
+  for (how = NEAR; how < COMPARISONS; ++how) {
+    other = compare_rows(how, E4M3FN, 0, HEIGHT);
+    assert_int_equal(sste_check_merge(&r, &other), SSTE_ERR_VALUE);
+  }
+  other = compare_rows(BITS, E4M3, 0, HEIGHT);
+  assert_int_equal(sste_check_merge(&r, &other), SSTE_ERR_VALUE);
+  other = compare_rows(BITS, E4M3FNUZ, 0, HEIGHT);
+  assert_int_equal(sste_check_merge(&r, &other), SSTE_ERR_VALUE);
+  assert_report(r, before);
+}
+
+/* ---- 10. Text ------------------------------------------------------------ */
+
+/* The length of the last n lines, which must be the same. */
+static size_t width_of_last_lines(const char *text, int n) {
+  const char *end = text + strlen(text);
+  size_t common = 0;
+  int i;
+  for (i = 0; i < n; ++i) {
+    const char *start = end - 1;
+    size_t length;
+    assert_true(*start == '\n');
+    while (start > text && start[-1] != '\n') --start;
+    length = (size_t)(end - start);
+    if (i > 0 && length != common) fail_msg("not of one width:\n%s", text);
+    common = length;
+    end = start;
+  }
+  return common;
+}
+
+static void mismatches_are_lines_of_one_width(void **state) {
+  int how, n;
+  (void)state;
+  for (n = 0; n < 200; ++n)
+    for (how = 0; how < COMPARISONS; ++how) {
+      const int i = how == BITS     ? n % KINDS
+                    : how == SPARSE ? n % E8M0
+                                    : n % FLOAT64;
+      char text[8192];
+      sste_check_report r;
+      fill_wrong(i, 40);
+      r = compare_rows(how, i, 0, HEIGHT);
+      assert_true(sste_check_text(text, sizeof text, &r) < sizeof text);
+      width_of_last_lines(text, r.shown);
+    }
+}
+
+static void text_is_cut_where_its_room_ends(void **state) {
+  char whole[8192], text[8192 + 8];
+  sste_check_report r;
+  size_t n, size, i;
+  (void)state;
+  fill_wrong(FLOAT32, 40);
+  r = compare_rows(NEAR, FLOAT32, 0, HEIGHT);
+  n = sste_check_text(whole, sizeof whole, &r);
+  assert_int_equal(n, strlen(whole));
+  assert_int_equal(sste_check_text(NULL, 0, &r), n);
+  for (size = 1; size <= n + 8; ++size) {
+    const size_t kept = size <= n ? size - 1 : n;
+    test_poison(text, sizeof text);
+    assert_int_equal(sste_check_text(text, size, &r), n);
+    assert_memory_equal(text, whole, kept);
+    assert_int_equal(text[kept], 0);
+    for (i = kept + 1; i < size + 8; ++i) assert_int_equal(text[i] & 255, 0xCA);
+  }
+}
+
+/* As long as it gets: everything counts, at the far end of 64-bit numbers. */
+static void the_stated_room_is_enough(void **state) {
+  static const int formats[] = {FLOAT64, FLOAT32, E4M3B11FNUZ};
+  sste_check_report r;
+  int i, n;
+  (void)state;
+  for (i = 0; i < LENGTH(formats); ++i) {
+    memset(&r, 0xFF, sizeof r);
+    r.what = SSTE_CHECK_NUMBERS;
+    r.format = kinds[formats[i]].f;
+    r.near = 1;
+    r.worst_share = 1.23456e-300;
+    r.shown = SSTE_CHECK_SHOWN;
+    for (n = 0; n < r.shown; ++n) {
+      r.first[n].got = bits_of(-1.23456789e-300);
+      r.first[n].want = bits_of(1.23456789e-300);
+      r.first[n].x = -1.23456789e-300;
+      r.first[n].diff = SSTE_DIFF_SATURATION;
+    }
+    assert_true(sste_check_text(NULL, 0, &r) < 8192);
+  }
+}
+
+/* The text, with runs of spaces counted as one, against what is expected. */
+static void assert_text(const sste_check_report *r, const char *expected) {
+  char text[8192];
+  const char *from = text;
+  char *to = text;
+  sste_check_text(text, sizeof text, r);
+  for (; *from != 0; ++from) {
+    const int at_start = to == text || to[-1] == '\n';
+    if (*from == ' ' && (at_start || to[-1] == ' ')) continue;
+    if (*from == '\n' && !at_start && to[-1] == ' ') --to;
+    *to++ = *from;
+  }
+  *to = 0;
+  assert_string_equal(text, expected);
+}
+
+static void text_of_numbers(void **state) {
+  const uint8_t x[] = {0x38, 0x7E, 0x00, 0x10}, y[] = {0x39, 0x7F, 0x80, 0x10};
+  sste_check_report r;
+  (void)state;
+  sste_check_numbers(&r, kinds[E4M3FN].f, x, 2, y, 2, 2, 2);
+  assert_text(&r,
+              "4 numbers in E4M3FN: 1 same, 3 differ\n"
+              "zero sign 1\n"
+              "saturation 1\n"
+              "one step 1\n"
+              "ulps 1: 1\n"
+              "worst 1 ulps at row 0, column 0\n"
+              "row column what got expected ulps\n"
+              "0 0 one step 38 1 39 1.125 1\n"
+              "0 1 saturation 7E 448 7F nan -\n"
+              "1 0 zero sign 00 0 80 -0 0\n");
+}
+
+static void text_of_numbers_with_a_truth(void **state) {
+  const float x[] = {1, 4}, y[] = {1, 2}, t[] = {1, 3}, e[] = {0.5f, 0.25f};
+  sste_check_report r;
+  (void)state;
+  sste_check_numbers_near(&r, kinds[FLOAT32].f, sste_fp8_saturating(), x, 2, y,
+                          2, t, 2, e, 2, 1, 2);
+  assert_text(&r,
+              "2 numbers in E8M23: 1 same, 1 differ\n"
+              "further 1\n"
+              "ulps 8388608-16777215: 1\n"
+              "worst 8388608 ulps at row 0, column 1\n"
+              "largest share of the allowed error: 4\n"
+              "row column what got expected true value ulps\n"
+              "0 1 further 40800000 4 40000000 2 3 8388608\n");
+}
+
+static void text_of_groups(void **state) {
+  const uint8_t x[] = {0x3C, 0x38, 0, 0}, y[] = {0, 0x38, 0, 0x3C};
+  sste_check_report r;
+  (void)state;
+  sste_check_sparse(&r, kinds[E5M2].f, x, 4, y, 4, NULL, 0, 1, 4);
+  assert_text(&r,
+              "1 groups of four in E5M2: 0 same, 1 differ\n"
+              "position 1\n"
+              "row column what got expected ulps\n"
+              "0 0 position 3C 1 00 0 60\n");
+}
+
+static void text_of_nibbles(void **state) {
+  const uint8_t x = 0x4E, y = 0xE4;
+  sste_check_report r;
+  (void)state;
+  sste_check_metadata(&r, &x, 1, &y, 1, 1, 8);
+  assert_text(&r,
+              "2 nibbles: 0 same, 2 differ\n"
+              "swapped 2\n"
+              "row group what got expected\n"
+              "0 0 swapped E (2,3) 4 (0,1)\n"
+              "0 1 swapped 4 (0,1) E (2,3)\n");
+}
+
+static void text_of_nothing(void **state) {
+  sste_check_report r;
+  (void)state;
+  sste_check_numbers(&r, kinds[E4M3FNUZ].f, NULL, 0, NULL, 0, 0, 0);
+  assert_text(&r, "0 numbers in E4M3FNUZ: 0 same, 0 differ\n");
+}
+
+static void differences_have_names(void **state) {
+  int a, b;
+  (void)state;
+  for (a = 0; a < SSTE_DIFFS; ++a) {
+    assert_true(strlen(sste_check_diff_name(a)) <= 10); /* fits its column */
+    for (b = 0; b < a; ++b)
+      assert_string_not_equal(sste_check_diff_name(a), sste_check_diff_name(b));
+  }
+  assert_null(sste_check_diff_name(-1));
+  assert_null(sste_check_diff_name(SSTE_DIFFS));
+}
+
+/* ---- 11. What is refused ------------------------------------------------- */
+
+/* A report that was refused holds what it held. */
+static sste_check_report untouched;
+static void assert_refused(sste_status status, sste_status expected) {
+  const uint8_t *byte = (const uint8_t *)&untouched;
+  size_t i;
+  assert_int_equal(status, expected);
+  for (i = 0; i < sizeof untouched; ++i) assert_int_equal(byte[i], 0xCA);
+}
+
+#define HUGE_LD (SIZE_MAX / 8)
+
+static void numbers_refuse_bad_arguments(void **state) {
+  const sste_fp8_format f = kinds[FLOAT16].f;
+  sste_fp8_format odd = f;
+  (void)state;
+  test_poison(&untouched, sizeof untouched);
+#define REFUSED(expected, f, got, ldg, want, ldw)                              \
+  assert_refused(sste_check_numbers(&untouched, f, got, ldg, want, ldw, 9, 4), \
+                 expected)
+  odd.bias = 14; /* no longer float16 */
+  assert_int_equal(sste_check_numbers(NULL, f, got, 4, want, 4, 9, 4),
+                   SSTE_ERR_NULL);
+  REFUSED(SSTE_ERR_VALUE, odd, got, 4, want, 4);
+  REFUSED(SSTE_ERR_NULL, f, NULL, 4, want, 4);
+  REFUSED(SSTE_ERR_NULL, f, got, 4, NULL, 4);
+  REFUSED(SSTE_ERR_SHAPE, f, got, 3, want, 4);
+  REFUSED(SSTE_ERR_SHAPE, f, got, 4, want, 3);
+  REFUSED(SSTE_ERR_SIZE, f, got, HUGE_LD, want, 4);
+  REFUSED(SSTE_ERR_SIZE, f, got, 4, want, HUGE_LD);
+#undef REFUSED
+}
+
+static void numbers_near_refuse_bad_arguments(void **state) {
+  const sste_fp8_format f = kinds[BFLOAT16].f;
+  (void)state;
+  test_poison(&untouched, sizeof untouched);
+#define CHECK(report, f, got, ldg, want, ldw, x, ldx, error, lde)           \
+  sste_check_numbers_near(report, f, sste_fp8_saturating(), got, ldg, want, \
+                          ldw, x, ldx, error, lde, 9, 4)
+#define REFUSED(expected, f, got, ldg, want, ldw, x, ldx, error, lde) \
+  assert_refused(                                                     \
+      CHECK(&untouched, f, got, ldg, want, ldw, x, ldx, error, lde), expected)
+  assert_int_equal(CHECK(NULL, f, got, 4, want, 4, truth, 4, slack, 4),
+                   SSTE_ERR_NULL);
+  REFUSED(SSTE_ERR_VALUE, kinds[FLOAT64].f, got, 4, want, 4, truth, 4, slack,
+          4);
+  REFUSED(SSTE_ERR_NULL, f, NULL, 4, want, 4, truth, 4, slack, 4);
+  REFUSED(SSTE_ERR_NULL, f, got, 4, NULL, 4, truth, 4, slack, 4);
+  REFUSED(SSTE_ERR_NULL, f, got, 4, want, 4, NULL, 4, slack, 4);
+  REFUSED(SSTE_ERR_NULL, f, got, 4, want, 4, truth, 4, NULL, 4);
+  REFUSED(SSTE_ERR_SHAPE, f, got, 3, want, 4, truth, 4, slack, 4);
+  REFUSED(SSTE_ERR_SHAPE, f, got, 4, want, 3, truth, 4, slack, 4);
+  REFUSED(SSTE_ERR_SHAPE, f, got, 4, want, 4, truth, 3, slack, 4);
+  REFUSED(SSTE_ERR_SHAPE, f, got, 4, want, 4, truth, 4, slack, 3);
+  REFUSED(SSTE_ERR_SIZE, f, got, 4, want, 4, truth, HUGE_LD, slack, 4);
+  REFUSED(SSTE_ERR_SIZE, f, got, 4, want, 4, truth, 4, slack, HUGE_LD);
+#undef REFUSED
+#undef CHECK
+}
+
+static void sparse_refuses_bad_arguments(void **state) {
+  const sste_fp8_format f = kinds[E5M2].f;
+  (void)state;
+  test_poison(&untouched, sizeof untouched);
+#define REFUSED(expected, f, got, ldg, want, ldw, source, lds, cols)           \
+  assert_refused(sste_check_sparse(&untouched, f, got, ldg, want, ldw, source, \
+                                   lds, 9, cols),                              \
+                 expected)
+  assert_int_equal(sste_check_sparse(NULL, f, got, 8, want, 8, truth, 8, 9, 8),
+                   SSTE_ERR_NULL);
+  REFUSED(SSTE_ERR_VALUE, kinds[E8M0].f, got, 8, want, 8, truth, 8, 8);
+  REFUSED(SSTE_ERR_NULL, f, NULL, 8, want, 8, truth, 8, 8);
+  REFUSED(SSTE_ERR_NULL, f, got, 8, NULL, 8, truth, 8, 8);
+  REFUSED(SSTE_ERR_SHAPE, f, got, 7, want, 8, truth, 8, 8);
+  REFUSED(SSTE_ERR_SHAPE, f, got, 8, want, 7, truth, 8, 8);
+  REFUSED(SSTE_ERR_SHAPE, f, got, 8, want, 8, truth, 7, 8);
+  REFUSED(SSTE_ERR_SHAPE, f, got, 8, want, 8, truth, 8, 6);
+  REFUSED(SSTE_ERR_SIZE, f, got, 8, want, 8, truth, HUGE_LD, 8);
+#undef REFUSED
+}
+
+static void metadata_refuses_bad_arguments(void **state) {
+  (void)state;
+  test_poison(&untouched, sizeof untouched);
+#define REFUSED(expected, got, ldg, want, ldw, cols) \
+  assert_refused(                                    \
+      sste_check_metadata(&untouched, got, ldg, want, ldw, 9, cols), expected)
+  assert_int_equal(sste_check_metadata(NULL, got, 2, want, 2, 9, 16),
+                   SSTE_ERR_NULL);
+  REFUSED(SSTE_ERR_NULL, NULL, 2, want, 2, 16);
+  REFUSED(SSTE_ERR_NULL, got, 2, NULL, 2, 16);
+  REFUSED(SSTE_ERR_SHAPE, got, 1, want, 2, 16);
+  REFUSED(SSTE_ERR_SHAPE, got, 2, want, 1, 12);
+  REFUSED(SSTE_ERR_SHAPE, got, 2, want, 2, 10);
+  REFUSED(SSTE_ERR_SIZE, got, SIZE_MAX / 9, want, 2, 16);
+  REFUSED(SSTE_ERR_SIZE, got, 2, want, 2, SIZE_MAX - 3); /* rounds up to 0 */
+#undef REFUSED
+}
+
+/* The three products share their checks but not their shapes: each has a
+ * stride that is just long enough, and one that is too short by one.        */
+static void products_refuse_bad_arguments(void **state) {
+  const sste_fp8_format f = kinds[FLOAT32].f;
+  int p;
+  (void)state;
+  test_poison(&untouched, sizeof untouched);
+  for (p = 0; p < PRODUCTS; ++p) {
+    const size_t z = shapes[p].ld - GAP, a = shapes[p].left_ld - GAP;
+    const size_t b = shapes[p].right_ld - GAP;
+    sste_status (*const check)(
+        sste_check_report *, sste_fp8_format, const void *, size_t,
+        const float *, size_t, const float *, size_t, size_t, size_t, size_t,
+        double) = p == FORWARD      ? sste_check_product_forward
+                  : p == INPUT_GRAD ? sste_check_product_input_grad
+                                    : sste_check_product_weight_grad;
+#define CHECK(r, f, out, ldz, in, lda, by, ldb, bound) \
+  check(r, f, out, ldz, in, lda, by, ldb, T, N, K, bound)
+#define REFUSED(expected, f, out, ldz, in, lda, by, ldb, bound)           \
+  assert_refused(CHECK(&untouched, f, out, ldz, in, lda, by, ldb, bound), \
+                 expected)
+    sste_check_report r;
+    draw_inputs(p, SSTE_DRAW_NORMAL);
+    assert_int_equal(CHECK(&r, f, result, z, left, a, right, b, 0), SSTE_OK);
+    assert_int_equal(CHECK(NULL, f, result, z, left, a, right, b, 0),
+                     SSTE_ERR_NULL);
+    REFUSED(SSTE_ERR_VALUE, kinds[FLOAT64].f, result, z, left, a, right, b, 0);
+    REFUSED(SSTE_ERR_VALUE, f, result, z, left, a, right, b, -1e-9);
+    REFUSED(SSTE_ERR_VALUE, f, result, z, left, a, right, b, NAN);
+    REFUSED(SSTE_ERR_VALUE, f, result, z, left, a, right, b, INFINITY);
+    REFUSED(SSTE_ERR_NULL, f, NULL, z, left, a, right, b, 0);
+    REFUSED(SSTE_ERR_NULL, f, result, z, NULL, a, right, b, 0);
+    REFUSED(SSTE_ERR_NULL, f, result, z, left, a, NULL, b, 0);
+    REFUSED(SSTE_ERR_SHAPE, f, result, z - 1, left, a, right, b, 0);
+    REFUSED(SSTE_ERR_SHAPE, f, result, z, left, a - 1, right, b, 0);
+    REFUSED(SSTE_ERR_SHAPE, f, result, z, left, a, right, b - 1, 0);
+    REFUSED(SSTE_ERR_SIZE, f, result, HUGE_LD, left, a, right, b, 0);
+    REFUSED(SSTE_ERR_SIZE, f, result, z, left, HUGE_LD, right, b, 0);
+    REFUSED(SSTE_ERR_SIZE, f, result, z, left, a, right, HUGE_LD, 0);
+#undef REFUSED
+#undef CHECK
+  }
+}
+
+static void nothing_to_compare_succeeds(void **state) {
+  const sste_fp8_format f = kinds[E4M3FN].f;
+  sste_check_report r;
+  (void)state;
+  assert_int_equal(sste_check_numbers(&r, f, NULL, 0, NULL, 0, 7, 0), SSTE_OK);
+  assert_report(r, blank(SSTE_CHECK_NUMBERS, f, 7, 0));
+  assert_int_equal(sste_check_sparse(&r, f, NULL, 0, NULL, 0, NULL, 0, 0, 6),
+                   SSTE_OK);
+  assert_report(r, blank(SSTE_CHECK_GROUPS, f, 0, 0));
+  assert_int_equal(sste_check_metadata(&r, NULL, 0, NULL, 0, 5, 0), SSTE_OK);
+  assert_report(r, blank(SSTE_CHECK_NIBBLES, sste_fp8_e8m0(), 5, 0));
+}
+/* ---- main ---------------------------------------------------------------- */
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup(a_rank_counts_the_values_from_zero, fresh_seed),
+      cmocka_unit_test_setup(ulps_of_every_pair_are_the_values_between,
+                             fresh_seed),
+      cmocka_unit_test_setup(next_walks_the_line_and_stops_at_its_ends,
+                             fresh_seed),
+      cmocka_unit_test_setup(wide_ranks_count_the_values_from_zero, fresh_seed),
+      cmocka_unit_test_setup(one_step_is_nextafter, fresh_seed),
+      cmocka_unit_test_setup(ranks_beyond_the_ends_are_the_ends, fresh_seed),
+      cmocka_unit_test_setup(the_longest_steps_still_count, fresh_seed),
+      cmocka_unit_test_setup(nan_is_nowhere, fresh_seed),
+      cmocka_unit_test_setup(bits_above_the_width_are_ignored, fresh_seed),
+      cmocka_unit_test_setup(boundaries_hold_what_they_promise, fresh_seed),
+      cmocka_unit_test_setup(boundaries_have_the_stated_count, fresh_seed),
+      cmocka_unit_test_setup(boundaries_between_narrow_formats, fresh_seed),
+      cmocka_unit_test_setup(every_step_lies_between_two_inputs, fresh_seed),
+      cmocka_unit_test_setup(wrong_encoders_are_caught, fresh_seed),
+      cmocka_unit_test_setup(normal_is_bell_shaped, fresh_seed),
+      cmocka_unit_test_setup(weights_have_outlier_columns, fresh_seed),
+      cmocka_unit_test_setup(weights_have_heavy_tails, fresh_seed),
+      cmocka_unit_test_setup(bfloat16_is_normal_rounded, fresh_seed),
+      cmocka_unit_test_setup(midpoints_of_both_formats_are_drawn, fresh_seed),
+      cmocka_unit_test_setup(midpoints_are_off_by_one_ulp_at_most, fresh_seed),
+      cmocka_unit_test_setup(ties_are_small_integers_of_both_signs, fresh_seed),
+      cmocka_unit_test_setup(zeros_come_in_every_pattern, fresh_seed),
+      cmocka_unit_test_setup(sparse_comes_in_every_pattern_of_two, fresh_seed),
+      cmocka_unit_test_setup(one_entry_dominates, fresh_seed),
+      cmocka_unit_test_setup(exponents_are_as_stated, fresh_seed),
+      cmocka_unit_test_setup(mantissas_are_whole, fresh_seed),
+      cmocka_unit_test_setup(specials_of_every_kind_are_drawn, fresh_seed),
+      cmocka_unit_test_setup(integers_are_exact_in_any_order, fresh_seed),
+      cmocka_unit_test_setup(words_are_those_of_splitmix64, fresh_seed),
+      cmocka_unit_test_setup(draws_are_what_they_were, fresh_seed),
+      cmocka_unit_test_setup(the_example_of_a_draw, fresh_seed),
+      cmocka_unit_test_setup(a_tensor_is_its_groups, fresh_seed),
+      cmocka_unit_test_setup(threads_draw_the_same, fresh_seed),
+      cmocka_unit_test_setup(seeds_rows_and_groups_draw_differently,
+                             fresh_seed),
+      cmocka_unit_test_setup(draws_have_names, fresh_seed),
+      cmocka_unit_test_setup(bad_draws_are_refused, fresh_seed),
+      cmocka_unit_test_setup(within_is_what_the_interval_reaches, fresh_seed),
+      cmocka_unit_test_setup(within_follows_a_rule_of_two_steps, fresh_seed),
+      cmocka_unit_test_setup(within_by_way_of_float, fresh_seed),
+      cmocka_unit_test_setup(one_ulp_of_the_error_decides, fresh_seed),
+      cmocka_unit_test_setup(a_tiny_value_decides, fresh_seed),
+      cmocka_unit_test_setup(infinities_and_nans_have_no_error, fresh_seed),
+      cmocka_unit_test_setup(errors_that_are_none_count_as_zero, fresh_seed),
+      cmocka_unit_test_setup(a_zero_has_the_signs_around_it, fresh_seed),
+      cmocka_unit_test_setup(the_example_of_within, fresh_seed),
+      cmocka_unit_test_setup(bounds_are_the_stated_formulas, fresh_seed),
+      cmocka_unit_test_setup(bounds_end_at_infinity, fresh_seed),
+      cmocka_unit_test_setup(float_sums_keep_their_bound, fresh_seed),
+      cmocka_unit_test_setup(tensor_cores_keep_their_bounds, fresh_seed),
+      cmocka_unit_test_setup(integers_are_exact_in_a_tensor_core, fresh_seed),
+      cmocka_unit_test_setup(a_planted_number_is_of_its_class_alone,
+                             fresh_seed),
+      cmocka_unit_test_setup(many_planted_numbers_add_up, fresh_seed),
+      cmocka_unit_test_setup(every_pair_of_codes_is_of_the_class_of_its_values,
+                             fresh_seed),
+      cmocka_unit_test_setup(bits_outside_the_format_are_an_encoding,
+                             fresh_seed),
+      cmocka_unit_test_setup(the_example_of_numbers, fresh_seed),
+      cmocka_unit_test_setup(an_error_excuses_what_it_reaches, fresh_seed),
+      cmocka_unit_test_setup(a_wrong_expectation_is_excused, fresh_seed),
+      cmocka_unit_test_setup(a_nan_that_came_in_has_not_overflowed, fresh_seed),
+      cmocka_unit_test_setup(every_pair_of_groups_is_of_its_class, fresh_seed),
+      cmocka_unit_test_setup(a_planted_group_is_of_its_class_alone, fresh_seed),
+      cmocka_unit_test_setup(without_a_source_a_tie_is_a_position, fresh_seed),
+      cmocka_unit_test_setup(every_pair_of_bytes_is_of_its_class, fresh_seed),
+      cmocka_unit_test_setup(a_planted_nibble_is_of_its_class_alone,
+                             fresh_seed),
+      cmocka_unit_test_setup(the_expected_product_is_rounded_once, fresh_seed),
+      cmocka_unit_test_setup(the_expected_product_is_that_of_the_library,
+                             fresh_seed),
+      cmocka_unit_test_setup(another_order_is_within_the_bound, fresh_seed),
+      cmocka_unit_test_setup(an_error_of_two_bounds_is_caught, fresh_seed),
+      cmocka_unit_test_setup(integers_leave_no_room, fresh_seed),
+      cmocka_unit_test_setup(a_kernel_that_saturates_is_named, fresh_seed),
+      cmocka_unit_test_setup(nan_in_a_product_stays_nan, fresh_seed),
+      cmocka_unit_test_setup(no_terms_give_zeros, fresh_seed),
+      cmocka_unit_test_setup(underflow_is_allowed_for, fresh_seed),
+      cmocka_unit_test_setup(threads_judge_the_same, fresh_seed),
+      cmocka_unit_test_setup(the_example_of_a_product, fresh_seed),
+      cmocka_unit_test_setup(pieces_merge_into_the_whole, fresh_seed),
+      cmocka_unit_test_setup(counts_add_up_to_the_total, fresh_seed),
+      cmocka_unit_test_setup(unlike_reports_do_not_merge, fresh_seed),
+      cmocka_unit_test_setup(mismatches_are_lines_of_one_width, fresh_seed),
+      cmocka_unit_test_setup(text_is_cut_where_its_room_ends, fresh_seed),
+      cmocka_unit_test_setup(the_stated_room_is_enough, fresh_seed),
+      cmocka_unit_test_setup(text_of_numbers, fresh_seed),
+      cmocka_unit_test_setup(text_of_numbers_with_a_truth, fresh_seed),
+      cmocka_unit_test_setup(text_of_groups, fresh_seed),
+      cmocka_unit_test_setup(text_of_nibbles, fresh_seed),
+      cmocka_unit_test_setup(text_of_nothing, fresh_seed),
+      cmocka_unit_test_setup(differences_have_names, fresh_seed),
+      cmocka_unit_test_setup(numbers_refuse_bad_arguments, fresh_seed),
+      cmocka_unit_test_setup(numbers_near_refuse_bad_arguments, fresh_seed),
+      cmocka_unit_test_setup(sparse_refuses_bad_arguments, fresh_seed),
+      cmocka_unit_test_setup(metadata_refuses_bad_arguments, fresh_seed),
+      cmocka_unit_test_setup(products_refuse_bad_arguments, fresh_seed),
+      cmocka_unit_test_setup(nothing_to_compare_succeeds, fresh_seed),
+  };
+  return cmocka_run_group_tests_name("check", tests, make_formats, NULL);
+}
