@@ -1096,7 +1096,7 @@ static inline sste_status sste_priv_check_product(
   sste_priv_check_begin(report, SSTE_CHECK_NUMBERS, f);
   report->rows = rows;
   report->near = 1;
-  for (r = 0; r < rows; ++r)
+  for (r = 0; r < (cols == 0 ? 0 : rows); ++r)
     for (c = 0; c < cols; c += BLOCK) {
       const size_t n = sste_priv_at_most(cols - c, BLOCK);
       sste_priv_check_dot dot[BLOCK];
@@ -1145,7 +1145,9 @@ static inline sste_status sste_priv_check_product_args(
  *   z         T x N elements of it, rows ldz apart: the kernel's
  *   x         T x K floats, rows ldx apart
  *   w         N x K floats, rows ldw apart: dense, or 2:4 with its zeros
- *   bound     finite, from 0: sste_check_bound(how, terms), or your own
+ *   bound     from 0, finite: sste_check_bound(how, terms), or your own. Where
+ *             that is infinite (FLOAT from 2^23 terms on) nothing is promised,
+ *             and nothing can be compared
  *   specials  expected is the product summed in double, k ascending, rounded
  *             once to f, overflow to infinity (or NaN where f has none): in
  *             float32 the bits of sste_product_forward. If bound is 0 the sum

@@ -13,7 +13,7 @@
  * takes its name only when it is whole. One message, one line, on stderr.
  *
  *   1. Messages   3. Inputs    5. Blocks   7. Comparing
- *   2. Options    4. Outputs   6. Verbs    8. The table of verbs              */
+ *   2. Options    4. Outputs   6. Verbs    8. The table of verbs            */
 #define _XOPEN_SOURCE 700 /* POSIX 2008, and its realpath */
 
 #include <errno.h>
@@ -312,7 +312,8 @@ static void on_signal(int signal_number) {
   static const char message[] = "sste: an input cannot be read any more\n";
   remove_parts();
   if (signal_number == SIGBUS) {
-    if (write(STDERR_FILENO, message, sizeof message - 1) < 0) _exit(2);
+    const ssize_t told = write(STDERR_FILENO, message, sizeof message - 1);
+    (void)told;
     _exit(2);
   }
   raise(signal_number); /* which is back to its default */
@@ -343,10 +344,15 @@ static void put(output *out, const void *p, size_t bytes) {
     cannot_write(out->name);
 }
 
-/* The file behind a link is replaced, not the link; but what lies in /dev is
- * never replaced. */
+/* Names of what is open already, be it a file. */
+static int is_stream(const char *name) {
+  return strcmp(name, "/dev/stdout") == 0 || strcmp(name, "/dev/stderr") == 0 ||
+         strncmp(name, "/dev/fd/", 8) == 0;
+}
+
+/* The file behind a link is replaced, not the link. */
 static char *resolve(const char *name) {
-  char *real = strncmp(name, "/dev/", 5) == 0 ? NULL : realpath(name, NULL);
+  char *real = is_stream(name) ? NULL : realpath(name, NULL);
   if (real == NULL) real = strdup(name);
   if (real == NULL) die("not enough memory for a name");
   if (strlen(real) + 32 > sizeof outputs[0].part)
@@ -364,7 +370,7 @@ static output *output_open(const char *name, const char *descr, int dims,
   out->name = resolve(name);
   if (output_count == 2 && strcmp(outputs[0].name, out->name) == 0)
     die("both outputs are %s", name);
-  if (strncmp(out->name, "/dev/", 5) == 0 ||
+  if (is_stream(out->name) ||
       (stat(out->name, &info) == 0 && !S_ISREG(info.st_mode))) {
     out->f = fopen(out->name, "wb");
   } else {
@@ -417,6 +423,8 @@ static void answer(const char *what, float x) {
 
 /* ---- 5. Blocks ----------------------------------------------------------- */
 
+static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
 /* A matrix in pieces of about 1 MiB of floats, which lie in a file one behind
  * another: some rows, or where a row is longer than a piece, a part of one. */
 typedef struct block {
@@ -435,10 +443,10 @@ static int next_block(block *b, size_t rows, size_t cols, size_t whole) {
     b->row += b->rows;
   }
   if (cols == 0 || b->row >= rows) return 0;
-  b->cols = whole > 0 ? cols : sste_priv_at_most(cols - b->col, BLOCK);
+  b->cols = whole > 0 ? cols : smaller(cols - b->col, BLOCK);
   b->rows = BLOCK / cols / unit * unit;
   if (b->rows == 0) b->rows = unit;
-  b->rows = sste_priv_at_most(b->rows, rows - b->row);
+  b->rows = smaller(b->rows, rows - b->row);
   return 1;
 }
 
@@ -481,8 +489,7 @@ static void draw_block(float *to, block b, int kind, uint64_t seed) {
     const size_t row = (size_t)i / groups, at = (size_t)i % groups * 4;
     float x[4];
     sste_check_group_draw(x, kind, seed, b.row + row, (b.col + at) / 4);
-    memcpy(to + row * b.cols + at, x,
-           sste_priv_at_most(b.cols - at, 4) * sizeof(float));
+    memcpy(to + row * b.cols + at, x, smaller(b.cols - at, 4) * sizeof(float));
   }
 }
 
@@ -631,7 +638,7 @@ static sste_status encode_block(const task *t, void *to, const void *from,
                                 b.cols, b.rows, b.cols, &t->scale, t->how);
 }
 
-/* max / amax, of all blocks. */
+/* max / amax, of all blocks; infinity and NaN both give 1. */
 static float current_scale(matrix *m, sste_fp8_recipe how) {
   block b = {0, 0, 0, 0};
   float amax = 0.0f;
@@ -640,7 +647,7 @@ static float current_scale(matrix *m, sste_fp8_recipe how) {
     const float *x = floats(m, b.row * m->head.cols + b.col, count);
     float here = 0.0f;
     must(sste_fp8_tensor_amax(&here, x, count, 1, count), m->name);
-    if (sste_priv_magnitude(here) > sste_priv_magnitude(amax)) amax = here;
+    if (amax <= FLT_MAX && !(here <= amax)) amax = here;
   }
   return sste_fp8_scale(how, amax);
 }
@@ -909,6 +916,7 @@ static void open_product(comparison *c, const arguments *a) {
   const int how = a->value[SUM] ? word_of(a, SUM, sums, 5) : SSTE_SUM_FLOAT;
   const size_t most = (size_t)PTRDIFF_MAX;
   if (a->names != 1) die("compare wants one file and --product X W");
+  if (npy_size(&c->got.head) == 8) die("--product does not take float64");
   refuse(a, AS, "two matrices, not for --product");
   c->as = AS_PRODUCT;
   c->of = factors_open(a, a->value[PRODUCT], a->second);

@@ -1077,7 +1077,7 @@ def within(code, x, error=0.0, format="e4m3fn", like="saturating"):
     format   any but "float64"
     like     one of LIKE, or a Rule
 
-    >>> within(0x39, 1.0624, 0.001), within(0x39, 1.0624, 0.00005)
+    >>> within(0x39, 1.062, 0.001), within(0x39, 1.062, 0.0001)
     (True, False)
     """
     format = _format(format)

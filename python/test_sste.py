@@ -50,8 +50,7 @@ def test_my_kernel():
 # ---- Helpers -----------------------------------------------------------------
 
 F8 = ("e4m3fn", "e5m2", "e4m3", "e3m4", "e3m4fn", "e4m3fnuz", "e5m2fnuz", "e4m3b11fnuz")
-KINDS = ("normal", "weights", "bfloat16", "midpoints", "ties", "zeros", "sparse",
-         "dominant", "subnormal", "huge", "range", "specials", "integers")
+KINDS = sste.DRAWS
 NAN = np.uint32(0x7FC00000).view(np.float32)
 
 
@@ -483,7 +482,7 @@ def test_products_add_in_order():
         assert same(sste.product_forward(x, w), z.reshape(2, 3, 9))
         assert same(sste.product_input_grad(dz, w), dx.reshape(2, 3, 40))
         assert same(sste.product_weight_grad(dz, x), slow_product(dz2.T, x2))
-        if kind != "specials":  # an infinity that no kept weight meets is not seen
+        if np.isfinite(x).all():  # an infinity that no kept weight meets is not seen
             sparse = sste.draw("sparse", (9, 40), 17)
             z = sste.product_forward_compressed(x, *slow_compress(sparse))
             assert same(z, slow_product(x2, sparse.T).reshape(2, 3, 9))
@@ -999,7 +998,7 @@ def test_no_arguments_crash():
 
 
 def test_draws():
-    assert sste.DRAWS == KINDS
+    assert {"normal", "ties", "midpoints", "subnormal", "integers"} < set(KINDS)
     for kind in KINDS:
         a = sste.draw(kind, (3, 5, 12), 30)
         assert a.dtype == np.float32 and a.shape == (3, 5, 12)

@@ -31,7 +31,8 @@ f4() {
       4) printf '\\0\\0\\200\\100' ;; -4) printf '\\0\\0\\200\\300' ;;
       5) printf '\\0\\0\\240\\100' ;; -5) printf '\\0\\0\\240\\300' ;;
       7) printf '\\0\\0\\340\\100' ;; 11) printf '\\0\\0\\60\\101' ;;
-      0.001) printf '\\157\\22\\203\\72' ;; 0.0001) printf '\\27\\267\\321\\70' ;;
+      0.001) printf '\\157\\22\\203\\72' ;;
+      0.0001) printf '\\27\\267\\321\\70' ;;
       1.062) printf '\\236\\357\\207\\77' ;; 448) printf '\\0\\0\\340\\103' ;;
       1e9) printf '\\50\\153\\156\\116' ;;
       11+ulp) printf '\\1\\0\\60\\101' ;; 11+2ulp) printf '\\2\\0\\60\\101' ;;
@@ -99,6 +100,9 @@ quiet project half.npy out.npy --beta 2
 holds out.npy '<f4' '(4,)' "$(f4 4 -2 0 0)"
 run project brain.npy out.npy --beta min-mse
 holds out.npy '<f4' '(1, 1, 4)' "$(f4 4.4 -2.2 0 0)"
+npy brain.npy '<V2' '(1, 4)' "$(bf16 4 -3 2 -1)" # of ml_dtypes
+quiet project brain.npy out.npy
+holds out.npy '<f4' '(1, 4)' "$(f4 2 -1 0 0)"
 npy poison.npy '<f4' '(1, 8)' "$(f4 nan 1 2 3 inf 1 1 0)"
 quiet project poison.npy out.npy
 holds out.npy '<f4' '(1, 8)' "$(f4 nan 0 0 nan inf 0 0 0)"
@@ -234,18 +238,18 @@ done
 
 # Boundaries: 12 per magnitude and gap, 8 per exponent field; the ninth is the
 # midpoint of 0 and 2^-9 itself.
-at() { od -An -v -t"$2" -j$((128 + $3)) -N"$4" "$1" | tr -d ' \n'; }
 for how in float32:4:3572 float16:2:1780 bfloat16:2:3572 float64:8:17908; do
   size=${how#*:} count=${how##*:}
   size=${size%:*}
   quiet gen boundaries out.npy --to e4m3fn --from "${how%%:*}"
   [ "$(wc -c <out.npy)" -eq $((128 + size * count)) ] ||
     fail "boundaries of ${how%%:*}: $(wc -c <out.npy) bytes"
-  [ "$(at out.npy "x$size" $((8 * size)) "$size")" = \
-    "$(case $size$how in
-      4*) echo 3a800000 ;; 8*) echo 3f50000000000000 ;;
-      2float*) echo 1400 ;; *) echo 3a80 ;; esac)" ] ||
-    fail "boundaries of ${how%%:*}: $(at out.npy "x$size" $((8 * size)) "$size")"
+  ninth=$(od -An -v -t"x$size" -j$((128 + 8 * size)) -N"$size" out.npy)
+  case $how:$ninth in
+    float32:*\ 3a800000 | float64:*\ 3f50000000000000) ;;
+    float16:*\ 1400 | bfloat16:*\ 3a80) ;;
+    *) fail "boundaries of ${how%%:*}: the ninth is $ninth" ;;
+  esac
   passed
 done
 quiet gen boundaries out.npy --to e8m0
@@ -272,7 +276,8 @@ differs() { verdict 1 "$@"; }
 codes() { npy "$1" '|u1' "(2, 4)" "$(u1 38 38 38 38 38 38 $2 38)"; }
 codes a.npy 38
 equal "^8 numbers in E4M3FN: 8 same, 0 differ$" a.npy a.npy
-for how in "39:one step 1:1" "3A:further 1:2" "B8:further 1:112" "7F:NaN 1:-"; do
+for how in "39:one step 1:1" "3A:further 1:2" "B8:further 1:112" \
+  "7F:NaN 1:-"; do
   codes b.npy "${how%%:*}"
   class=${how#*:}
   differs "^ ${class%:*}$" b.npy a.npy
@@ -384,16 +389,12 @@ run project w.npy p.npy --beta min-mse
 run compress p.npy values.npy meta.npy
 run decompress values.npy meta.npy back.npy
 equal "^6144 groups of four .* 6144 same" back.npy p.npy --as 2:4 --source w.npy
-for how in forward:x.npy:w.npy input-grad:x.npy:p.npy weight-grad:x.npy:x.npy; do
-  kind=${how%%:*} left=${how#*:} right=${how##*:}
-  left=${left%:*}
-  if [ $kind = input-grad ]; then # 400 x 24 times 24 x 1024
-    run gen integers 400x24 left.npy --seed 2
-    left=left.npy
-  fi
-  if [ $kind = weight-grad ]; then left=left.npy; fi # 24 x 400 by 400 x 1024
-  run product $left $right z.npy --kind $kind
-  equal "0 differ" z.npy --product $left $right --kind $kind --sum exact
+run gen integers 400x24 dz.npy --seed 2
+for how in "forward x.npy w.npy" "input-grad dz.npy p.npy" \
+  "weight-grad dz.npy x.npy"; do
+  set -- $how
+  run product "$2" "$3" z.npy --kind "$1"
+  equal "0 differ" z.npy --product "$2" "$3" --kind "$1" --sum exact
 done
 quiet project x.npy a.npy
 cp a.npy b.npy
@@ -503,9 +504,15 @@ for name in a.npy b.npy; do
   [ "$(cat stdout)" = "scale 224" ] || fail "scale of $name: $(cat stdout)"
   passed
 done
+npy c.npy '<f4' '(3, 100000)' "$(f4 nan)" # is not lost on the way
+tail -c +$((129 + 4)) b.npy >>c.npy
+run encode c.npy out.npy --format e4m3fn --scale max-over-amax
+[ "$(cat stdout)" = "scale 1" ] || fail "scale of a NaN: $(cat stdout)"
+passed
 
 # No more memory than blocks take: 40 MB pass through 8 MiB, one thread.
-if { (ulimit -d 8192 && "$sste" --version); } >/dev/null 2>&1; then
+if sh -c 'ulimit -d 8192 && "$1" --version; exit $?' sh "$sste" >/dev/null 2>&1
+then
   limited() { (ulimit -d 8192; OMP_NUM_THREADS=1 run "$@") || exit 1; }
   limited gen weights 5000x2000 w.npy
   limited project w.npy p.npy --beta min-mse
@@ -525,6 +532,13 @@ npy w.npy '<f4' '(1, 4)' "$(f4 4 -3 2 -1)"
 cp w.npy self.npy
 quiet project self.npy self.npy # in place
 holds self.npy '<f4' '(1, 4)' "$(f4 2 -1 0 0)"
+if shm=$(mktemp -d /dev/shm/sste.XXXXXX 2>/dev/null); then
+  trap 'rm -rf "$tmp" "$shm"' EXIT
+  cp w.npy "$shm/w.npy" # a file like any other
+  quiet project "$shm/w.npy" "$shm/w.npy"
+  cmp "$shm/w.npy" self.npy || fail "in place in /dev/shm"
+  passed
+fi
 cp w.npy target.npy
 ln -s target.npy link.npy
 quiet project w.npy link.npy
@@ -771,10 +785,11 @@ refuses "one file" compare w.npy w.npy --product w.npy w.npy
 refuses "1 x 4, but the product is 1 x 1" compare w.npy --product w.npy w.npy
 refuses "must be one of" compare v.npy --product w.npy w.npy --sum double
 npy z.npy '<f4' '(1, 1)' "$(f4 1)"
+refuses "float64" compare wide.npy --product one.npy one.npy
 refuses "no bound" compare z.npy --product w.npy w.npy --terms 99999999999
 refuses "for --near" compare z.npy --product w.npy w.npy --like ocp
 
-# Help, on stdout, with an example that runs; no word on stderr.
+# Help, on stdout, with an example; no word on stderr.
 for verb in "" gen project mask encode decode mvue compress decompress product \
   compare; do
   run $verb --help
