@@ -17,6 +17,9 @@ void sste_library_convert(void *out, size_t out_bytes, sste_fp8_format to,
                           size_t n);
 void sste_library_boundaries(void *out, size_t out_bytes, sste_fp8_format to,
                              sste_fp8_format from, size_t n);
+void sste_library_mvue_words(uint32_t *word, const float *a, size_t groups);
+void sste_library_mvue_draws(float *out, const float *a, const uint32_t *word,
+                             size_t groups, size_t words);
 
 /* sste_library_version - SSTE_VERSION of the headers this was built from.   */
 const char *sste_library_version(void) { return SSTE_VERSION; }
@@ -66,4 +69,24 @@ void sste_library_boundaries(void *out, size_t out_bytes, sste_fp8_format to,
   size_t i;
   for (i = 0; i < n; ++i)
     store(out, out_bytes, i, sste_check_boundary(to, from, i));
+}
+
+/* sste_library_mvue_words - the 20 sste_check_mvue_word of each group of four. */
+void sste_library_mvue_words(uint32_t *word, const float *a, size_t groups) {
+  size_t g;
+  int i;
+  for (g = 0; g < groups; ++g)
+    for (i = 0; i < 20; ++i)
+      word[20 * g + (size_t)i] = sste_check_mvue_word(a + 4 * g, i);
+}
+
+/* sste_library_mvue_draws - every group drawn by each of its words.
+ *   out       receives groups x words x 4 floats
+ *   word      groups x words                                                */
+void sste_library_mvue_draws(float *out, const float *a, const uint32_t *word,
+                             size_t groups, size_t words) {
+  ptrdiff_t i;
+  SSTE_OMP(parallel for schedule(static))
+  for (i = 0; i < (ptrdiff_t)(groups * words); ++i)
+    sste_mvue24_group_draw(out + 4 * i, a + 4 * ((size_t)i / words), word[i]);
 }

@@ -31,11 +31,11 @@ Errors    TypeError for a wrong kind of argument, ValueError for a wrong value o
 
 Projection       project, mask, beta, flip_rate, check, compress, decompress
 FP8              encode, decode, round_fp8, scale, amax, convert, rule, recipe
-Sampling         mvue, mvue_word, philox
+Sampling         mvue, mvue_draws, mvue_word, philox
 Products         product_forward, product_input_grad, product_weight_grad,
                  product_forward_compressed, fp8_product
-The number line  rank, code, next_code, ulps, boundaries
-Testing          draw, compare, compare_sparse, compare_metadata, assert_same,
+The number line  rank, code, next_code, ulps
+Testing          boundaries, mvue_words, draw, compare, compare_sparse, compare_metadata, assert_same,
                  check_product_forward, check_product_input_grad,
                  check_product_weight_grad, within, bound, self_check
 """
@@ -136,6 +136,8 @@ _SIGNATURES = {
     "sste_library_convert": (None, _pointer, _size, Format, Rule, _pointer, _size,
                              Format, _pointer, _size),
     "sste_library_boundaries": (None, _pointer, _size, Format, Format, _size),
+    "sste_library_mvue_words": (None, _pointer, _pointer, _size),
+    "sste_library_mvue_draws": (None, _pointer, _pointer, _pointer, _size, _size),
     "sste_status_text": (_text, _int),
     "sste_self_check": (_int,),
     "sste_tensor_project": (_int, *_matrix, *_matrix, *_shape2, _float, _pointer),
@@ -892,6 +894,36 @@ def mvue(a, seed, tensor=0, step=0, axis="rows", group=4, run=0, first_group=0):
     return _rounded(out, a.dtype)
 
 
+def _groups(a):
+    """Values whose last axis is one group of four."""
+    a = _values(a, "a")
+    if a.cols != 4:
+        raise ValueError("a is %s, but its last axis must be a group of 4" % (a.shape,))
+    return a
+
+
+def mvue_draws(a, words):
+    """Every 2:4 sample of groups of four that given random words choose: float32.
+
+    a        values of shape (..., 4)
+    words    uint32 of shape (..., n): n for each group, of which the upper 23 bits
+             count. Words numbered 0, 512, 1024, ... 2^32 - 512 are all there are
+    Gives the shape (..., n, 4).
+
+    >>> mvue_draws(np.float32([1, 2, 3, 4]), np.uint32([0x80000000])).tolist()
+    [[0.0, 5.0, 0.0, 5.0]]
+    """
+    a = _groups(a)
+    words, dtype = _elements(words, "words")
+    if dtype != "uint32" or words.ndim == 0 or words.shape[:-1] != a.shape[:-1]:
+        raise ValueError("words must be uint32 of shape %s" % (a.shape[:-1] + ("n",),))
+    words = np.require(words, requirements=("C", "A"))
+    out = np.empty(words.shape + (4,), np.float32)
+    _c.sste_library_mvue_draws(out.ctypes.data, a.array.ctypes.data, words.ctypes.data,
+                               a.rows, words.shape[-1])
+    return out
+
+
 # ---- Products ----------------------------------------------------------------
 
 def _product_shapes(a, b, axis_a, axis_b):
@@ -1045,6 +1077,21 @@ def boundaries(to, from_="float32"):
     out = np.empty(_c.sste_check_boundary_count(to, from_), _BITS[_width(from_)])
     _c.sste_library_boundaries(out.ctypes.data, out.itemsize, to, from_, out.size)
     return out.view(_dtype(from_))
+
+
+def mvue_words(a):
+    """Random words at which an MVUE draw decides, for mvue_draws and your kernel.
+
+    a        values of shape (..., 4)
+    Gives uint32 of shape (..., 20): five beside the end of each entry's cell.
+
+    >>> [hex(word) for word in mvue_words(np.float32([1, 1, 1, 1]))[:3]]
+    ['0x7ffffe00', '0x7fffff00', '0x80000000']
+    """
+    a = _groups(a)
+    out = np.empty(a.shape[:-1] + (20,), np.uint32)
+    _c.sste_library_mvue_words(out.ctypes.data, a.array.ctypes.data, a.rows)
+    return out
 
 
 # ---- Testing -----------------------------------------------------------------

@@ -451,6 +451,25 @@ def test_mvue_is_the_draw_by_fractions():
                 assert y.tolist() == slow_sample(x, word), (kind, axis, group, x, y)
 
 
+def test_draws_by_given_words():
+    groups = sste.draw("ties", (60, 4), seed=18)
+    words = np.random.default_rng(1).integers(0, 2**32, (60, 9), np.uint32)
+    drawn = sste.mvue_draws(groups, words)
+    assert drawn.shape == (60, 9, 4) and drawn.dtype == np.float32
+    for a, row, samples in zip(groups, words.tolist(), drawn.tolist()):
+        assert samples == [slow_sample(a, word) for word in row], a
+
+
+def test_words_lie_on_both_sides_of_every_decision():
+    evenly = np.arange(0, 2**32, 2**18, dtype=np.uint32)
+    for kind in "normal", "integers", "dominant", "zeros":
+        for a in sste.draw(kind, (40, 4), seed=19):
+            words = sste.mvue_words(a)
+            few = {tuple(b) for b in sste.mvue_draws(a, words).tolist()}
+            many = {tuple(b) for b in sste.mvue_draws(a, evenly).tolist()}
+            assert words.shape == (20,) and many <= few, a
+
+
 def test_a_slice_draws_what_the_whole_does():
     a = sste.draw("normal", (12, 32), seed=13)
     whole = sste.mvue(a, 9)
@@ -911,6 +930,11 @@ def test_bad_arguments_raise():
             ("overflow", sste.mvue, f, 1, 0, 0, "rows", 4, 2**64 - 1, 2**64 - 1),
             ("run", sste.mvue_word, 0, 0, 0, 1 << 32),
             ("group", sste.mvue_word, 0, 0, 0, 0, 1 << 34),
+            ("group of 4", sste.mvue_words, np.float32([1, 2, 3])),
+            ("uint32 of shape", sste.mvue_draws, np.float32([1, 2, 3, 4]),
+             np.float32([1])),
+            ("uint32 of shape", sste.mvue_draws, np.float32([1, 2, 3, 4]),
+             np.zeros((2, 2), np.uint32)),
             ("four words", sste.philox, (1, 2), (3, 4)), ("", sste.philox, 5, (1, 2)),
             ("counter", sste.philox, (1 << 32, 0, 0, 0), (3, 4)),
             ("fit", sste.product_forward, f, six),

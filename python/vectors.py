@@ -134,6 +134,15 @@ def mvue_cases(book, of, a, file):
                       "%s_of_%d" % (axis, group), **stream)
 
 
+def draw_cases(book, of, a):
+    """The first group of each row of A, by the words at which its draw decides."""
+    groups = np.ascontiguousarray(a[:, :4])
+    words = sste.mvue_words(groups)
+    book.case("mvue_draws", of, {"a": book.save("inputs/%s.groups" % of, groups),
+                                 "words": book.save("inputs/%s.words" % of, words)},
+              lambda: {"out": sste.mvue_draws(groups, words)})
+
+
 def product_cases(book, of, w, x, dz, file):
     """X is T x K, dZ T x N, and W the first N rows of W, projected."""
     sparse = sste.project(w[:dz.shape[1]])
@@ -179,7 +188,7 @@ def boundary_cases(book, size):
                     "%s_from_%s.%s" % (to, from_, like), to=to, from_=from_, like=like)
     codes = book.save("inputs/codes", np.arange(256, dtype=np.uint8))
     for name in FP8:
-        book.case("decode", "all codes", {"codes": codes}, lambda: {
+        book.case("decode", "codes", {"codes": codes}, lambda: {
             "out": sste.decode(np.arange(256, dtype=np.uint8), name)}, name,
             format=name)
 
@@ -205,6 +214,7 @@ def write(folder, size):
         if of != "tame":
             projection_cases(book, of, w, file_w)
             mvue_cases(book, of, w, file_w)
+            draw_cases(book, of, w)
         if of != "all":
             product_cases(book, of, w, x, dz, file_x)
     boundary_cases(book, size)

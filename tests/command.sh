@@ -10,6 +10,7 @@
 set -eu
 sste=${SSTE:-build/examples/sste}
 case $sste in /*) ;; *) sste=$PWD/$sste ;; esac
+vectors=$PWD/tests/vectors/small
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 cd "$tmp"
@@ -803,6 +804,41 @@ status=0
 "$sste" --help >/dev/full 2>stderr || status=$?
 [ $status -eq 2 ] && grep -q "No space left" stderr || fail "a full stdout"
 passed
+
+# ---- The committed vectors, which the Python module made ---------------------
+
+gives() { # expected file, verb and arguments, with OUT for the output
+  expected=$1
+  shift
+  "$sste" "$@" >/dev/null || fail "$*: status $?"
+  cmp OUT "$vectors/$expected" || fail "$*: not the bytes of $expected"
+  passed
+}
+all=$vectors/inputs/all.npy tame=$vectors/inputs/tame.npy
+gives project/beta_1/all.npy project "$all" OUT
+gives project/beta_1.5/all.npy project "$all" OUT --beta 1.5
+gives mask/lower/all.npy mask "$all" OUT
+gives mask/higher/all.npy mask "$all" OUT --tie higher
+for format in e4m3fn e5m2 e4m3 e3m4 e3m4fn e4m3fnuz e5m2fnuz e4m3b11fnuz ue4m3 \
+  e8m0; do
+  for class in all tame; do
+    gives encode/$format.current/$class.npy encode "$vectors/inputs/$class.npy" \
+      OUT --format $format --scale max-over-amax
+  done
+  gives decode/$format/codes.npy decode "$vectors/inputs/codes.npy" OUT \
+    --format $format
+done
+projected=$vectors/inputs/all.projected.npy compressed=$vectors/compress/all
+gives compress/all.values.npy compress "$projected" OUT meta.npy
+cmp meta.npy "$compressed.meta.npy" || fail "compress: other metadata"
+gives decompress/all.npy decompress "$compressed.values.npy" \
+  "$compressed.meta.npy" OUT
+x=$vectors/inputs/tame.x.npy dz=$vectors/inputs/tame.dz.npy
+gives product_forward/tame.npy product "$x" "$vectors/inputs/tame.w.npy" OUT
+gives product_input_grad/tame.npy product "$dz" "$vectors/inputs/tame.w.npy" \
+  OUT --kind input-grad
+gives product_weight_grad/tame.npy product "$dz" "$x" OUT --kind weight-grad
+gives inputs/e4m3fn_from_float32.npy gen boundaries OUT --to e4m3fn
 
 # ---- A disk that fills up, and an interrupt ----------------------------------
 

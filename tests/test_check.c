@@ -17,6 +17,7 @@
  *  11. What is refused
  */
 #include "slow_check.h"
+#include "slow_mvue.h"
 #include "sste_check.h"
 #include "test.h"
 
@@ -685,6 +686,58 @@ static void wrong_encoders_are_caught(void **state) {
   for (how = 0; how < WRONG_ENCODERS; ++how) assert_true(caught[how] > 0);
 }
 
+/* A draw of MVUE decides between two uniforms of 23 bits where the survivors
+ * change. Both are among the words; of some of the words the low bits say
+ * nothing.                                                                  */
+static int is_mvue_uniform(const float a[4], uint32_t uniform) {
+  int i;
+  for (i = 0; i < 20; ++i)
+    if (sste_check_mvue_word(a, i) >> 9 == uniform) return 1;
+  return 0;
+}
+
+static void every_decision_of_an_mvue_draw_has_words(void **state) {
+  static const int draws[] = {SSTE_DRAW_NORMAL, SSTE_DRAW_WEIGHTS,
+                              SSTE_DRAW_TIES,   SSTE_DRAW_DOMINANT,
+                              SSTE_DRAW_FLAT,   SSTE_DRAW_ZEROS};
+  int d, n, s, decisions = 0;
+  (void)state;
+  for (d = 0; d < LENGTH(draws); ++d)
+    for (n = 0; n < 2000; ++n) {
+      float a[4];
+      slow_map m;
+      sste_check_group_draw(a, draws[d], seed, 0, (uint64_t)n);
+      m = slow_mvue24_map(a);
+      for (s = 1; s < m.segments; ++s) {
+        if (m.mask[s] == m.mask[s - 1]) continue;
+        ++decisions;
+        if (!is_mvue_uniform(a, m.start[s] - 1) ||
+            !is_mvue_uniform(a, m.start[s]))
+          fail_msg("%a %a %a %a: %06X", (double)a[0], (double)a[1],
+                   (double)a[2], (double)a[3], (unsigned)m.start[s]);
+      }
+    }
+  assert_true(decisions > 10000);
+}
+
+static void mvue_words_lie_beside_the_ends(void **state) {
+  static const float ones[] = {1, 1, 1, 1}, none[] = {0, 0, 0, -0.0f};
+  static const float bad[] = {1, NAN, 1, 1}, huge[] = {1, INFINITY, 1, 1};
+  static const uint32_t first[] = {0x7FFFFE00, 0x7FFFFF00, 0x80000000,
+                                   0x80000100, 0x80000200};
+  static const uint32_t around_0[] = {0xFFFFFE00, 0xFFFFFF00, 0, 0x100, 0x200};
+  int i;
+  (void)state;
+  for (i = 0; i < 20; ++i) {
+    const int at_half = i / 5 % 2 == 0; /* the ends are 1/2, 1, 3/2 and 2 */
+    assert_int_equal(sste_check_mvue_word(ones, i),
+                     at_half ? first[i % 5] : around_0[i % 5]);
+    assert_int_equal(sste_check_mvue_word(none, i), around_0[i % 5]);
+    assert_int_equal(sste_check_mvue_word(bad, i), around_0[i % 5]);
+    assert_int_equal(sste_check_mvue_word(huge, i), around_0[i % 5]);
+  }
+}
+
 /* ---- 3. Tensors ---------------------------------------------------------- */
 
 enum { ROWS = 2048, COLS = 128, ENTRIES = ROWS * COLS };
@@ -966,15 +1019,14 @@ static void assert_fields(int draw_kind, int low, int high) {
 
 static void exponents_are_as_stated(void **state) {
   (void)state;
-  assert_fields(SSTE_DRAW_SUBNORMAL, 0, 1);
   assert_fields(SSTE_DRAW_RANGE, 1, 254);
   assert_fields(SSTE_DRAW_HUGE, 252, 254);
 }
 
 /* A mantissa of 23 bits is uniform: its mean is half of 2^23. */
 static void mantissas_are_whole(void **state) {
-  static const int uniform[] = {SSTE_DRAW_SUBNORMAL, SSTE_DRAW_HUGE,
-                                SSTE_DRAW_RANGE, SSTE_DRAW_DOMINANT};
+  static const int uniform[] = {SSTE_DRAW_HUGE, SSTE_DRAW_RANGE,
+                                SSTE_DRAW_DOMINANT};
   int k, i;
   (void)state;
   for (k = 0; k < LENGTH(uniform); ++k) {
@@ -987,6 +1039,63 @@ static void mantissas_are_whole(void **state) {
     assert_mean(mantissa, 0x1p22 - 0.5);
     assert_mean(last, 0.5);
   }
+}
+
+/* 24 random bits are shifted down by 0 to 23: the highest that is left is bit t
+ * in (1 - 2^(t - 24)) / 24 of all, and none is left as often as bit 0 is the
+ * highest.                                                                  */
+static void subnormals_are_of_every_length(void **state) {
+  mean top[25];
+  int i, t;
+  (void)state;
+  memset(top, 0, sizeof top);
+  draw(SSTE_DRAW_SUBNORMAL, ROWS, COLS);
+  for (i = 0; i < ENTRIES; ++i) {
+    const int got_top = is_zero(sample[i]) ? 24 : ilogbf(sample[i]) + 149;
+    assert_true(0 <= got_top && got_top <= 24);
+    for (t = 0; t <= 24; ++t) count(&top[t], t == got_top);
+  }
+  for (t = 0; t < 24; ++t) assert_mean(top[t], (1 - ldexp(1, t - 24)) / 24);
+  assert_both_signs(0);
+  assert_both_signs(1);
+}
+
+static void flat_groups_have_one_magnitude(void **state) {
+  mean alike = {0, 0, 0};
+  int i, j;
+  (void)state;
+  draw(SSTE_DRAW_FLAT, ROWS, COLS);
+  for (i = 0; i < ENTRIES; i += 4) {
+    const float a = fabsf(sample[i]);
+    assert_int_equal(is_zero(a), i / COLS % 4 == 3);
+    if (!is_zero(a)) assert_true(a >= 0x1p-7f && a < 0x1p9f);
+    for (j = 1; j < 4; ++j) assert_same_float(fabsf(sample[i + j]), a);
+    if (i > 0 && !is_zero(a)) count(&alike, a == fabsf(sample[i - 4]));
+  }
+  assert_true(alike.sum < 5);
+  assert_both_signs(0);
+  assert_both_signs(1);
+}
+
+static void nans_are_few_and_of_every_kind(void **state) {
+  mean nan = {0, 0, 0}, quiet = nan, sign = nan;
+  int i, rest = 0;
+  (void)state;
+  draw(SSTE_DRAW_NANS, ROWS, COLS);
+  for (i = 0; i < ENTRIES; ++i) {
+    const int is_nan = isnan(sample[i]) != 0;
+    count(&nan, is_nan);
+    if (is_nan) {
+      count(&quiet, test_bits(sample[i]) >> 22 & 1);
+      count(&sign, is_negative(sample[i]));
+    } else {
+      sample[rest++] = sample[i];
+    }
+  }
+  assert_mean(nan, 1 / 256.0);
+  assert_mean(quiet, 0.5);
+  assert_mean(sign, 0.5);
+  assert_normal(sample, rest);
 }
 
 static void specials_of_every_kind_are_drawn(void **state) {
@@ -1135,7 +1244,8 @@ static void seeds_rows_and_groups_draw_differently(void **state) {
   for (k = 0; k < SSTE_DRAWS; ++k) {
     int same_seed = 0, same_row = 0, same_group = 0, n;
     for (n = 0; n < 200; ++n) {
-      const uint64_t s = test_random(&seed), row = below(9), group = below(9);
+      const uint64_t s = test_random(&seed), group = below(9);
+      const uint64_t row = 4 * below(9) + below(2); /* no blank ones in FLAT */
       sste_check_group_draw(base, k, s, row, group);
       sste_check_group_draw(x, k, s + 1, row, group);
       same_seed += memcmp(x, base, sizeof x) == 0;
@@ -2920,6 +3030,9 @@ int main(void) {
       cmocka_unit_test_setup(boundaries_between_narrow_formats, fresh_seed),
       cmocka_unit_test_setup(every_step_lies_between_two_inputs, fresh_seed),
       cmocka_unit_test_setup(wrong_encoders_are_caught, fresh_seed),
+      cmocka_unit_test_setup(every_decision_of_an_mvue_draw_has_words,
+                             fresh_seed),
+      cmocka_unit_test_setup(mvue_words_lie_beside_the_ends, fresh_seed),
       cmocka_unit_test_setup(normal_is_bell_shaped, fresh_seed),
       cmocka_unit_test_setup(weights_have_outlier_columns, fresh_seed),
       cmocka_unit_test_setup(weights_have_heavy_tails, fresh_seed),
@@ -2932,6 +3045,9 @@ int main(void) {
       cmocka_unit_test_setup(one_entry_dominates, fresh_seed),
       cmocka_unit_test_setup(exponents_are_as_stated, fresh_seed),
       cmocka_unit_test_setup(mantissas_are_whole, fresh_seed),
+      cmocka_unit_test_setup(subnormals_are_of_every_length, fresh_seed),
+      cmocka_unit_test_setup(flat_groups_have_one_magnitude, fresh_seed),
+      cmocka_unit_test_setup(nans_are_few_and_of_every_kind, fresh_seed),
       cmocka_unit_test_setup(specials_of_every_kind_are_drawn, fresh_seed),
       cmocka_unit_test_setup(integers_are_exact_in_any_order, fresh_seed),
       cmocka_unit_test_setup(words_are_those_of_splitmix64, fresh_seed),
