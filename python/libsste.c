@@ -71,7 +71,7 @@ void sste_library_boundaries(void *out, size_t out_bytes, sste_fp8_format to,
     store(out, out_bytes, i, sste_check_boundary(to, from, i));
 }
 
-/* sste_library_mvue_words - the 20 sste_check_mvue_word of each group of four. */
+/* sste_library_mvue_words - sste_check_mvue_word of each group of four, all 20. */
 void sste_library_mvue_words(uint32_t *word, const float *a, size_t groups) {
   size_t g;
   int i;

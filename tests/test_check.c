@@ -687,8 +687,7 @@ static void wrong_encoders_are_caught(void **state) {
 }
 
 /* A draw of MVUE decides between two uniforms of 23 bits where the survivors
- * change. Both are among the words; of some of the words the low bits say
- * nothing.                                                                  */
+ * change. Of groups whose sums are floats, both are among the words.        */
 static int is_mvue_uniform(const float a[4], uint32_t uniform) {
   int i;
   for (i = 0; i < 20; ++i)
@@ -696,33 +695,62 @@ static int is_mvue_uniform(const float a[4], uint32_t uniform) {
   return 0;
 }
 
+static int count_decisions(const float a[4]) {
+  const slow_map m = slow_mvue24_map(a);
+  int s, decisions = 0;
+  for (s = 1; s < m.segments; ++s) {
+    if (m.mask[s] == m.mask[s - 1]) continue;
+    ++decisions;
+    if (!is_mvue_uniform(a, m.start[s] - 1) || !is_mvue_uniform(a, m.start[s]))
+      fail_msg("%a %a %a %a: %06X", (double)a[0], (double)a[1], (double)a[2],
+               (double)a[3], (unsigned)m.start[s]);
+  }
+  return decisions;
+}
+
 static void every_decision_of_an_mvue_draw_has_words(void **state) {
-  static const int draws[] = {SSTE_DRAW_NORMAL, SSTE_DRAW_WEIGHTS,
-                              SSTE_DRAW_TIES,   SSTE_DRAW_DOMINANT,
-                              SSTE_DRAW_FLAT,   SSTE_DRAW_ZEROS};
-  int d, n, s, decisions = 0;
+  static const int draws[] = {SSTE_DRAW_TIES, SSTE_DRAW_BFLOAT16};
+  int d, n, decisions = 0;
   (void)state;
   for (d = 0; d < LENGTH(draws); ++d)
     for (n = 0; n < 2000; ++n) {
       float a[4];
-      slow_map m;
       sste_check_group_draw(a, draws[d], seed, 0, (uint64_t)n);
-      m = slow_mvue24_map(a);
-      for (s = 1; s < m.segments; ++s) {
-        if (m.mask[s] == m.mask[s - 1]) continue;
-        ++decisions;
-        if (!is_mvue_uniform(a, m.start[s] - 1) ||
-            !is_mvue_uniform(a, m.start[s]))
-          fail_msg("%a %a %a %a: %06X", (double)a[0], (double)a[1],
-                   (double)a[2], (double)a[3], (unsigned)m.start[s]);
-      }
+      decisions += count_decisions(a);
     }
-  assert_true(decisions > 10000);
+  assert_true(decisions > 5000);
+}
+
+/* The distance of two points on a circle of length 1. */
+static double apart(double x, double y) {
+  const double d = x - y - floor(x - y);
+  return fmin(d, 1 - d);
+}
+
+/* Of other groups they lie where the ends are, 2^-24 apart. */
+static void mvue_words_are_the_ends_of_cells(void **state) {
+  int n, i, j;
+  (void)state;
+  for (n = 0; n < 10000; ++n) {
+    double b[4], others = 0, tau, end = 0;
+    float a[4];
+    sste_check_group_draw(a, (int)below(SSTE_DRAW_SUBNORMAL), seed, 0,
+                          (uint64_t)n);
+    for (j = 0; j < 4; ++j) b[j] = fabs((double)a[j]);
+    for (j = 0; j < 4; ++j) others += j == slow_top(a) ? 0 : b[j];
+    tau = fmin((others + b[slow_top(a)]) / 2, others);
+    for (i = 0; i < 20 && tau > 0; ++i) {
+      const double word = (double)sste_check_mvue_word(a, i) * 0x1p-32;
+      if (i % 5 == 0) end += fmin(b[i / 5], tau);
+      assert_near(apart(word, end / tau + (i % 5 - 2) * 0x1p-24), 0, 0x1p-31);
+    }
+  }
 }
 
 static void mvue_words_lie_beside_the_ends(void **state) {
   static const float ones[] = {1, 1, 1, 1}, none[] = {0, 0, 0, -0.0f};
-  static const float bad[] = {1, NAN, 1, 1}, huge[] = {1, INFINITY, 1, 1};
+  static const float bad[] = {1, NAN, 1, 1};
+  static const float huge[] = {1, INFINITY, -INFINITY, 1};
   static const uint32_t first[] = {0x7FFFFE00, 0x7FFFFF00, 0x80000000,
                                    0x80000100, 0x80000200};
   static const uint32_t around_0[] = {0xFFFFFE00, 0xFFFFFF00, 0, 0x100, 0x200};
@@ -3032,6 +3060,7 @@ int main(void) {
       cmocka_unit_test_setup(wrong_encoders_are_caught, fresh_seed),
       cmocka_unit_test_setup(every_decision_of_an_mvue_draw_has_words,
                              fresh_seed),
+      cmocka_unit_test_setup(mvue_words_are_the_ends_of_cells, fresh_seed),
       cmocka_unit_test_setup(mvue_words_lie_beside_the_ends, fresh_seed),
       cmocka_unit_test_setup(normal_is_bell_shaped, fresh_seed),
       cmocka_unit_test_setup(weights_have_outlier_columns, fresh_seed),
