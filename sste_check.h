@@ -206,27 +206,33 @@ SSTE_API SSTE_HD uint64_t sste_check_boundary(sste_fp8_format to,
  *     min(|a_j|, tau), in which u tau and (1 + u) tau lie. It decides where one
  *     of these points is the end of a cell, which random words hardly ever hit
  *   a         the group
- *   i         0 to 19: the end of cell i / 5, and i % 5 - 2 times 2^-24 beyond
- *             it. u is the upper 23 bits of a word
- *   specials  where there are no cells (NaN, infinity, all zero): around 0
- *   e.g.      (1, 1, 1, 1), whose first cell ends at u = 1/2: 0x7FFFFE00,
- *             0x7FFFFF00, 0x80000000, 0x80000100, 0x80000200
- *   BITWISE. Never fails.                                                   */
+ *   i         0 to SSTE_CHECK_MVUE_WORDS - 1: at the end of cell i / 9, i % 9 - 4
+ *             times 2^-24 further on. u is the upper 23 bits of a word
+ *   specials  where there are no cells (NaN, two infinities, zeros): around 0.
+ *             A draw whose tau is subnormal decides earlier: u tau is rounded
+ *   e.g.      (1, 1, 1, 1), whose first cell ends at u = 1/2: 0x7FFFFC00,
+ *             0x7FFFFD00, ..., 0x80000000, ..., 0x80000400
+ *   BITWISE: tau and the ends in float, added as the draw adds them.
+ *   Never fails.                                                            */
+enum { SSTE_CHECK_MVUE_WORDS = 36 };
 SSTE_API SSTE_HD uint32_t sste_check_mvue_word(const float a[4], int i) {
-  double b[4], sum = 0.0, others, tau, end = 0.0, u = 0.0;
+  float b[4], rest[4], tau, others, end = 0.0f, unit = 1.0f;
+  double u = 0.0;
   int j, top = 0;
+  for (j = 0; j < 4; ++j)
+    if (sste_priv_magnitude(a[j]) > sste_priv_magnitude(a[top])) top = j;
+  if (sste_priv_magnitude(a[top]) >= 0x7B800000u) unit = 0.25f; /* 2^120 */
   for (j = 0; j < 4; ++j) {
-    b[j] = (double)sste_priv_float(sste_priv_magnitude(a[j]));
-    sum += b[j];
-    if (b[j] > b[top]) top = j;
+    b[j] = sste_priv_float(sste_priv_magnitude(a[j])) * unit;
+    rest[j] = j == top ? 0.0f : b[j];
   }
-  others = 0.0;
-  for (j = 0; j < 4; ++j) others += j == top ? 0.0 : b[j];
-  tau = sum / 2.0 < others ? sum / 2.0 : others;
-  for (j = 0; j <= i / 5 && j < 4; ++j) end += b[j] < tau ? b[j] : tau;
-  if (tau > 0.0 && tau <= DBL_MAX) u = end / tau;
+  tau = 0.5f * ((b[0] + b[1]) + (b[2] + b[3]));
+  others = (rest[0] + rest[1]) + (rest[2] + rest[3]);
+  if (others < tau) tau = others;
+  for (j = 0; j <= i / 9 && j < 4; ++j) end += b[j] < tau ? b[j] : tau;
+  if (tau > 0.0f && tau <= FLT_MAX) u = (double)end / (double)tau;
   while (u >= 1.0) u -= 1.0;
-  return (uint32_t)(u * 4294967296.0) + (uint32_t)(i % 5 - 2) * 256u;
+  return (uint32_t)(u * 4294967296.0) + (uint32_t)(i % 9 - 4) * 256u;
 }
 
 /* ---- 3. Tensors ---------------------------------------------------------- */
@@ -242,14 +248,15 @@ SSTE_API SSTE_HD uint32_t sste_check_mvue_word(const float a[4], int i) {
  *   SSTE_DRAW_MIDPOINTS  numbers and midpoints of E4M3 and E5M2 over their
  *                        whole ranges, half of them one ulp off; every second
  *                        group keeps two, so that a projection keeps them, too
- *   SSTE_DRAW_TIES       0, 1, 2, 3 with signs: magnitudes tie, zeros are -0
+ *   SSTE_DRAW_TIES       0, 1, 2, 3 with signs: magnitudes tie, and every second
+ *                        zero is -0
  *   SSTE_DRAW_FLAT       one magnitude per group, every fourth row zero: each
  *                        projection is 0, and no scale exists
  *   SSTE_DRAW_ZEROS      each of the 16 patterns of zeros in a group, -0 too
  *   SSTE_DRAW_SPARSE     the same, with at most two non-zeros: 2:4
  *   SSTE_DRAW_DOMINANT   one entry of a group up to 2^40 times the others
- *   SSTE_DRAW_SUBNORMAL  subnormal floats of any length, from 2^-149, and the
- *                        first normal ones
+ *   SSTE_DRAW_SUBNORMAL  subnormal floats of any length, from 0 and 2^-149 on,
+ *                        and the first normal ones
  *   SSTE_DRAW_HUGE       within a factor of 8 of FLT_MAX: sums overflow
  *   SSTE_DRAW_RANGE      every exponent of a normal float alike
  *   SSTE_DRAW_NANS       NORMAL with one NaN in 256: does it get through?
@@ -417,8 +424,8 @@ SSTE_HD static inline float sste_priv_check_entry(int kind, uint64_t word,
     case SSTE_DRAW_HUGE: return sste_priv_check_at(word, 252 + spread % 3);
     case SSTE_DRAW_RANGE: return sste_priv_check_at(word, 1 + spread % 254);
     case SSTE_DRAW_NANS:
-      return spread % 256 == 0 ? sste_priv_check_nan(word)
-                               : sste_priv_check_normal(word);
+      return (word >> 32) % 256 == 0 ? sste_priv_check_nan(word)
+                                     : sste_priv_check_normal(word);
     case SSTE_DRAW_SPECIALS: return sste_priv_check_special(word);
     default: return (float)((int)(spread % 7) - 3);
   }
@@ -498,17 +505,34 @@ SSTE_HD static inline sste_priv_fp8_number sste_priv_check_sum(double x,
   return n;
 }
 
-/* The rank that x rounds to; a NaN that overflow leads to lies beyond the end.
- * `up` is which of the two codes around x a stochastic rounding shall give. */
+/* The rank that x rounds to. The NaN that overflow leads to lies beyond either
+ * end; all formats have their largest number above 1, and E8M0, of which 0 is
+ * below the lowest, has that below 1. `up` is which of the two codes around x a stochastic rounding shall give. */
 SSTE_HD static inline int64_t sste_priv_check_round(
     sste_fp8_format f, const sste_fp8_rule *rule, const sste_priv_fp8_number *x,
     int up, int *is_nan) {
   const uint32_t random = up != x->negative ? 0xFFFFFFFFu : 0;
   const int64_t rank =
       sste_check_rank(f, sste_priv_fp8_steps(f, rule, x, random));
-  const int below = x->negative || x->significand == 0;
+  const int below = x->negative || x->significand == 0 ||
+                    x->exponent + sste_priv_fp8_log2(x->significand) < 0;
   *is_nan = rank == SSTE_RANK_NAN;
   return *is_nan ? (below ? -INT64_MAX : INT64_MAX) : rank;
+}
+
+/* Of a format with two zeros, either. */
+SSTE_HD static inline int sste_priv_check_is_zero(sste_fp8_format f,
+                                                  uint64_t code) {
+  return f.sign_bits && f.specials != SSTE_FP8_FNUZ &&
+         sste_check_rank(f, code) == 0;
+}
+
+/* The negative real that is nearest to 0, for every format there is. */
+SSTE_HD static inline sste_priv_fp8_number sste_priv_check_below_zero(void) {
+  sste_priv_fp8_number x = sste_priv_check_sum(-1.0, 0.0);
+  x.significand = 1;
+  x.exponent = -1200;
+  return x;
 }
 
 /* sste_check_within - whether some real in [x - error, x + error] rounds to a
@@ -529,31 +553,30 @@ SSTE_HD static inline int64_t sste_priv_check_round(
  *   BITWISE (round to nearest is assumed). Never fails.                     */
 SSTE_API SSTE_HD int sste_check_within(sste_fp8_format f, sste_fp8_rule rule,
                                        uint64_t code, double x, double error) {
-  const int signed_zeros = f.sign_bits && f.specials != SSTE_FP8_FNUZ;
+  const int absolute = !f.sign_bits && rule.drop_sign;
   const int64_t rank = sste_check_rank(f, code);
   const sste_priv_fp8_number given = sste_priv_check_sum(x, 0.0);
+  const sste_priv_fp8_number itself = sste_priv_fp8_unpack(f, code);
   sste_priv_fp8_number low, high;
   int64_t first, last;
   int first_nan, last_nan;
   if (given.kind == SSTE_PRIV_FP8_NAN) return rank == SSTE_RANK_NAN;
   if (given.kind == SSTE_PRIV_FP8_INFINITE || !(error > 0.0)) error = 0.0;
-  if (!f.sign_bits && rule.drop_sign && given.negative) x = -x;
+  if (absolute && given.negative) x = -x;
   low = sste_priv_check_sum(x, -error);
   high = sste_priv_check_sum(x, error);
-  if (!f.sign_bits && rule.drop_sign && low.negative) {
-    low.negative = 0; /* |x| gets no smaller than 0 */
-    low.kind = SSTE_PRIV_FP8_FINITE;
-    low.significand = 0;
+  if (absolute && low.negative) low = sste_priv_check_sum(0.0, 0.0);
+  if (sste_priv_check_is_zero(f, code)) {
+    const int negative = itself.negative;
+    if (negative ? !low.negative : high.negative) return 0;
+    if (negative && !high.negative) high = sste_priv_check_below_zero();
   }
   first = sste_priv_check_round(f, &rule, &low, 0, &first_nan);
   last = sste_priv_check_round(f, &rule, &high, 1, &last_nan);
   if (rank == SSTE_RANK_NAN) return first_nan || last_nan;
-  if (rank == 0 && signed_zeros &&
-      (code & sste_priv_fp8_ones(f)) == 0) { /* rank 0: the code is a zero */
-    const int negative = code != 0;
-    if (negative ? !low.negative : high.negative) return 0;
-  }
-  return first <= rank && rank <= last;
+  /* A step in between may leave out codes: float16 knows no 2^-30. */
+  return first <= rank && rank <= last &&
+         rank == sste_check_rank(f, sste_priv_fp8_steps(f, &rule, &itself, 0));
 }
 
 /* How a product may have been summed, for sste_check_bound:
@@ -592,8 +615,8 @@ SSTE_HD static inline double sste_priv_check_growth(double x) {
  *   is at most 0.88 * 2^-23 (m = 4, F = 24: TF32; 0.69 for float16 on A100,
  *   0.33 on H100): n 2^-23. With F = 13 and as many bits kept it loses
  *   (m + 2) 2^-13 a step, 1.125 * 2^-13 per term for m = 16 (Ada; 1.0625 on
- *   Hopper): g(n 1.125 * 2^-13). Promoted, 128 terms stand for themselves, and
- *   n / 128 float sums follow.
+ *   Hopper): g(n 1.125 * 2^-13). Promoted every 128 terms
+ *   it is that of min(n, 128), and n / 128 float sums follow: + g(n / 128 u).
  *   BITWISE. Never fails. Source: MMA-Sim (arXiv 2511.10909), its models; they
  *   cover dense products, and that 2:4 steps lose no more is an assumption. */
 SSTE_API SSTE_HD double sste_check_bound(int how, size_t terms) {
@@ -634,9 +657,9 @@ SSTE_API SSTE_HD double sste_check_bound(int how, size_t terms) {
  *   SSTE_DIFF_VALUE       right positions, another value
  *   SSTE_DIFF_ZERO_SIGN   right, but for a pruned -0
  * Nibbles of metadata:
- *   SSTE_DIFF_NIBBLE      none of the six that are legal
  *   SSTE_DIFF_SWAPPED     the two halves of a byte exchanged
- *   SSTE_DIFF_PADDING     an unused half byte that is not 0
+ *   SSTE_DIFF_PADDING     an unused half byte, which is 0 in sste.h
+ *   SSTE_DIFF_NIBBLE      none of the six that are legal
  *   SSTE_DIFF_POSITION    other positions                                    */
 enum {
   SSTE_DIFF_NONE,
@@ -658,7 +681,7 @@ enum {
   SSTE_DIFFS /* how many there are */
 };
 
-/* sste_check_diff_name - "same", "within the error", ...; null for none.    */
+/* sste_check_diff_name - "same", "within", ...; null for none.              */
 SSTE_API const char *sste_check_diff_name(int diff) {
   switch (diff) {
     case SSTE_DIFF_NONE: return "same";
@@ -707,8 +730,9 @@ typedef struct sste_check_report {
    * groups, where the positions are right. */
   uint64_t ulps[SSTE_CHECK_BUCKETS];
   uint64_t worst_ulps, worst_row, worst_col; /* the first of the largest */
-  double worst_share; /* max |got - x| / error: 1 is the bound itself, but for
-                         the rounding at the end; 0 without x */
+  double worst_share; /* max |got - x| / error of numbers below the largest: 1
+                         is the bound itself, but for the rounding at the end;
+                         0 without x */
   sste_check_mismatch first[SSTE_CHECK_SHOWN];
 } sste_check_report;
 
@@ -826,13 +850,15 @@ static inline void sste_priv_check_near(sste_check_report *report,
                                         double x, double error) {
   const double off = sste_priv_check_value(report->format, got) - x;
   const double share = (off < 0.0 ? -off : off) / error;
+  const int saturated = (got & sste_priv_fp8_ones(report->format)) >=
+                        sste_priv_fp8_largest(report->format);
   int diff = sste_priv_check_diff(report->format, got, want);
   if (diff != SSTE_DIFF_NONE &&
       sste_check_within(report->format, rule, got, x, error))
     diff = SSTE_DIFF_WITHIN;
   else if (diff == SSTE_DIFF_SATURATION && !(x <= 0.0 || x > 0.0))
     diff = SSTE_DIFF_NAN; /* a NaN came in: nothing has overflowed */
-  if (share > report->worst_share && share <= DBL_MAX)
+  if (share > report->worst_share && share <= DBL_MAX && !saturated)
     report->worst_share = share;
   sste_priv_check_note(report, row, col, got, want, x, diff);
   if (got != want) sste_priv_check_distance(report, row, col, got, want);
@@ -1009,7 +1035,8 @@ SSTE_API sste_status sste_check_sparse(sste_check_report *report,
       }
       diff =
           sste_priv_check_group(f, a, b, source ? source + r * lds + c : NULL);
-      while (at < 3 && a[at] == b[at]) ++at; /* the first that differs */
+      while (at < 4 && a[at] == b[at]) ++at;
+      at %= 4; /* the first that differs; both may break the pattern alike */
       sste_priv_check_note(report, r, c + at, a[at], b[at], 0.0, diff);
       if (diff == SSTE_DIFF_NONE || diff == SSTE_DIFF_VALUE ||
           diff == SSTE_DIFF_ZERO_SIGN)
@@ -1036,6 +1063,7 @@ SSTE_API sste_status sste_check_metadata(sste_check_report *report,
   size_t r, g;
   sste_status s;
   if (report == NULL) return SSTE_ERR_NULL;
+  if (cols > SIZE_MAX - 7) return SSTE_ERR_SIZE;
   s = sste_priv_matrix(got, rows, bytes, ldg, 1);
   if (s == SSTE_OK) s = sste_priv_matrix(want, rows, bytes, ldw, 1);
   if (s == SSTE_OK && rows != 0 && cols % 4 != 0) s = SSTE_ERR_SHAPE;
@@ -1248,30 +1276,80 @@ static inline void sste_priv_check_print(sste_priv_check_page *page,
   if (n > 0) page->length += (size_t)n;
 }
 
+/* Widths of a column of values and of distances: as wide as the format's widest
+ * can be. */
+static inline int sste_priv_check_width(sste_fp8_format f) {
+  return f.mantissa_bits > 23 ? 16 : 15;
+}
+static inline int sste_priv_check_far(sste_fp8_format f) {
+  return f.mantissa_bits > 23 ? 20 : f.mantissa_bits > 10 ? 10 : 5;
+}
+
 /* One line per mismatch: where, what, bits and values, and the distance. */
 static inline void sste_priv_check_line(sste_priv_check_page *page,
                                         const sste_check_report *report,
                                         const sste_check_mismatch *m) {
   const sste_fp8_format f = report->format;
   const int digits = 2 * (int)sste_priv_check_size(f);
+  const int width = sste_priv_check_width(f), far = sste_priv_check_far(f);
   const uint64_t ulps = sste_check_ulps(f, m->got, m->want);
   const unsigned long long row = m->row, col = m->col;
   const unsigned long long got = m->got, want = m->want;
   sste_priv_check_print(page, "%10llu %10llu  %-10s", row, col,
                         sste_check_diff_name(m->diff));
   if (report->what == SSTE_CHECK_NIBBLES) {
-    sste_priv_check_print(page, "  %llX (%llu,%llu)   %llX (%llu,%llu)\n", got,
+    sste_priv_check_print(page, "  %llX (%llu,%llu)  %llX (%llu,%llu)\n", got,
                           got & 3, got >> 2, want, want & 3, want >> 2);
     return;
   }
-  sste_priv_check_print(page, "  %0*llX %15.9g  %0*llX %15.9g", digits, got,
-                        sste_priv_check_value(f, got), digits, want,
-                        sste_priv_check_value(f, want));
-  if (report->near) sste_priv_check_print(page, " %15.9g", m->x);
+  sste_priv_check_print(page, "  %0*llX %*.9g  %0*llX %*.9g", digits, got,
+                        width, sste_priv_check_value(f, got), digits, want,
+                        width, sste_priv_check_value(f, want));
+  if (report->near) sste_priv_check_print(page, "  %16.9g", m->x);
   if (ulps == SSTE_ULPS_NAN)
-    sste_priv_check_print(page, "         -\n");
+    sste_priv_check_print(page, "  %*s\n", far, "-");
   else
-    sste_priv_check_print(page, "  %8llu\n", (unsigned long long)ulps);
+    sste_priv_check_print(page, "  %*llu\n", far, (unsigned long long)ulps);
+}
+
+static inline void sste_priv_check_heading(sste_priv_check_page *page,
+                                           const sste_check_report *report) {
+  const sste_fp8_format f = report->format;
+  const int bits = 2 * (int)sste_priv_check_size(f) + 1;
+  const int value = sste_priv_check_width(f);
+  const int nibbles = report->what == SSTE_CHECK_NIBBLES;
+  sste_priv_check_print(page, "%10s %10s  %-10s", "row",
+                        nibbles ? "group" : "column", "what");
+  if (nibbles)
+    sste_priv_check_print(page, "  %-7s  %s\n", "got", "expected");
+  else
+    sste_priv_check_print(page, "  %-*s  %-*s%s  %*s\n", bits + value, "got",
+                          bits + value, "expected",
+                          report->near ? "        true value" : "",
+                          sste_priv_check_far(f), "ulps");
+}
+
+/* float32, ... or E4M3FN, E5M2, ...; E4M3B11FNUZ where the bias is not the usual
+ * one of its family. */
+static inline void sste_priv_check_format(sste_priv_check_page *page,
+                                          sste_fp8_format f) {
+  const int fnuz = f.specials == SSTE_FP8_FNUZ, M = f.mantissa_bits;
+  if (sste_priv_check_size(f) > 1) {
+    sste_priv_check_print(page, " in %s",
+                          M == 52   ? "float64"
+                          : M == 23 ? "float32"
+                          : M == 10 ? "float16"
+                                    : "bfloat16");
+    return;
+  }
+  sste_priv_check_print(page, " in %sE%dM%d", f.sign_bits || M == 0 ? "" : "U",
+                        f.exponent_bits, M);
+  if (f.bias != (1 << (f.exponent_bits - 1)) - !fnuz)
+    sste_priv_check_print(page, "B%d", f.bias);
+  sste_priv_check_print(page, "%s",
+                        f.specials == SSTE_FP8_FN ? "FN"
+                        : fnuz                    ? "FNUZ"
+                                                  : "");
 }
 
 static inline void sste_priv_check_histogram(sste_priv_check_page *page,
@@ -1308,7 +1386,6 @@ static inline void sste_priv_check_histogram(sste_priv_check_page *page,
 SSTE_API size_t sste_check_text(char *text, size_t size,
                                 const sste_check_report *report) {
   static const char *const things[] = {"numbers", "groups of four", "nibbles"};
-  const sste_fp8_format f = report->format;
   const uint64_t same = report->count[SSTE_DIFF_NONE];
   sste_priv_check_page page;
   int i;
@@ -1319,11 +1396,7 @@ SSTE_API size_t sste_check_text(char *text, size_t size,
   sste_priv_check_print(&page, "%llu %s", (unsigned long long)report->total,
                         things[report->what]);
   if (report->what != SSTE_CHECK_NIBBLES)
-    sste_priv_check_print(&page, " in %sE%dM%d%s", f.sign_bits ? "" : "U",
-                          f.exponent_bits, f.mantissa_bits,
-                          f.specials == SSTE_FP8_FN     ? "FN"
-                          : f.specials == SSTE_FP8_FNUZ ? "FNUZ"
-                                                        : "");
+    sste_priv_check_format(&page, report->format);
   sste_priv_check_print(&page, ": %llu same, %llu differ\n",
                         (unsigned long long)same,
                         (unsigned long long)(report->total - same));
@@ -1335,18 +1408,7 @@ SSTE_API size_t sste_check_text(char *text, size_t size,
   if (report->worst_share > 0.0)
     sste_priv_check_print(&page, "largest share of the allowed error: %.3g\n",
                           report->worst_share);
-  if (report->shown > 0) {
-    const int digits = 2 * (int)sste_priv_check_size(f);
-    if (report->what == SSTE_CHECK_NIBBLES)
-      sste_priv_check_print(&page,
-                            "       row      group  what        got  "
-                            "     expected\n");
-    else
-      sste_priv_check_print(&page, "%10s %10s  %-10s  %-*s  %-*s%s %9s\n",
-                            "row", "column", "what", digits + 16, "got",
-                            digits + 16, "expected",
-                            report->near ? "      true value" : "", "ulps");
-  }
+  if (report->shown > 0) sste_priv_check_heading(&page, report);
   for (i = 0; i < report->shown; ++i)
     sste_priv_check_line(&page, report, &report->first[i]);
   return page.length;

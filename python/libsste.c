@@ -17,7 +17,8 @@ void sste_library_convert(void *out, size_t out_bytes, sste_fp8_format to,
                           size_t n);
 void sste_library_boundaries(void *out, size_t out_bytes, sste_fp8_format to,
                              sste_fp8_format from, size_t n);
-void sste_library_mvue_words(uint32_t *word, const float *a, size_t groups);
+void sste_library_mvue_words(uint32_t *word, const float *a, size_t groups,
+                             size_t words);
 void sste_library_mvue_draws(float *out, const float *a, const uint32_t *word,
                              size_t groups, size_t words);
 
@@ -71,13 +72,13 @@ void sste_library_boundaries(void *out, size_t out_bytes, sste_fp8_format to,
     store(out, out_bytes, i, sste_check_boundary(to, from, i));
 }
 
-/* sste_library_mvue_words - sste_check_mvue_word of each group of four, all 20. */
-void sste_library_mvue_words(uint32_t *word, const float *a, size_t groups) {
-  size_t g;
-  int i;
-  for (g = 0; g < groups; ++g)
-    for (i = 0; i < 20; ++i)
-      word[20 * g + (size_t)i] = sste_check_mvue_word(a + 4 * g, i);
+/* sste_library_mvue_words - the first sste_check_mvue_word of groups of four.
+ *   word      receives groups x words                                       */
+void sste_library_mvue_words(uint32_t *word, const float *a, size_t groups,
+                             size_t words) {
+  size_t i;
+  for (i = 0; i < groups * words; ++i)
+    word[i] = sste_check_mvue_word(a + 4 * (i / words), (int)(i % words));
 }
 
 /* sste_library_mvue_draws - every group drawn by each of its words.

@@ -136,7 +136,7 @@ _SIGNATURES = {
     "sste_library_convert": (None, _pointer, _size, Format, Rule, _pointer, _size,
                              Format, _pointer, _size),
     "sste_library_boundaries": (None, _pointer, _size, Format, Format, _size),
-    "sste_library_mvue_words": (None, _pointer, _pointer, _size),
+    "sste_library_mvue_words": (None, _pointer, _pointer, _size, _size),
     "sste_library_mvue_draws": (None, _pointer, _pointer, _pointer, _size, _size),
     "sste_status_text": (_text, _int),
     "sste_self_check": (_int,),
@@ -1083,14 +1083,14 @@ def mvue_words(a):
     """Random words at which an MVUE draw decides, for mvue_draws and your kernel.
 
     a        values of shape (..., 4)
-    Gives uint32 of shape (..., 20): five beside the end of each entry's cell.
+    Gives uint32 of shape (..., 36): nine about the end of each entry's cell.
 
-    >>> [hex(word) for word in mvue_words(np.float32([1, 1, 1, 1]))[:3]]
-    ['0x7ffffe00', '0x7fffff00', '0x80000000']
+    >>> [hex(word) for word in mvue_words(np.float32([1, 1, 1, 1]))[3:6]]
+    ['0x7fffff00', '0x80000000', '0x80000100']
     """
     a = _groups(a)
-    out = np.empty(a.shape[:-1] + (20,), np.uint32)
-    _c.sste_library_mvue_words(out.ctypes.data, a.array.ctypes.data, a.rows)
+    out = np.empty(a.shape[:-1] + (36,), np.uint32)
+    _c.sste_library_mvue_words(out.ctypes.data, a.array.ctypes.data, a.rows, 36)
     return out
 
 

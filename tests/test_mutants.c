@@ -284,13 +284,13 @@ static void try_mvue_words(const input *in, verdict *v) {
   for (kind = 0; kind < SSTE_DRAWS; ++kind)
     for (i = 0; i < 16; ++i) {
       const float *a = inputs[kind][2].w + i * LD; /* narrow: a group a row */
-      for (k = 0; k < 20; ++k) {
+      for (k = 0; k < SSTE_CHECK_MVUE_WORDS; ++k) {
         const uint32_t word = sste_check_mvue_word(a, k);
         draw_group(got + 4 * k, a, word);
         sste_mvue24_group_draw(want + 4 * k, a, word);
       }
-      must(sste_check_numbers(&report, sste_fp8_float32(), got, 4, want, 4, 20,
-                              4));
+      must(sste_check_numbers(&report, sste_fp8_float32(), got, 4, want, 4,
+                              SSTE_CHECK_MVUE_WORDS, 4));
       judge(v, in, &report);
     }
 }
