@@ -206,8 +206,8 @@ SSTE_API SSTE_HD uint64_t sste_check_boundary(sste_fp8_format to,
  *     min(|a_j|, tau), in which u tau and (1 + u) tau lie. It decides where one
  *     of these points is the end of a cell, which random words hardly ever hit
  *   a         the group
- *   i         0 to SSTE_CHECK_MVUE_WORDS - 1: at the end of cell i / 9, i % 9 - 4
- *             times 2^-24 further on. u is the upper 23 bits of a word
+ *   i         0 to SSTE_CHECK_MVUE_WORDS - 1: at the end of cell i / 9, or
+ *             i % 9 - 4 times 2^-24 further on. u is the upper 23 bits
  *   specials  where there are no cells (NaN, two infinities, zeros): around 0.
  *             A draw whose tau is subnormal decides earlier: u tau is rounded
  *   e.g.      (1, 1, 1, 1), whose first cell ends at u = 1/2: 0x7FFFFC00,
@@ -248,8 +248,8 @@ SSTE_API SSTE_HD uint32_t sste_check_mvue_word(const float a[4], int i) {
  *   SSTE_DRAW_MIDPOINTS  numbers and midpoints of E4M3 and E5M2 over their
  *                        whole ranges, half of them one ulp off; every second
  *                        group keeps two, so that a projection keeps them, too
- *   SSTE_DRAW_TIES       0, 1, 2, 3 with signs: magnitudes tie, and every second
- *                        zero is -0
+ *   SSTE_DRAW_TIES       0, 1, 2, 3 with signs: magnitudes tie, and zeros are
+ *                        -0 as often as +0
  *   SSTE_DRAW_FLAT       one magnitude per group, every fourth row zero: each
  *                        projection is 0, and no scale exists
  *   SSTE_DRAW_ZEROS      each of the 16 patterns of zeros in a group, -0 too
@@ -507,7 +507,8 @@ SSTE_HD static inline sste_priv_fp8_number sste_priv_check_sum(double x,
 
 /* The rank that x rounds to. The NaN that overflow leads to lies beyond either
  * end; all formats have their largest number above 1, and E8M0, of which 0 is
- * below the lowest, has that below 1. `up` is which of the two codes around x a stochastic rounding shall give. */
+ * below the lowest, has that below 1. `up` is which of the two codes around x a
+ * stochastic rounding shall give. */
 SSTE_HD static inline int64_t sste_priv_check_round(
     sste_fp8_format f, const sste_fp8_rule *rule, const sste_priv_fp8_number *x,
     int up, int *is_nan) {
@@ -647,6 +648,7 @@ SSTE_API SSTE_HD double sste_check_bound(int how, size_t terms) {
  *                         without saturation: infinity, or NaN where there is
  *                         none
  *   SSTE_DIFF_NAN         NaN and a number
+ *   SSTE_DIFF_SIGN        a number and its negative
  *   SSTE_DIFF_INFINITY    infinity and another number
  *   SSTE_DIFF_ONE_STEP    neighbours
  *   SSTE_DIFF_FURTHER     anything else
@@ -668,6 +670,7 @@ enum {
   SSTE_DIFF_ENCODING,
   SSTE_DIFF_SATURATION,
   SSTE_DIFF_NAN,
+  SSTE_DIFF_SIGN,
   SSTE_DIFF_INFINITY,
   SSTE_DIFF_ONE_STEP,
   SSTE_DIFF_FURTHER,
@@ -690,6 +693,7 @@ SSTE_API const char *sste_check_diff_name(int diff) {
     case SSTE_DIFF_ENCODING: return "encoding";
     case SSTE_DIFF_SATURATION: return "saturation";
     case SSTE_DIFF_NAN: return "NaN";
+    case SSTE_DIFF_SIGN: return "sign";
     case SSTE_DIFF_INFINITY: return "infinity";
     case SSTE_DIFF_ONE_STEP: return "one step";
     case SSTE_DIFF_FURTHER: return "further";
@@ -730,9 +734,8 @@ typedef struct sste_check_report {
    * groups, where the positions are right. */
   uint64_t ulps[SSTE_CHECK_BUCKETS];
   uint64_t worst_ulps, worst_row, worst_col; /* the first of the largest */
-  double worst_share; /* max |got - x| / error of numbers below the largest: 1
-                         is the bound itself, but for the rounding at the end;
-                         0 without x */
+  double worst_share; /* how much of the stated error the worst element has
+                         used: above 1 it is not WITHIN; 0 without x */
   sste_check_mismatch first[SSTE_CHECK_SHOWN];
 } sste_check_report;
 
@@ -837,10 +840,28 @@ static inline int sste_priv_check_diff(sste_fp8_format f, uint64_t got,
       sste_priv_check_saturates(f, want, got))
     return SSTE_DIFF_SATURATION;
   if (a == SSTE_RANK_NAN || b == SSTE_RANK_NAN) return SSTE_DIFF_NAN;
+  if (a == -b) return SSTE_DIFF_SIGN;
   if (a == infinity || a == -infinity || b == infinity || b == -infinity)
     return SSTE_DIFF_INFINITY;
   return sste_check_ulps(f, got, want) == 1 ? SSTE_DIFF_ONE_STEP
                                             : SSTE_DIFF_FURTHER;
+}
+
+/* How much of the error a kernel has used that gave `got`: how far x is from
+ * the nearest real that rounds to it, over the error. Half a step further on
+ * lies the midpoint; other roundings reach for the whole step. Beyond the
+ * largest number everything rounds to that.                                 */
+static inline double sste_priv_check_share(sste_fp8_format f,
+                                           sste_fp8_rule rule, uint64_t got,
+                                           double x, double error) {
+  const double value = sste_priv_check_value(f, got), off = x - value;
+  const uint64_t beside = sste_check_next(f, got, off < 0.0 ? -1 : 1);
+  const double step = sste_priv_check_value(f, beside) - value;
+  const int nearest = rule.rounding == SSTE_ROUND_NEAREST_EVEN ||
+                      rule.rounding == SSTE_ROUND_NEAREST_AWAY;
+  const double reach = nearest ? 0.5 * step : step;
+  const double used = off < 0.0 ? reach - off : off - reach;
+  return step < 0.0 || step > 0.0 ? used / error : 0.0;
 }
 
 /* One pair of numbers of which the true value is known. */
@@ -848,17 +869,14 @@ static inline void sste_priv_check_near(sste_check_report *report,
                                         sste_fp8_rule rule, size_t row,
                                         size_t col, uint64_t got, uint64_t want,
                                         double x, double error) {
-  const double off = sste_priv_check_value(report->format, got) - x;
-  const double share = (off < 0.0 ? -off : off) / error;
-  const int saturated = (got & sste_priv_fp8_ones(report->format)) >=
-                        sste_priv_fp8_largest(report->format);
-  int diff = sste_priv_check_diff(report->format, got, want);
-  if (diff != SSTE_DIFF_NONE &&
-      sste_check_within(report->format, rule, got, x, error))
+  const sste_fp8_format f = report->format;
+  const double share = sste_priv_check_share(f, rule, got, x, error);
+  int diff = sste_priv_check_diff(f, got, want);
+  if (diff != SSTE_DIFF_NONE && sste_check_within(f, rule, got, x, error))
     diff = SSTE_DIFF_WITHIN;
   else if (diff == SSTE_DIFF_SATURATION && !(x <= 0.0 || x > 0.0))
     diff = SSTE_DIFF_NAN; /* a NaN came in: nothing has overflowed */
-  if (share > report->worst_share && share <= DBL_MAX && !saturated)
+  if (share > report->worst_share && share <= DBL_MAX)
     report->worst_share = share;
   sste_priv_check_note(report, row, col, got, want, x, diff);
   if (got != want) sste_priv_check_distance(report, row, col, got, want);
@@ -1329,8 +1347,8 @@ static inline void sste_priv_check_heading(sste_priv_check_page *page,
                           sste_priv_check_far(f), "ulps");
 }
 
-/* float32, ... or E4M3FN, E5M2, ...; E4M3B11FNUZ where the bias is not the usual
- * one of its family. */
+/* float32, ... or E4M3FN, E5M2, ...; E4M3B11FNUZ where the bias is not the
+ * family's usual one. */
 static inline void sste_priv_check_format(sste_priv_check_page *page,
                                           sste_fp8_format f) {
   const int fnuz = f.specials == SSTE_FP8_FNUZ, M = f.mantissa_bits;
@@ -1352,17 +1370,19 @@ static inline void sste_priv_check_format(sste_priv_check_page *page,
                                                   : "");
 }
 
+/* Six to a line. */
 static inline void sste_priv_check_histogram(sste_priv_check_page *page,
                                              const sste_check_report *report) {
-  int i;
+  int i, n = 0;
   if (report->worst_ulps == 0) return;
-  sste_priv_check_print(page, "ulps ");
   for (i = 0; i < SSTE_CHECK_BUCKETS; ++i) {
     const unsigned long long low = 1ull << i, high = low + (low - 1);
     if (report->ulps[i] == 0) continue;
-    sste_priv_check_print(page, low == high ? " %llu" : " %llu-%llu", low,
+    sste_priv_check_print(page, n == 0 ? "ulps" : n % 6 == 0 ? "\n    " : "");
+    sste_priv_check_print(page, low == high ? "  %llu" : "  %llu-%llu", low,
                           high);
-    sste_priv_check_print(page, ": %llu ", (unsigned long long)report->ulps[i]);
+    sste_priv_check_print(page, ": %llu", (unsigned long long)report->ulps[i]);
+    ++n;
   }
   sste_priv_check_print(page, "\nworst  %llu ulps at row %llu, column %llu\n",
                         (unsigned long long)report->worst_ulps,
@@ -1386,7 +1406,8 @@ static inline void sste_priv_check_histogram(sste_priv_check_page *page,
 SSTE_API size_t sste_check_text(char *text, size_t size,
                                 const sste_check_report *report) {
   static const char *const things[] = {"numbers", "groups of four", "nibbles"};
-  const uint64_t same = report->count[SSTE_DIFF_NONE];
+  const unsigned long long same = report->count[SSTE_DIFF_NONE];
+  const unsigned long long within = report->count[SSTE_DIFF_WITHIN];
   sste_priv_check_page page;
   int i;
   page.text = text;
@@ -1397,10 +1418,11 @@ SSTE_API size_t sste_check_text(char *text, size_t size,
                         things[report->what]);
   if (report->what != SSTE_CHECK_NIBBLES)
     sste_priv_check_format(&page, report->format);
-  sste_priv_check_print(&page, ": %llu same, %llu differ\n",
-                        (unsigned long long)same,
-                        (unsigned long long)(report->total - same));
-  for (i = SSTE_DIFF_WITHIN; i < SSTE_DIFFS; ++i)
+  sste_priv_check_print(&page, ": %llu same", same);
+  if (report->near) sste_priv_check_print(&page, ", %llu within", within);
+  sste_priv_check_print(&page, ", %llu differ\n",
+                        (unsigned long long)sste_check_failures(report));
+  for (i = SSTE_DIFF_WITHIN + 1; i < SSTE_DIFFS; ++i)
     if (report->count[i] != 0)
       sste_priv_check_print(&page, "%16s %llu\n", sste_check_diff_name(i),
                             (unsigned long long)report->count[i]);
