@@ -19,11 +19,14 @@
  * have seen 1.063 and answer 0x39: within the error. With e = 0.0001 the same
  * answer is wrong, by one step.
  *
- * A test is three lines, here of a kernel that projects W onto 2:4:
+ * A test of a kernel that projects W onto 2:4, where f = sste_fp8_float32():
  *
  *     sste_check_tensor_draw(w, K, N, K, SSTE_DRAW_TIES, 1);
+ *     sste_tensor_project(want, K, w, K, N, K, 1, NULL);
+ *     my_kernel(got, w, N, K);
  *     sste_check_sparse(&report, f, got, K, want, K, w, K, N, K);
- *     sste_check_text(text, sizeof text, &report), puts(text);
+ *     sste_check_text(text, sizeof text, &report);
+ *     if (sste_check_failures(&report) > 0) puts(text);
  *
  *   1. The number line   rank of a code and back, next code, distance in ulps
  *   2. Boundaries        every input on which an encoder can go wrong, and
@@ -254,7 +257,7 @@ SSTE_API SSTE_HD uint32_t sste_check_mvue_word(const float a[4], int i) {
  *                        projection is 0, and no scale exists
  *   SSTE_DRAW_ZEROS      each of the 16 patterns of zeros in a group, -0 too
  *   SSTE_DRAW_SPARSE     the same, with at most two non-zeros: 2:4
- *   SSTE_DRAW_DOMINANT   one entry of a group up to 2^40 times the others
+ *   SSTE_DRAW_DOMINANT   one entry of a group 1 to 2^45 times the others
  *   SSTE_DRAW_SUBNORMAL  subnormal floats of any length, from 0 and 2^-149 on,
  *                        and the first normal ones
  *   SSTE_DRAW_HUGE       within a factor of 8 of FLT_MAX: sums overflow
@@ -345,9 +348,9 @@ SSTE_HD static inline float sste_priv_check_midpoint(uint64_t word) {
 
 /* Quiet or signalling, of either sign, with any payload. */
 SSTE_HD static inline float sste_priv_check_nan(uint64_t word) {
+  const uint32_t payload = (uint32_t)(word >> 8 & 0x7FFFFFu);
   return sste_priv_check_signed(
-      word,
-      sste_priv_float(SSTE_PRIV_INF | (uint32_t)(word >> 8 & 0x7FFFFFu) | 1));
+      word, sste_priv_float(SSTE_PRIV_INF | (payload == 0 ? 1 : payload)));
 }
 
 SSTE_HD static inline float sste_priv_check_special(uint64_t word) {
@@ -417,7 +420,7 @@ SSTE_HD static inline float sste_priv_check_entry(int kind, uint64_t word,
       return sste_priv_check_at(word, 120 + spread % 16);
     case SSTE_DRAW_DOMINANT:
       return sste_priv_check_at(
-          word, 110 + spread % 4 + (dominant ? (group >> 8) % 41 : 0));
+          word, dominant ? 114 + (group >> 8) % 41 : 110 + spread % 4);
     case SSTE_DRAW_SUBNORMAL:
       return sste_priv_check_signed(
           word, sste_priv_float((uint32_t)(word & 0xFFFFFFu) >> spread % 24));
@@ -488,10 +491,14 @@ SSTE_API sste_status sste_check_tensor_draw(float *out, size_t ldo, size_t rows,
  * and where it is not the sum itself, a quarter of an ulp towards that.     */
 SSTE_HD static inline sste_priv_fp8_number sste_priv_check_sum(double x,
                                                                double e) {
-  const double sum = e == 0.0 ? x : x + e, back = sum - x;
-  const double lost = (x - (sum - back)) + (e - back);
+  double sum = e == 0.0 ? x : x + e;
+  const double back = sum - x, lost = (x - (sum - back)) + (e - back);
   sste_priv_fp8_number n;
   uint64_t bits;
+  if (x >= -DBL_MAX && x <= DBL_MAX) { /* then infinity is not reached */
+    if (sum > DBL_MAX) sum = DBL_MAX;
+    if (sum < -DBL_MAX) sum = -DBL_MAX;
+  }
   memcpy(&bits, &sum, sizeof bits);
   n = sste_priv_fp8_unpack(sste_fp8_float64(), bits);
   if (n.kind == SSTE_PRIV_FP8_FINITE && (lost > 0.0 || lost < 0.0)) {
@@ -505,20 +512,56 @@ SSTE_HD static inline sste_priv_fp8_number sste_priv_check_sum(double x,
   return n;
 }
 
-/* The rank that x rounds to. The NaN that overflow leads to lies beyond either
- * end; all formats have their largest number above 1, and E8M0, of which 0 is
- * below the lowest, has that below 1. `up` is which of the two codes around x a
+/* The rank that x rounds to in one step. For a NaN it is beyond the end: below,
+ * if x is below E8M0's lowest number, else above its format's largest; the one
+ * is less than 1 and the other more. `up` is which of the two codes around x a
  * stochastic rounding shall give. */
 SSTE_HD static inline int64_t sste_priv_check_round(
     sste_fp8_format f, const sste_fp8_rule *rule, const sste_priv_fp8_number *x,
-    int up, int *is_nan) {
+    int up) {
   const uint32_t random = up != x->negative ? 0xFFFFFFFFu : 0;
   const int64_t rank =
-      sste_check_rank(f, sste_priv_fp8_steps(f, rule, x, random));
+      sste_check_rank(f, sste_priv_fp8_pack(f, rule, x, random));
   const int below = x->negative || x->significand == 0 ||
                     x->exponent + sste_priv_fp8_log2(x->significand) < 0;
-  *is_nan = rank == SSTE_RANK_NAN;
-  return *is_nan ? (below ? -INT64_MAX : INT64_MAX) : rank;
+  if (rank != SSTE_RANK_NAN) return rank;
+  return below ? -INT64_MAX : INT64_MAX;
+}
+
+/* Whether one step from the reals between low and high gives a rank, or NaN. */
+SSTE_HD static inline int sste_priv_check_reaches(
+    sste_fp8_format f, const sste_fp8_rule *rule,
+    const sste_priv_fp8_number *low, const sste_priv_fp8_number *high,
+    int64_t rank) {
+  const int64_t first = sste_priv_check_round(f, rule, low, 0);
+  const int64_t last = sste_priv_check_round(f, rule, high, 1);
+  if (rank == SSTE_RANK_NAN) return first == -INT64_MAX || last == INT64_MAX;
+  return first <= rank && rank <= last;
+}
+
+/* The same of two steps: from all numbers of the format in between that are
+ * reached. The first of them from which `rank` or more can be reached is found
+ * by halving; if that one does not give it, none does. */
+SSTE_HD static inline int sste_priv_check_reaches_via(
+    sste_fp8_format f, const sste_fp8_rule *rule,
+    const sste_priv_fp8_number *low, const sste_priv_fp8_number *high,
+    int64_t rank) {
+  const sste_fp8_format via = sste_priv_fp8_via(rule->via);
+  const sste_fp8_rule step = sste_priv_fp8_first_step();
+  int64_t first = sste_priv_check_round(via, &step, low, 0);
+  int64_t last = sste_priv_check_round(via, &step, high, 1);
+  sste_priv_fp8_number a, b;
+  while (rank != SSTE_RANK_NAN && first < last) {
+    const int64_t middle = first + (last - first) / 2;
+    a = sste_priv_fp8_unpack(via, sste_check_code(via, middle));
+    if (sste_priv_check_round(f, rule, &a, 1) < rank)
+      first = middle + 1;
+    else
+      last = middle;
+  }
+  a = sste_priv_fp8_unpack(via, sste_check_code(via, first));
+  b = sste_priv_fp8_unpack(via, sste_check_code(via, last));
+  return sste_priv_check_reaches(f, rule, &a, &b, rank);
 }
 
 /* Of a format with two zeros, either. */
@@ -543,12 +586,13 @@ SSTE_HD static inline sste_priv_fp8_number sste_priv_check_below_zero(void) {
  *   rule      how it is rounded; for SSTE_ROUND_STOCHASTIC, by whatever draw
  *   code      what the kernel gave
  *   x         the true value
- *   error     the largest absolute error; below 0 or NaN counts as 0
+ *   error     the largest absolute error; below 0 or NaN counts as 0; infinite
+ *             it admits all that finite numbers round to
  *   ties      a midpoint inside the interval admits both codes; one that is its
  *             end admits that code to which the rule rounds it
  *   specials  where x is NaN, every NaN is right; an infinite x has no error.
  *             A zero may have the sign of any real of the interval that rounds
- *             to it
+ *             to it; a real 0 counts as +0, but for x itself without an error
  *   e.g.      E4M3FN, x = 1.062: 0x39 is within 0.001, not within 0.0001
  *   returns   1 or 0
  *   BITWISE (round to nearest is assumed). Never fails.                     */
@@ -557,10 +601,7 @@ SSTE_API SSTE_HD int sste_check_within(sste_fp8_format f, sste_fp8_rule rule,
   const int absolute = !f.sign_bits && rule.drop_sign;
   const int64_t rank = sste_check_rank(f, code);
   const sste_priv_fp8_number given = sste_priv_check_sum(x, 0.0);
-  const sste_priv_fp8_number itself = sste_priv_fp8_unpack(f, code);
   sste_priv_fp8_number low, high;
-  int64_t first, last;
-  int first_nan, last_nan;
   if (given.kind == SSTE_PRIV_FP8_NAN) return rank == SSTE_RANK_NAN;
   if (given.kind == SSTE_PRIV_FP8_INFINITE || !(error > 0.0)) error = 0.0;
   if (absolute && given.negative) x = -x;
@@ -568,16 +609,13 @@ SSTE_API SSTE_HD int sste_check_within(sste_fp8_format f, sste_fp8_rule rule,
   high = sste_priv_check_sum(x, error);
   if (absolute && low.negative) low = sste_priv_check_sum(0.0, 0.0);
   if (sste_priv_check_is_zero(f, code)) {
-    const int negative = itself.negative;
+    const int negative = sste_priv_fp8_unpack(f, code).negative;
     if (negative ? !low.negative : high.negative) return 0;
     if (negative && !high.negative) high = sste_priv_check_below_zero();
   }
-  first = sste_priv_check_round(f, &rule, &low, 0, &first_nan);
-  last = sste_priv_check_round(f, &rule, &high, 1, &last_nan);
-  if (rank == SSTE_RANK_NAN) return first_nan || last_nan;
-  /* A step in between may leave out codes: float16 knows no 2^-30. */
-  return first <= rank && rank <= last &&
-         rank == sste_check_rank(f, sste_priv_fp8_steps(f, &rule, &itself, 0));
+  return rule.via == SSTE_VIA_NOTHING
+             ? sste_priv_check_reaches(f, &rule, &low, &high, rank)
+             : sste_priv_check_reaches_via(f, &rule, &low, &high, rank);
 }
 
 /* How a product may have been summed, for sste_check_bound:
@@ -610,14 +648,17 @@ SSTE_HD static inline double sste_priv_check_growth(double x) {
  *   terms     products per sum that the hardware adds, zeros included: K for a
  *             dense product, K/2 where 2:4 weights are compressed
  *   e.g.      TENSOR_CORE, 1024 -> 2^-13
- *   With n terms, u = 2^-24 and g(x) = x / (1 - x), infinity from x = 1/2 on:
- *   FLOAT is g(n u). A tensor core that adds m products and the accumulator at
- *   once, all cut to F bits, loses (m + 1) 2^-F + 2^-23 a step, which per term
- *   is at most 0.88 * 2^-23 (m = 4, F = 24: TF32; 0.69 for float16 on A100,
- *   0.33 on H100): n 2^-23. With F = 13 and as many bits kept it loses
- *   (m + 2) 2^-13 a step, 1.125 * 2^-13 per term for m = 16 (Ada; 1.0625 on
- *   Hopper): g(n 1.125 * 2^-13). Promoted every 128 terms
- *   it is that of min(n, 128), and n / 128 float sums follow: + g(n / 128 u).
+ *   With n terms and u = 2^-24, FLOAT is n u / (1 - n u), infinity from 2^23
+ *   terms on. A tensor core that adds m products and the accumulator at once,
+ *   all cut to F bits, loses (m + 1) 2^-F + 2^-23 a step, which per term is at
+ *   most 0.88 * 2^-23 (m = 4, F = 24: TF32; 0.69 for float16 on A100, 0.33 on
+ *   H100): n 2^-23. With F = 13 and as many bits kept it loses (m + 2) 2^-13 a
+ *   step, per term 1.125 * 2^-13 for m = 16 (Ada; 1.0625 on Hopper). Sums that
+ *   are cut do not grow, so the losses just add up. Promoted every 128 terms
+ *   it is that of min(n, 128), and then n / 128 float sums, of at most 1.02 of
+ *   the magnitude.
+ *   The FP8 bounds are wide: on NORMAL numbers a kernel that returns 0 passes
+ *   HOPPER's. Let INTEGERS with EXACT decide first, and numbers of one sign.
  *   BITWISE. Never fails. Source: MMA-Sim (arXiv 2511.10909), its models; they
  *   cover dense products, and that 2:4 steps lose no more is an assumption. */
 SSTE_API SSTE_HD double sste_check_bound(int how, size_t terms) {
@@ -626,17 +667,18 @@ SSTE_API SSTE_HD double sste_check_bound(int how, size_t terms) {
     case SSTE_SUM_EXACT: return 0.0;
     case SSTE_SUM_FLOAT: return sste_priv_check_growth(n * u);
     case SSTE_SUM_TENSOR_CORE: return n * 2.0 * u;
-    case SSTE_SUM_FP8_HOPPER: return sste_priv_check_growth(n * v);
+    case SSTE_SUM_FP8_HOPPER: return n * v;
     case SSTE_SUM_FP8_PROMOTED:
-      return sste_priv_check_growth((n < 128.0 ? n : 128.0) * v) +
-             sste_priv_check_growth(n / 128.0 * u);
+      return (n < 128.0 ? n : 128.0) * v +
+             1.02 * sste_priv_check_growth(n / 128.0 * u);
     default: return (double)sste_priv_float(SSTE_PRIV_INF);
   }
 }
 
 /* ---- 5. Reports ---------------------------------------------------------- */
 
-/* What a difference is. Each pair is of one kind, the first that fits.
+/* What a difference is. Each element, group or nibble is of one kind, the first
+ * that fits.
  * Numbers:
  *   SSTE_DIFF_NONE        the same bits
  *   SSTE_DIFF_WITHIN      another code that the stated error admits: a flip at
@@ -645,23 +687,24 @@ SSTE_API SSTE_HD double sste_check_bound(int how, size_t terms) {
  *   SSTE_DIFF_ENCODING    the same otherwise: two NaNs, or bits outside the
  *                         format
  *   SSTE_DIFF_SATURATION  the largest finite number and what overflow gives
- *                         without saturation: infinity, or NaN where there is
- *                         none
+ *                         without saturation, of the same sign: infinity, or
+ *                         NaN where there is none
  *   SSTE_DIFF_NAN         NaN and a number
  *   SSTE_DIFF_SIGN        a number and its negative
  *   SSTE_DIFF_INFINITY    infinity and another number
  *   SSTE_DIFF_ONE_STEP    neighbours
  *   SSTE_DIFF_FURTHER     anything else
  * Groups of a 2:4 matrix:
- *   SSTE_DIFF_PATTERN     more than two non-zeros
- *   SSTE_DIFF_TIE         other positions, but of equal magnitude in the source
- *   SSTE_DIFF_POSITION    other positions
+ *   SSTE_DIFF_PATTERN     more than two non-zeros, expected or not
+ *   SSTE_DIFF_TIE         other positions, but magnitudes are equal in pairs:
+ *                         of the source there, and of what is kept
+ *   SSTE_DIFF_POSITION    other positions, or fewer
  *   SSTE_DIFF_VALUE       right positions, another value
  *   SSTE_DIFF_ZERO_SIGN   right, but for a pruned -0
  * Nibbles of metadata:
  *   SSTE_DIFF_SWAPPED     the two halves of a byte exchanged
  *   SSTE_DIFF_PADDING     an unused half byte, which is 0 in sste.h
- *   SSTE_DIFF_NIBBLE      none of the six that are legal
+ *   SSTE_DIFF_NIBBLE      none of the six that are legal, expected or not
  *   SSTE_DIFF_POSITION    other positions                                    */
 enum {
   SSTE_DIFF_NONE,
@@ -723,25 +766,29 @@ typedef struct sste_check_mismatch {
 
 /* The result of a comparison. */
 typedef struct sste_check_report {
-  int32_t what; /* SSTE_CHECK_NUMBERS, ... */
-  int32_t shown;
+  int32_t status; /* SSTE_OK; else nothing was compared, and the rest is 0 */
+  int32_t what;   /* SSTE_CHECK_NUMBERS, ... */
   sste_fp8_format format;
   int32_t near;               /* 1 if the true values are known, else 0 */
-  uint64_t rows;              /* how many were compared */
-  uint64_t total;             /* elements, groups or nibbles compared */
+  uint64_t rows, cols;        /* what was compared; cols of the dense matrix */
+  uint64_t total;             /* elements, groups or nibbles */
   uint64_t count[SSTE_DIFFS]; /* of each kind; they add up to total */
+  uint64_t got_nans, want_nans; /* how many elements are NaN; of numbers */
   /* Distances of numbers that differ: 1 ulp, 2 to 3, 4 to 7, 8 to 15, ...; in
    * groups, where the positions are right. */
   uint64_t ulps[SSTE_CHECK_BUCKETS];
   uint64_t worst_ulps, worst_row, worst_col; /* the first of the largest */
   double worst_share; /* how much of the stated error the worst element has
                          used: above 1 it is not WITHIN; 0 without x */
+  uint64_t shown;     /* how many of the first differences follow */
   sste_check_mismatch first[SSTE_CHECK_SHOWN];
 } sste_check_report;
 
 /* sste_check_failures - how many differences are not excused: all but those of
- * no and of WITHIN. If you accept another kind, subtract its count.         */
+ * NONE and of WITHIN; 1 if the comparison failed, so that a misuse is not taken
+ * for success. If you accept another kind, subtract its count.              */
 SSTE_API uint64_t sste_check_failures(const sste_check_report *report) {
+  if (report == NULL || report->status != SSTE_OK) return 1;
   return report->total - report->count[SSTE_DIFF_NONE] -
          report->count[SSTE_DIFF_WITHIN];
 }
@@ -781,11 +828,19 @@ static inline double sste_priv_check_value(sste_fp8_format f, uint64_t code) {
   return x;
 }
 
-static inline void sste_priv_check_begin(sste_check_report *report, int what,
-                                         sste_fp8_format f) {
+/* An empty report, of what is about to be compared or could not be. */
+static inline sste_status sste_priv_check_begin(sste_check_report *report,
+                                                int what, sste_fp8_format f,
+                                                size_t rows, size_t cols,
+                                                sste_status status) {
   memset(report, 0, sizeof *report);
+  report->status = (int32_t)status;
+  if (status != SSTE_OK) return status;
   report->what = what;
   report->format = f;
+  report->rows = rows;
+  report->cols = cols;
+  return SSTE_OK;
 }
 
 static inline void sste_priv_check_note(sste_check_report *report, size_t row,
@@ -802,6 +857,25 @@ static inline void sste_priv_check_note(sste_check_report *report, size_t row,
     m->x = x;
     m->diff = diff;
   }
+}
+
+/* Whether a code is NaN, by comparisons alone: every element is asked. */
+static inline int sste_priv_check_is_nan(sste_fp8_format f, uint64_t code) {
+  const uint64_t ones = sste_priv_fp8_ones(f);
+  return f.specials == SSTE_FP8_FNUZ
+             ? code == ones + 1
+             : (code & ones) >
+                   sste_priv_fp8_largest(f) + (f.specials == SSTE_FP8_IEEE);
+}
+
+/* One pair of numbers that are the same, which most are. */
+static inline void sste_priv_check_same(sste_check_report *report,
+                                        uint64_t code) {
+  const uint64_t nan = sste_priv_check_is_nan(report->format, code) ? 1 : 0;
+  ++report->total;
+  ++report->count[SSTE_DIFF_NONE];
+  report->got_nans += nan;
+  report->want_nans += nan;
 }
 
 /* The distance of two numbers that differ. */
@@ -879,6 +953,8 @@ static inline void sste_priv_check_near(sste_check_report *report,
   if (share > report->worst_share && share <= DBL_MAX)
     report->worst_share = share;
   sste_priv_check_note(report, row, col, got, want, x, diff);
+  report->got_nans += sste_priv_check_is_nan(f, got) ? 1 : 0;
+  report->want_nans += sste_priv_check_is_nan(f, want) ? 1 : 0;
   if (got != want) sste_priv_check_distance(report, row, col, got, want);
 }
 
@@ -897,31 +973,26 @@ SSTE_API sste_status sste_check_numbers(sste_check_report *report,
                                         size_t ldw, size_t rows, size_t cols) {
   const size_t size = sste_priv_check_size(f);
   size_t r, c;
-  sste_status s;
+  sste_status s = size == 0 ? SSTE_ERR_VALUE : SSTE_OK;
   if (report == NULL) return SSTE_ERR_NULL;
-  if (size == 0) return SSTE_ERR_VALUE;
-  s = sste_priv_matrix(got, rows, cols, ldg, size);
+  if (s == SSTE_OK) s = sste_priv_matrix(got, rows, cols, ldg, size);
   if (s == SSTE_OK) s = sste_priv_matrix(want, rows, cols, ldw, size);
-  if (s != SSTE_OK) return s;
-  sste_priv_check_begin(report, SSTE_CHECK_NUMBERS, f);
-  report->rows = rows;
-  for (r = 0; r < (cols == 0 ? 0 : rows); ++r) {
-    const uint8_t *a = (const uint8_t *)got + r * ldg * size;
-    const uint8_t *b = (const uint8_t *)want + r * ldw * size;
-    if (memcmp(a, b, cols * size) == 0) {
-      report->total += cols;
-      report->count[SSTE_DIFF_NONE] += cols;
-      continue;
-    }
+  s = sste_priv_check_begin(report, SSTE_CHECK_NUMBERS, f, rows, cols, s);
+  for (r = 0; s == SSTE_OK && cols > 0 && r < rows; ++r)
     for (c = 0; c < cols; ++c) {
-      const uint64_t x = sste_priv_check_load(a, c, size);
-      const uint64_t y = sste_priv_check_load(b, c, size);
+      const uint64_t x = sste_priv_check_load(got, r * ldg + c, size);
+      const uint64_t y = sste_priv_check_load(want, r * ldw + c, size);
+      if (x == y) {
+        sste_priv_check_same(report, x);
+        continue;
+      }
       sste_priv_check_note(report, r, c, x, y, 0.0,
                            sste_priv_check_diff(f, x, y));
-      if (x != y) sste_priv_check_distance(report, r, c, x, y);
+      report->got_nans += sste_priv_check_is_nan(f, x) ? 1 : 0;
+      report->want_nans += sste_priv_check_is_nan(f, y) ? 1 : 0;
+      sste_priv_check_distance(report, r, c, x, y);
     }
-  }
-  return SSTE_OK;
+  return s;
 }
 
 /* sste_check_numbers_near - the same, for a kernel that may be off by a stated
@@ -930,7 +1001,8 @@ SSTE_API sste_status sste_check_numbers(sste_check_report *report,
  *   x         rows x cols floats, rows ldx apart: the true values, before they
  *             are rounded to f
  *   error     rows x cols floats, rows lde apart: how far off the kernel may
- *             be. x is a float, so if the truth was rounded to it, that error
+ *             be; or, with lde = 0, one float for all. x is a float, so if the
+ *             truth was rounded to it, that error
  *             is to be added
  *   e.g.      E4M3FN 39, expected 38, x = 1.062, error 0.001: WITHIN
  *   BITWISE. Overwrites report.
@@ -940,25 +1012,25 @@ SSTE_API sste_status sste_check_numbers_near(
     const void *got, size_t ldg, const void *want, size_t ldw, const float *x,
     size_t ldx, const float *error, size_t lde, size_t rows, size_t cols) {
   const size_t size = sste_priv_check_size(f);
+  const size_t each = lde == 0 ? 0 : 1; /* 0: one error for all */
   size_t r, c;
-  sste_status s;
+  sste_status s = size == 0 || size == 8 ? SSTE_ERR_VALUE : SSTE_OK;
   if (report == NULL) return SSTE_ERR_NULL;
-  if (size == 0 || size == 8) return SSTE_ERR_VALUE;
-  s = sste_priv_matrix(got, rows, cols, ldg, size);
+  if (s == SSTE_OK) s = sste_priv_matrix(got, rows, cols, ldg, size);
   if (s == SSTE_OK) s = sste_priv_matrix(want, rows, cols, ldw, size);
   if (s == SSTE_OK) s = sste_priv_matrix(x, rows, cols, ldx, sizeof *x);
-  if (s == SSTE_OK) s = sste_priv_matrix(error, rows, cols, lde, sizeof *error);
-  if (s != SSTE_OK) return s;
-  sste_priv_check_begin(report, SSTE_CHECK_NUMBERS, f);
-  report->rows = rows;
-  report->near = 1;
-  for (r = 0; r < (cols == 0 ? 0 : rows); ++r)
+  if (s == SSTE_OK && cols > 0)
+    s = sste_priv_matrix(error, each ? rows : 1, each ? cols : 1,
+                         each ? lde : 1, sizeof *error);
+  s = sste_priv_check_begin(report, SSTE_CHECK_NUMBERS, f, rows, cols, s);
+  report->near = s == SSTE_OK;
+  for (r = 0; s == SSTE_OK && cols > 0 && r < rows; ++r)
     for (c = 0; c < cols; ++c)
-      sste_priv_check_near(report, rule, r, c,
-                           sste_priv_check_load(got, r * ldg + c, size),
-                           sste_priv_check_load(want, r * ldw + c, size),
-                           (double)x[r * ldx + c], (double)error[r * lde + c]);
-  return SSTE_OK;
+      sste_priv_check_near(
+          report, rule, r, c, sste_priv_check_load(got, r * ldg + c, size),
+          sste_priv_check_load(want, r * ldw + c, size), (double)x[r * ldx + c],
+          (double)error[r * lde + c * each]);
+  return s;
 }
 
 /* Which of four elements are not zero, as a mask; NaNs are not. */
@@ -970,25 +1042,37 @@ static inline int sste_priv_check_pattern(sste_fp8_format f,
   return mask;
 }
 
-/* Whether two choices of at most two keep equal magnitudes of the source: as
- * many, of the same sum (of bits) and the same largest. */
-static inline int sste_priv_check_tie(const float *source, int got, int want) {
-  uint64_t a = 0, b = 0;
-  uint32_t top_a = 0, top_b = 0;
+/* Two choices of at most two of four that tie are made of equal magnitudes, in
+ * the source as well as in what is kept. `total` and `top` say which two. */
+typedef struct sste_priv_check_pair {
+  uint64_t total, top;
+} sste_priv_check_pair;
+
+static inline void sste_priv_check_join(sste_priv_check_pair *pair,
+                                        uint64_t magnitude) {
+  pair->total += magnitude;
+  if (magnitude > pair->top) pair->top = magnitude;
+}
+
+static inline int sste_priv_check_tie(sste_fp8_format f, const float *source,
+                                      const uint64_t got[4], int got_mask,
+                                      const uint64_t want[4], int want_mask) {
+  const uint64_t ones = sste_priv_fp8_ones(f);
+  sste_priv_check_pair a = {0, 0}, b = {0, 0}, c = {0, 0}, d = {0, 0};
   int i;
-  if (sste_priv_check_ones(got) != sste_priv_check_ones(want)) return 0;
   for (i = 0; i < 4; ++i) {
-    const uint32_t m = sste_priv_magnitude(source[i]);
-    if (got >> i & 1) {
-      a += m;
-      top_a = sste_priv_max(top_a, m);
+    if (got_mask >> i & 1) {
+      sste_priv_check_join(&a, sste_priv_magnitude(source[i]));
+      sste_priv_check_join(&c, got[i] & ones);
     }
-    if (want >> i & 1) {
-      b += m;
-      top_b = sste_priv_max(top_b, m);
+    if (want_mask >> i & 1) {
+      sste_priv_check_join(&b, sste_priv_magnitude(source[i]));
+      sste_priv_check_join(&d, want[i] & ones);
     }
   }
-  return a == b && top_a == top_b;
+  return sste_priv_check_ones(got_mask) == sste_priv_check_ones(want_mask) &&
+         a.total == b.total && a.top == b.top && c.total == d.total &&
+         c.top == d.top;
 }
 
 static inline int sste_priv_check_group(sste_fp8_format f,
@@ -1000,7 +1084,7 @@ static inline int sste_priv_check_group(sste_fp8_format f,
   int i, diff = SSTE_DIFF_NONE;
   if (sste_priv_check_ones(a) > 2) return SSTE_DIFF_PATTERN;
   if (a != b)
-    return source != NULL && sste_priv_check_tie(source, a, b)
+    return source != NULL && sste_priv_check_tie(f, source, got, a, want, b)
                ? SSTE_DIFF_TIE
                : SSTE_DIFF_POSITION;
   for (i = 0; i < 4; ++i)
@@ -1031,18 +1115,16 @@ SSTE_API sste_status sste_check_sparse(sste_check_report *report,
                                        size_t rows, size_t cols) {
   const size_t size = sste_priv_check_size(f);
   size_t r, c, i;
-  sste_status s;
+  sste_status s = SSTE_OK;
   if (report == NULL) return SSTE_ERR_NULL;
-  if (size == 0 || f.specials == SSTE_FP8_POW2) return SSTE_ERR_VALUE;
-  s = sste_priv_matrix(got, rows, cols, ldg, size);
+  if (size == 0 || f.specials == SSTE_FP8_POW2) s = SSTE_ERR_VALUE;
+  if (s == SSTE_OK) s = sste_priv_matrix(got, rows, cols, ldg, size);
   if (s == SSTE_OK) s = sste_priv_matrix(want, rows, cols, ldw, size);
   if (s == SSTE_OK && source != NULL)
     s = sste_priv_matrix(source, rows, cols, lds, sizeof *source);
   if (s == SSTE_OK && rows != 0 && cols % 4 != 0) s = SSTE_ERR_SHAPE;
-  if (s != SSTE_OK) return s;
-  sste_priv_check_begin(report, SSTE_CHECK_GROUPS, f);
-  report->rows = rows;
-  for (r = 0; r < (cols == 0 ? 0 : rows); ++r)
+  s = sste_priv_check_begin(report, SSTE_CHECK_GROUPS, f, rows, cols, s);
+  for (r = 0; s == SSTE_OK && cols > 0 && r < rows; ++r)
     for (c = 0; c < cols; c += 4) {
       uint64_t a[4], b[4];
       size_t at = 0;
@@ -1061,7 +1143,7 @@ SSTE_API sste_status sste_check_sparse(sste_check_report *report,
         for (i = 0; i < 4; ++i)
           sste_priv_check_distance(report, r, c + i, a[i], b[i]);
     }
-  return SSTE_OK;
+  return s;
 }
 
 /* sste_check_metadata - two matrices of nibbles as sste_tensor_compress writes
@@ -1079,108 +1161,128 @@ SSTE_API sste_status sste_check_metadata(sste_check_report *report,
                                          size_t rows, size_t cols) {
   const size_t bytes = sste_priv_meta_cols(cols), groups = cols / 4;
   size_t r, g;
-  sste_status s;
+  sste_status s = cols > SIZE_MAX - 7 ? SSTE_ERR_SIZE : SSTE_OK;
   if (report == NULL) return SSTE_ERR_NULL;
-  if (cols > SIZE_MAX - 7) return SSTE_ERR_SIZE;
-  s = sste_priv_matrix(got, rows, bytes, ldg, 1);
+  if (s == SSTE_OK) s = sste_priv_matrix(got, rows, bytes, ldg, 1);
   if (s == SSTE_OK) s = sste_priv_matrix(want, rows, bytes, ldw, 1);
   if (s == SSTE_OK && rows != 0 && cols % 4 != 0) s = SSTE_ERR_SHAPE;
-  if (s != SSTE_OK) return s;
-  sste_priv_check_begin(report, SSTE_CHECK_NIBBLES, sste_fp8_e8m0());
-  report->rows = rows;
-  for (r = 0; r < (cols == 0 ? 0 : rows); ++r)
+  s = sste_priv_check_begin(report, SSTE_CHECK_NIBBLES, sste_fp8_e8m0(), rows,
+                            cols, s);
+  for (r = 0; s == SSTE_OK && cols > 0 && r < rows; ++r)
     for (g = 0; g < 2 * bytes; ++g) {
       const uint8_t *a = got + r * ldg, *b = want + r * ldw;
       const int x = sste_priv_nibble(a, g), y = sste_priv_nibble(b, g);
-      int diff = SSTE_DIFF_POSITION;
-      if (x == y)
-        diff = SSTE_DIFF_NONE;
-      else if (x == sste_priv_nibble(b, g ^ 1) &&
-               y == sste_priv_nibble(a, g ^ 1))
+      int diff = x == y ? SSTE_DIFF_NONE : SSTE_DIFF_POSITION;
+      if (x != y && x == sste_priv_nibble(b, g ^ 1) &&
+          y == sste_priv_nibble(a, g ^ 1))
         diff = SSTE_DIFF_SWAPPED;
       else if (g >= groups)
-        diff = SSTE_DIFF_PADDING;
+        diff = x == y ? SSTE_DIFF_NONE : SSTE_DIFF_PADDING;
       else if (sste_nibble_check(x) != SSTE_OK)
         diff = SSTE_DIFF_NIBBLE;
       sste_priv_check_note(report, r, g, (uint64_t)x, (uint64_t)y, 0.0, diff);
     }
-  return SSTE_OK;
+  return s;
 }
 
-/* One element of a product in double, k ascending, and what its error is
- * relative to: sum_k |a_ik b_kj|. */
-typedef struct sste_priv_check_dot {
-  double sum, size;
-} sste_priv_check_dot;
+/* Elements of one row of a product in double, each with k ascending, and what
+ * their errors are relative to: sum_k |a_ik b_kj|. */
+enum { SSTE_PRIV_CHECK_BLOCK = 64, SSTE_PRIV_CHECK_BLOCKS = 16 };
+typedef struct sste_priv_check_row {
+  double sum[SSTE_PRIV_CHECK_BLOCK], size[SSTE_PRIV_CHECK_BLOCK];
+} sste_priv_check_row;
 
-static inline sste_priv_check_dot sste_priv_check_dot_of(sste_priv_operand a,
-                                                         sste_priv_operand b,
-                                                         size_t i, size_t j,
-                                                         size_t depth) {
-  sste_priv_check_dot d = {0.0, 0.0};
-  size_t k;
-  for (k = 0; k < depth; ++k) {
-    const double p = (double)a.p[i * a.down + k * a.across] *
-                     (double)b.p[k * b.down + j * b.across];
-    d.sum += p;
-    d.size += p > -p ? p : -p; /* one instruction, and no branch */
-  }
-  return d;
+static inline void sste_priv_check_accumulate(double *sum, double *size,
+                                              double a, double b) {
+  const double p = a * b;
+  *sum += p;
+  *size += p > -p ? p : -p; /* one instruction, and no branch */
 }
 
-static inline sste_status sste_priv_check_product(
-    sste_check_report *report, sste_fp8_format f, const void *z, size_t ldz,
-    sste_priv_operand a, sste_priv_operand b, size_t rows, size_t cols,
-    size_t depth, double bound) {
-  enum { BLOCK = 256 };
-  const size_t size = sste_priv_check_size(f);
+/* Along the rows of B where they are contiguous, else down its columns: the
+ * same bits, but for the cache. */
+static inline void sste_priv_check_dots(sste_priv_check_row *d,
+                                        sste_priv_operand a,
+                                        sste_priv_operand b, size_t i,
+                                        size_t j0, size_t n, size_t depth) {
+  size_t j, k;
+  memset(d, 0, sizeof *d);
+  if (b.across == 1)
+    for (k = 0; k < depth; ++k) {
+      const double x = (double)a.p[i * a.down + k * a.across];
+      const float *row = b.p + k * b.down + j0;
+      for (j = 0; j < n; ++j)
+        sste_priv_check_accumulate(&d->sum[j], &d->size[j], x, (double)row[j]);
+    }
+  else
+    for (j = 0; j < n; ++j)
+      for (k = 0; k < depth; ++k)
+        sste_priv_check_accumulate(
+            &d->sum[j], &d->size[j], (double)a.p[i * a.down + k * a.across],
+            (double)b.p[k * b.down + (j0 + j) * b.across]);
+}
+
+static inline void sste_priv_check_product(sste_check_report *report,
+                                           sste_fp8_rule rule, const void *z,
+                                           size_t ldz, sste_priv_operand a,
+                                           sste_priv_operand b, size_t depth,
+                                           double bound) {
+  enum { BLOCK = SSTE_PRIV_CHECK_BLOCK, BLOCKS = SSTE_PRIV_CHECK_BLOCKS };
+  const size_t rows = (size_t)report->rows, cols = (size_t)report->cols;
+  const size_t size = sste_priv_check_size(report->format);
   const double tiny = (double)FLT_MIN / 8388608.0; /* 2^-149 */
-  sste_fp8_rule rule = sste_fp8_saturating();
-  size_t r, c;
-  rule.overflow = SSTE_OVERFLOW_NONE;
-  rule.nan = SSTE_NAN_QUIET;
-  sste_priv_check_begin(report, SSTE_CHECK_NUMBERS, f);
-  report->rows = rows;
-  report->near = 1;
-  for (r = 0; r < (cols == 0 ? 0 : rows); ++r)
-    for (c = 0; c < cols; c += BLOCK) {
-      const size_t n = sste_priv_at_most(cols - c, BLOCK);
-      sste_priv_check_dot dot[BLOCK];
+  size_t r, c, i;
+  for (r = 0; cols > 0 && r < rows; ++r)
+    for (c = 0; c < cols; c += BLOCK * BLOCKS) {
+      const size_t n = sste_priv_at_most(cols - c, BLOCK * BLOCKS);
+      sste_priv_check_row sums[BLOCKS];
       ptrdiff_t j;
       SSTE_OMP(parallel for schedule(static))
-      for (j = 0; j < (ptrdiff_t)n; ++j)
-        dot[j] = sste_priv_check_dot_of(a, b, r, c + (size_t)j, depth);
-      for (j = 0; j < (ptrdiff_t)n; ++j) {
-        const double x = dot[j].sum;
+      for (j = 0; j < (ptrdiff_t)((n - 1) / BLOCK + 1); ++j)
+        sste_priv_check_dots(&sums[j], a, b, r, c + (size_t)j * BLOCK,
+                             sste_priv_at_most(n - (size_t)j * BLOCK, BLOCK),
+                             depth);
+      for (i = 0; i < n; ++i) {
+        const double x = sums[i / BLOCK].sum[i % BLOCK];
+        const double all = sums[i / BLOCK].size[i % BLOCK];
         const double error =
-            bound > 0.0 ? bound * dot[j].size + (double)depth * tiny : 0.0;
+            bound > 0.0 ? bound * all + (double)depth * tiny : 0.0;
         uint64_t bits, want;
         memcpy(&bits, &x, sizeof bits);
-        want = sste_fp8_convert(f, rule, sste_fp8_float64(), bits, 0);
-        sste_priv_check_near(
-            report, rule, r, c + (size_t)j,
-            sste_priv_check_load(z, r * ldz + c + (size_t)j, size), want, x,
-            error);
+        want =
+            sste_fp8_convert(report->format, rule, sste_fp8_float64(), bits, 0);
+        sste_priv_check_near(report, rule, r, c + i,
+                             sste_priv_check_load(z, r * ldz + c + i, size),
+                             want, x, error);
       }
     }
-  return SSTE_OK;
 }
 
-/* The check of a product's arguments. */
-static inline sste_status sste_priv_check_product_args(
-    const sste_check_report *report, sste_fp8_format f, const void *z,
+/* Checks a product's arguments and begins its report. */
+static inline sste_status sste_priv_check_product_begin(
+    sste_check_report *report, sste_fp8_format f, int overflow, const void *z,
     size_t ldz, size_t z_rows, size_t z_cols, const float *a, size_t a_rows,
     size_t a_cols, size_t lda, const float *b, size_t b_rows, size_t b_cols,
     size_t ldb, double bound) {
   const size_t size = sste_priv_check_size(f);
-  sste_status s;
+  sste_status s = SSTE_OK;
   if (report == NULL) return SSTE_ERR_NULL;
-  if (size == 0 || size == 8) return SSTE_ERR_VALUE;
-  if (!(bound >= 0.0 && bound <= DBL_MAX)) return SSTE_ERR_VALUE;
-  s = sste_priv_matrix(z, z_rows, z_cols, ldz, size);
+  if (size == 0 || size == 8 || (unsigned)overflow > SSTE_OVERFLOW_NONE ||
+      !(bound >= 0.0 && bound <= DBL_MAX))
+    s = SSTE_ERR_VALUE;
+  if (s == SSTE_OK) s = sste_priv_matrix(z, z_rows, z_cols, ldz, size);
   if (s == SSTE_OK) s = sste_priv_matrix(a, a_rows, a_cols, lda, sizeof *a);
   if (s == SSTE_OK) s = sste_priv_matrix(b, b_rows, b_cols, ldb, sizeof *b);
+  s = sste_priv_check_begin(report, SSTE_CHECK_NUMBERS, f, z_rows, z_cols, s);
+  report->near = s == SSTE_OK;
   return s;
+}
+
+static inline sste_fp8_rule sste_priv_check_rule(int overflow) {
+  sste_fp8_rule rule = sste_fp8_saturating();
+  rule.overflow = overflow;
+  rule.nan = SSTE_NAN_QUIET;
+  return rule;
 }
 
 /* sste_check_product_forward - a kernel's Z = X W^T against the product itself
@@ -1188,89 +1290,105 @@ static inline sste_status sste_priv_check_product_args(
  *     |Z - X W^T| <= bound * |X| |W|^T, and then rounded to the format of Z
  *   report    receives the result; WITHIN is everything that the bound admits
  *   f         the format of Z: float32, float16, bfloat16 or one of 8 bits
- *   z         T x N elements of it, rows ldz apart: the kernel's
+ *   overflow  what the kernel does beyond the largest number of f:
+ *             SSTE_OVERFLOW_NONE (usual for float formats), _SATURATE, ...
+ *   z         T x N elements of f, rows ldz apart: the kernel's
  *   x         T x K floats, rows ldx apart
  *   w         N x K floats, rows ldw apart: dense, or 2:4 with its zeros
  *   bound     from 0, finite: sste_check_bound(how, terms), or your own. Where
  *             that is infinite (FLOAT from 2^23 terms on) nothing is promised,
  *             and nothing can be compared
  *   specials  expected is the product summed in double, k ascending, rounded
- *             once to f, overflow to infinity (or NaN where f has none): in
- *             float32 the bits of sste_product_forward. If bound is 0 the sum
- *             is taken to be exact, as it is for integers. If not, the error
- *             grows by a float's smallest subnormal per term, for underflow
+ *             once to f, to nearest even: in float32 the bits of
+ *             sste_product_forward. If bound is 0 the sum is taken to be exact,
+ *             as it is for integers. If not, the error grows by a float's
+ *             smallest subnormal per term, for underflow
  *   e.g.      x = 1, 2, w = 3, 4, z = 11.000001 (one ulp off), bound 2^-23:
  *             WITHIN, as 2^-23 (3 + 8) is more than an ulp of 11
- *   BITWISE. Overwrites report. Errors: NULL, SHAPE, SIZE, VALUE (f, bound).
- */
+ *   BITWISE. Overwrites report.
+ *   Errors: NULL, SHAPE, SIZE, VALUE (f, overflow, bound).                  */
 SSTE_API sste_status sste_check_product_forward(
-    sste_check_report *report, sste_fp8_format f, const void *z, size_t ldz,
-    const float *x, size_t ldx, const float *w, size_t ldw, size_t T, size_t N,
-    size_t K, double bound) {
-  const sste_status s = sste_priv_check_product_args(
-      report, f, z, ldz, T, N, x, T, K, ldx, w, N, K, ldw, bound);
+    sste_check_report *report, sste_fp8_format f, int overflow, const void *z,
+    size_t ldz, const float *x, size_t ldx, const float *w, size_t ldw,
+    size_t T, size_t N, size_t K, double bound) {
+  const sste_status s = sste_priv_check_product_begin(
+      report, f, overflow, z, ldz, T, N, x, T, K, ldx, w, N, K, ldw, bound);
   if (s != SSTE_OK) return s;
-  return sste_priv_check_product(report, f, z, ldz,
-                                 sste_priv_strided(x, ldx, 1),
-                                 sste_priv_strided(w, 1, ldw), T, N, K, bound);
+  sste_priv_check_product(report, sste_priv_check_rule(overflow), z, ldz,
+                          sste_priv_strided(x, ldx, 1),
+                          sste_priv_strided(w, 1, ldw), K, bound);
+  return SSTE_OK;
 }
 
 /* sste_check_product_input_grad - the same of dX = dZ W: dx is T x K, dz T x N,
  * w N x K, and a sum has N terms. */
 SSTE_API sste_status sste_check_product_input_grad(
-    sste_check_report *report, sste_fp8_format f, const void *dx, size_t lddx,
-    const float *dz, size_t lddz, const float *w, size_t ldw, size_t T,
-    size_t N, size_t K, double bound) {
-  const sste_status s = sste_priv_check_product_args(
-      report, f, dx, lddx, T, K, dz, T, N, lddz, w, N, K, ldw, bound);
+    sste_check_report *report, sste_fp8_format f, int overflow, const void *dx,
+    size_t lddx, const float *dz, size_t lddz, const float *w, size_t ldw,
+    size_t T, size_t N, size_t K, double bound) {
+  const sste_status s = sste_priv_check_product_begin(
+      report, f, overflow, dx, lddx, T, K, dz, T, N, lddz, w, N, K, ldw, bound);
   if (s != SSTE_OK) return s;
-  return sste_priv_check_product(report, f, dx, lddx,
-                                 sste_priv_strided(dz, lddz, 1),
-                                 sste_priv_strided(w, ldw, 1), T, K, N, bound);
+  sste_priv_check_product(report, sste_priv_check_rule(overflow), dx, lddx,
+                          sste_priv_strided(dz, lddz, 1),
+                          sste_priv_strided(w, ldw, 1), N, bound);
+  return SSTE_OK;
 }
 
 /* sste_check_product_weight_grad - the same of dW = dZ^T X: dw is N x K, dz
  * T x N, x T x K, and a sum has T terms. */
 SSTE_API sste_status sste_check_product_weight_grad(
-    sste_check_report *report, sste_fp8_format f, const void *dw, size_t lddw,
-    const float *dz, size_t lddz, const float *x, size_t ldx, size_t T,
-    size_t N, size_t K, double bound) {
-  const sste_status s = sste_priv_check_product_args(
-      report, f, dw, lddw, N, K, dz, T, N, lddz, x, T, K, ldx, bound);
+    sste_check_report *report, sste_fp8_format f, int overflow, const void *dw,
+    size_t lddw, const float *dz, size_t lddz, const float *x, size_t ldx,
+    size_t T, size_t N, size_t K, double bound) {
+  const sste_status s = sste_priv_check_product_begin(
+      report, f, overflow, dw, lddw, N, K, dz, T, N, lddz, x, T, K, ldx, bound);
   if (s != SSTE_OK) return s;
-  return sste_priv_check_product(report, f, dw, lddw,
-                                 sste_priv_strided(dz, 1, lddz),
-                                 sste_priv_strided(x, ldx, 1), N, K, T, bound);
+  sste_priv_check_product(report, sste_priv_check_rule(overflow), dw, lddw,
+                          sste_priv_strided(dz, 1, lddz),
+                          sste_priv_strided(x, ldx, 1), T, bound);
+  return SSTE_OK;
 }
 
 /* sste_check_merge - the report of a matrix from those of its upper rows and of
  * the rows below, for matrices that come in pieces.
- *   report    of the rows so far; receives the whole
+ *   report    of the rows so far; receives the whole. One of no rows, or all 0,
+ *             becomes `below`
  *   below     of the rows that follow
  *   BITWISE: what one comparison of all rows gives. Accumulates into report.
- *   Errors: NULL, VALUE (of another kind or format).                        */
+ *   Errors: NULL, VALUE (of another kind, format or width); the status of a
+ *   comparison that failed, which report then has.                          */
 SSTE_API sste_status sste_check_merge(sste_check_report *report,
                                       const sste_check_report *below) {
-  int i;
+  sste_check_report b;
+  uint64_t i;
   if (report == NULL || below == NULL) return SSTE_ERR_NULL;
-  if (report->what != below->what || report->near != below->near ||
-      !sste_priv_check_equal(report->format, below->format))
-    return SSTE_ERR_VALUE;
-  for (i = 0; i < SSTE_DIFFS; ++i) report->count[i] += below->count[i];
-  for (i = 0; i < SSTE_CHECK_BUCKETS; ++i) report->ulps[i] += below->ulps[i];
-  if (below->worst_ulps > report->worst_ulps) {
-    report->worst_ulps = below->worst_ulps;
-    report->worst_row = report->rows + below->worst_row;
-    report->worst_col = below->worst_col;
+  b = *below; /* may be report itself */
+  if (report->status != SSTE_OK) return (sste_status)report->status;
+  if (b.status != SSTE_OK || report->rows == 0) {
+    *report = b;
+    return (sste_status)b.status;
   }
-  if (below->worst_share > report->worst_share)
-    report->worst_share = below->worst_share;
-  for (i = 0; i < below->shown && report->shown < SSTE_CHECK_SHOWN; ++i) {
-    report->first[report->shown] = below->first[i];
+  if (report->what != b.what || report->near != b.near ||
+      report->cols != b.cols ||
+      !sste_priv_check_equal(report->format, b.format))
+    return SSTE_ERR_VALUE;
+  for (i = 0; i < SSTE_DIFFS; ++i) report->count[i] += b.count[i];
+  for (i = 0; i < SSTE_CHECK_BUCKETS; ++i) report->ulps[i] += b.ulps[i];
+  if (b.worst_ulps > report->worst_ulps) {
+    report->worst_ulps = b.worst_ulps;
+    report->worst_row = report->rows + b.worst_row;
+    report->worst_col = b.worst_col;
+  }
+  if (b.worst_share > report->worst_share) report->worst_share = b.worst_share;
+  for (i = 0; i < b.shown && report->shown < SSTE_CHECK_SHOWN; ++i) {
+    report->first[report->shown] = b.first[i];
     report->first[report->shown++].row += report->rows;
   }
-  report->total += below->total;
-  report->rows += below->rows;
+  report->got_nans += b.got_nans;
+  report->want_nans += b.want_nans;
+  report->total += b.total;
+  report->rows += b.rows;
   return SSTE_OK;
 }
 
@@ -1297,7 +1415,7 @@ static inline void sste_priv_check_print(sste_priv_check_page *page,
 /* Widths of a column of values and of distances: as wide as the format's widest
  * can be. */
 static inline int sste_priv_check_width(sste_fp8_format f) {
-  return f.mantissa_bits > 23 ? 16 : 15;
+  return f.mantissa_bits > 23 ? 24 : 15;
 }
 static inline int sste_priv_check_far(sste_fp8_format f) {
   return f.mantissa_bits > 23 ? 20 : f.mantissa_bits > 10 ? 10 : 5;
@@ -1310,6 +1428,7 @@ static inline void sste_priv_check_line(sste_priv_check_page *page,
   const sste_fp8_format f = report->format;
   const int digits = 2 * (int)sste_priv_check_size(f);
   const int width = sste_priv_check_width(f), far = sste_priv_check_far(f);
+  const int precise = f.mantissa_bits > 23 ? 17 : 9;
   const uint64_t ulps = sste_check_ulps(f, m->got, m->want);
   const unsigned long long row = m->row, col = m->col;
   const unsigned long long got = m->got, want = m->want;
@@ -1320,9 +1439,9 @@ static inline void sste_priv_check_line(sste_priv_check_page *page,
                           got & 3, got >> 2, want, want & 3, want >> 2);
     return;
   }
-  sste_priv_check_print(page, "  %0*llX %*.9g  %0*llX %*.9g", digits, got,
-                        width, sste_priv_check_value(f, got), digits, want,
-                        width, sste_priv_check_value(f, want));
+  sste_priv_check_print(page, "  %0*llX %*.*g  %0*llX %*.*g", digits, got,
+                        width, precise, sste_priv_check_value(f, got), digits,
+                        want, width, precise, sste_priv_check_value(f, want));
   if (report->near) sste_priv_check_print(page, "  %16.9g", m->x);
   if (ulps == SSTE_ULPS_NAN)
     sste_priv_check_print(page, "  %*s\n", far, "-");
@@ -1352,7 +1471,9 @@ static inline void sste_priv_check_heading(sste_priv_check_page *page,
 static inline void sste_priv_check_format(sste_priv_check_page *page,
                                           sste_fp8_format f) {
   const int fnuz = f.specials == SSTE_FP8_FNUZ, M = f.mantissa_bits;
-  if (sste_priv_check_size(f) > 1) {
+  const size_t size = sste_priv_check_size(f);
+  if (size == 0) return; /* of a report that was never filled */
+  if (size > 1) {
     sste_priv_check_print(page, " in %s",
                           M == 52   ? "float64"
                           : M == 23 ? "float32"
@@ -1384,48 +1505,60 @@ static inline void sste_priv_check_histogram(sste_priv_check_page *page,
     sste_priv_check_print(page, ": %llu", (unsigned long long)report->ulps[i]);
     ++n;
   }
-  sste_priv_check_print(page, "\nworst  %llu ulps at row %llu, column %llu\n",
+  sste_priv_check_print(page, "\nworst  %llu %s at row %llu, column %llu\n",
                         (unsigned long long)report->worst_ulps,
+                        report->worst_ulps == 1 ? "ulp" : "ulps",
                         (unsigned long long)report->worst_row,
                         (unsigned long long)report->worst_col);
 }
 
 /* sste_check_text - a report in words, for a terminal or a log.
- *   text      receives it, cut where `size` ends, and always a final 0; null if
- *             size is 0
+ *   text      receives it, cut where `size` ends, and always a final 0; may be
+ *             null
  *   size      of text in bytes; 2048 hold most, 8192 every report
- *   report    of any comparison
+ *   report    of any comparison, a failed one as well
  *   returns   the length that the whole text has, without the 0
  *   e.g.      4096 numbers in E4M3FN: 4094 same, 2 differ
  *                     one step 2
  *             ulps  1: 2
- *             worst  1 ulps at row 0, column 3
+ *             worst  1 ulp at row 0, column 3
  *                    row     column  what        got ...
  *                      0          3  one step    38               1  39 ...
  *   The first mismatches are one line each, of fixed width.                 */
 SSTE_API size_t sste_check_text(char *text, size_t size,
                                 const sste_check_report *report) {
   static const char *const things[] = {"numbers", "groups of four", "nibbles"};
-  const unsigned long long same = report->count[SSTE_DIFF_NONE];
-  const unsigned long long within = report->count[SSTE_DIFF_WITHIN];
   sste_priv_check_page page;
-  int i;
+  uint64_t i;
   page.text = text;
-  page.size = size;
+  page.size = text == NULL ? 0 : size;
   page.length = 0;
-  if (size > 0) text[0] = 0;
+  if (report == NULL || report->status != SSTE_OK) {
+    sste_priv_check_print(&page, "not compared: %s\n",
+                          report == NULL
+                              ? "no report"
+                              : sste_status_text((sste_status)report->status));
+    return page.length;
+  }
   sste_priv_check_print(&page, "%llu %s", (unsigned long long)report->total,
                         things[report->what]);
   if (report->what != SSTE_CHECK_NIBBLES)
     sste_priv_check_format(&page, report->format);
-  sste_priv_check_print(&page, ": %llu same", same);
-  if (report->near) sste_priv_check_print(&page, ", %llu within", within);
+  sste_priv_check_print(&page, ": %llu same",
+                        (unsigned long long)report->count[SSTE_DIFF_NONE]);
+  if (report->near)
+    sste_priv_check_print(&page, ", %llu within",
+                          (unsigned long long)report->count[SSTE_DIFF_WITHIN]);
   sste_priv_check_print(&page, ", %llu differ\n",
                         (unsigned long long)sste_check_failures(report));
   for (i = SSTE_DIFF_WITHIN + 1; i < SSTE_DIFFS; ++i)
     if (report->count[i] != 0)
-      sste_priv_check_print(&page, "%16s %llu\n", sste_check_diff_name(i),
+      sste_priv_check_print(&page, "%16s %llu\n", sste_check_diff_name((int)i),
                             (unsigned long long)report->count[i]);
+  if (report->got_nans > 0 || report->want_nans > 0)
+    sste_priv_check_print(&page, "NaNs  %llu, expected %llu\n",
+                          (unsigned long long)report->got_nans,
+                          (unsigned long long)report->want_nans);
   sste_priv_check_histogram(&page, report);
   if (report->worst_share > 0.0)
     sste_priv_check_print(&page, "largest share of the allowed error: %.3g\n",

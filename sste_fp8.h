@@ -617,22 +617,18 @@ SSTE_HD static inline uint64_t sste_priv_fp8_pack(sste_fp8_format f,
   return negative ? code | (ones + 1) : code;
 }
 
-/* By way of another format where the rule says so. */
-SSTE_HD static inline uint64_t sste_priv_fp8_steps(
-    sste_fp8_format to, const sste_fp8_rule *rule,
-    const sste_priv_fp8_number *x, uint32_t random) {
-  sste_fp8_rule first = sste_fp8_saturating();
-  sste_fp8_format via = sste_fp8_float32();
-  sste_priv_fp8_number between;
-  if (rule->via == SSTE_VIA_NOTHING)
-    return sste_priv_fp8_pack(to, rule, x, random);
-  first.overflow = SSTE_OVERFLOW_NONE;
-  first.nan = SSTE_NAN_PAYLOAD;
-  first.nan_sign = 1;
-  if (rule->via == SSTE_VIA_FLOAT16) via = sste_fp8_float16();
-  if (rule->via == SSTE_VIA_BFLOAT16) via = sste_fp8_bfloat16();
-  between = sste_priv_fp8_unpack(via, sste_priv_fp8_pack(via, &first, x, 0));
-  return sste_priv_fp8_pack(to, rule, &between, random);
+/* What a rule of two steps goes by way of, and how the first of them rounds. */
+SSTE_HD static inline sste_fp8_format sste_priv_fp8_via(int via) {
+  if (via == SSTE_VIA_FLOAT16) return sste_fp8_float16();
+  if (via == SSTE_VIA_BFLOAT16) return sste_fp8_bfloat16();
+  return sste_fp8_float32();
+}
+SSTE_HD static inline sste_fp8_rule sste_priv_fp8_first_step(void) {
+  sste_fp8_rule rule = sste_fp8_saturating();
+  rule.overflow = SSTE_OVERFLOW_NONE;
+  rule.nan = SSTE_NAN_PAYLOAD;
+  rule.nan_sign = 1;
+  return rule;
 }
 
 /* sste_fp8_convert - a number of one format in another: rounded once, or twice
@@ -656,8 +652,13 @@ SSTE_API SSTE_HD uint64_t sste_fp8_convert(sste_fp8_format to,
                                            sste_fp8_rule rule,
                                            sste_fp8_format from, uint64_t bits,
                                            uint32_t random) {
-  const sste_priv_fp8_number x = sste_priv_fp8_unpack(from, bits);
-  return sste_priv_fp8_steps(to, &rule, &x, random);
+  sste_priv_fp8_number x = sste_priv_fp8_unpack(from, bits);
+  if (rule.via != SSTE_VIA_NOTHING) {
+    const sste_fp8_format via = sste_priv_fp8_via(rule.via);
+    const sste_fp8_rule first = sste_priv_fp8_first_step();
+    x = sste_priv_fp8_unpack(via, sste_priv_fp8_pack(via, &first, &x, 0));
+  }
+  return sste_priv_fp8_pack(to, &rule, &x, random);
 }
 
 /* sste_fp8_encode_double, _float, _float16, _bfloat16 - a number's code by a

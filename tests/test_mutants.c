@@ -343,9 +343,9 @@ static void try_forward(const input *in, verdict *v) {
   must(sste_tensor_compress(value, LD, code, LD, projected, LD, in->rows,
                             in->cols));
   forward(got, LD, in->x, LD, value, LD, code, LD, TOKENS, in->rows, in->cols);
-  must(sste_check_product_forward(&report, sste_fp8_float32(), got, LD, in->x,
-                                  LD, projected, LD, TOKENS, in->rows, in->cols,
-                                  bound_of(in, in->cols / 2)));
+  must(sste_check_product_forward(
+      &report, sste_fp8_float32(), SSTE_OVERFLOW_NONE, got, LD, in->x, LD,
+      projected, LD, TOKENS, in->rows, in->cols, bound_of(in, in->cols / 2)));
   judge(v, in, &report);
 }
 
@@ -355,9 +355,9 @@ static void try_input_grad(const input *in, verdict *v) {
                            NULL));
   input_grad(got_code, LD, in->x, LD, projected, LD, TOKENS, in->rows,
              in->cols);
-  must(sste_check_product_input_grad(&report, sste_fp8_e5m2(), got_code, LD,
-                                     in->x, LD, projected, LD, TOKENS, in->rows,
-                                     in->cols, bound_of(in, in->rows)));
+  must(sste_check_product_input_grad(
+      &report, sste_fp8_e5m2(), SSTE_OVERFLOW_NONE, got_code, LD, in->x, LD,
+      projected, LD, TOKENS, in->rows, in->cols, bound_of(in, in->rows)));
   judge(v, in, &report);
 }
 
