@@ -346,20 +346,24 @@ SSTE_HD static inline float sste_priv_check_midpoint(uint64_t word) {
                                                                  : bits));
 }
 
-/* Quiet or signalling, of either sign, with any payload. */
-SSTE_HD static inline float sste_priv_check_nan(uint64_t word) {
+/* Entries are drawn as bits, as a float that is returned may lose a NaN's: x87
+ * registers make it quiet. Here quiet or signalling, of either sign, with any
+ * payload. */
+SSTE_HD static inline uint32_t sste_priv_check_nan(uint64_t word) {
   const uint32_t payload = (uint32_t)(word >> 8 & 0x7FFFFFu);
-  return sste_priv_check_signed(
-      word, sste_priv_float(SSTE_PRIV_INF | (payload == 0 ? 1 : payload)));
+  return (uint32_t)(word >> 32 & 0x80000000u) | SSTE_PRIV_INF |
+         (payload == 0 ? 1 : payload);
 }
 
-SSTE_HD static inline float sste_priv_check_special(uint64_t word) {
+SSTE_HD static inline uint32_t sste_priv_check_special(uint64_t word) {
+  const uint32_t sign = (uint32_t)(word >> 32 & 0x80000000u);
   switch (word & 7) {
     case 0: return sste_priv_check_nan(word);
-    case 1: return sste_priv_check_signed(word, sste_priv_float(SSTE_PRIV_INF));
-    case 2: return sste_priv_check_signed(word, 0.0f);
-    case 3: return sste_priv_check_signed(word, FLT_MAX);
-    default: return sste_priv_check_normal(sste_priv_check_mix(word));
+    case 1: return sign | SSTE_PRIV_INF;
+    case 2: return sign;
+    case 3: return sign | (SSTE_PRIV_INF - 1); /* FLT_MAX */
+    default:
+      return sste_priv_bits(sste_priv_check_normal(sste_priv_check_mix(word)));
   }
 }
 
@@ -390,17 +394,18 @@ SSTE_HD static inline float sste_priv_check_bfloat16(float x) {
                                     sste_fp8_float32(), sste_priv_bits(x), 0));
 }
 
-/* Entry i of a group. `group` is a word that its four share; whether its row
- * is to be blank and its column an outlier. */
-SSTE_HD static inline float sste_priv_check_entry(int kind, uint64_t word,
-                                                  uint64_t group, int i,
-                                                  int blank, int outlier) {
+/* Entry i of a group, if it is a number. `group` is a word that its four share;
+ * whether its row is to be blank and its column an outlier. */
+SSTE_HD static inline float sste_priv_check_number(int kind, uint64_t word,
+                                                   uint64_t group, int i,
+                                                   int blank, int outlier) {
   const uint64_t spread = word >> 24; /* above the mantissa, for an exponent */
   const float zero = sste_priv_check_signed(word, 0.0f);
   const int limit = kind == SSTE_DRAW_SPARSE ? 2 : 4;
   const int dominant = i == (int)(group & 3);
   switch (kind) {
-    case SSTE_DRAW_NORMAL: return sste_priv_check_normal(word);
+    case SSTE_DRAW_NORMAL:
+    case SSTE_DRAW_NANS: return sste_priv_check_normal(word);
     case SSTE_DRAW_WEIGHTS:
       return sste_priv_check_weight(word, (unsigned)(group >> 8 * i & 0xFF),
                                     outlier);
@@ -426,10 +431,6 @@ SSTE_HD static inline float sste_priv_check_entry(int kind, uint64_t word,
           word, sste_priv_float((uint32_t)(word & 0xFFFFFFu) >> spread % 24));
     case SSTE_DRAW_HUGE: return sste_priv_check_at(word, 252 + spread % 3);
     case SSTE_DRAW_RANGE: return sste_priv_check_at(word, 1 + spread % 254);
-    case SSTE_DRAW_NANS:
-      return (word >> 32) % 256 == 0 ? sste_priv_check_nan(word)
-                                     : sste_priv_check_normal(word);
-    case SSTE_DRAW_SPECIALS: return sste_priv_check_special(word);
     default: return (float)((int)(spread % 7) - 3);
   }
 }
@@ -450,10 +451,17 @@ SSTE_API SSTE_HD void sste_check_group_draw(float out[4], int kind,
   int i;
   for (i = 0; i < 4; ++i) {
     const uint64_t column = 4 * group + (uint64_t)i;
-    out[i] =
-        sste_priv_check_entry(kind, sste_priv_check_word(here, (uint64_t)i),
-                              sste_priv_check_word(here, 4), i, row % 4 == 3,
-                              sste_priv_check_word(~key, column) % 64 == 0);
+    const uint64_t word = sste_priv_check_word(here, (uint64_t)i);
+    uint32_t bits;
+    if (kind == SSTE_DRAW_SPECIALS)
+      bits = sste_priv_check_special(word);
+    else if (kind == SSTE_DRAW_NANS && (word >> 32) % 256 == 0)
+      bits = sste_priv_check_nan(word);
+    else
+      bits = sste_priv_bits(sste_priv_check_number(
+          kind, word, sste_priv_check_word(here, 4), i, row % 4 == 3,
+          sste_priv_check_word(~key, column) % 64 == 0));
+    memcpy(&out[i], &bits, sizeof bits);
   }
 }
 
@@ -479,7 +487,7 @@ SSTE_API sste_status sste_check_tensor_draw(float *out, size_t ldo, size_t rows,
       float x[4];
       sste_check_group_draw(x, kind, seed, (uint64_t)r, c / 4);
       for (i = 0; i < 4 && c + i < cols; ++i)
-        out[(size_t)r * ldo + c + i] = x[i];
+        memcpy(&out[(size_t)r * ldo + c + i], &x[i], sizeof x[i]);
     }
   }
   return SSTE_OK;
@@ -854,7 +862,7 @@ static inline void sste_priv_check_note(sste_check_report *report, size_t row,
     m->col = col;
     m->got = got;
     m->want = want;
-    m->x = x;
+    m->x = x >= 0.0 || x <= 0.0 ? x : (double)sste_priv_float(SSTE_PRIV_NAN);
     m->diff = diff;
   }
 }

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: 2026 The sste authors
  *
- * portable.c - prints a hash for each family of sste_fp8.h's functions, over
- * fixed inputs. Which bits are right is for the suites to say; here it matters
- * that they are the same in every build (portable.sh) and, for the functions
- * that promise it, under every rounding mode and with subnormals flushed to
- * zero: each mode that this processor has is set, seen to work, and compared
- * with the first. Exits 1 if a hash differs between modes.
+ * portable.c - prints a hash for each family of functions of sste_fp8.h and
+ * sste_check.h, over fixed inputs. Which bits are right is for the suites to
+ * say; here it matters that they are the same in every build (portable.sh) and,
+ * for the functions that promise it, under every rounding mode and with
+ * subnormals flushed to zero: each mode that this processor has is set, seen to
+ * work, and compared with the first. Exits 1 if a hash differs between modes.
  */
 #include <fenv.h>
 #include <stdio.h>
 
-#include "sste_fp8.h"
+#include "sste_check.h"
 #if defined(__SSE2__)
 #include <immintrin.h>
 #endif
@@ -273,6 +273,93 @@ static uint64_t products(void) {
   return hash;
 }
 
+/* Ranks, boundaries, and what an error excuses. */
+static uint64_t boundaries(void) {
+  uint64_t hash = 0, i;
+  int to, from;
+  for (to = 0; to < FP8_FORMATS; ++to)
+    for (from = 10; from < FORMATS; ++from) {
+      const sste_fp8_format f = formats[from];
+      const uint64_t n = sste_check_boundary_count(formats[to], f);
+      for (i = 0; i < n; i += 7) {
+        const uint64_t bits = sste_check_boundary(formats[to], f, i);
+        add(&hash, bits);
+        add(&hash, (uint64_t)sste_check_rank(f, bits));
+        add(&hash, sste_check_next(f, bits, (int64_t)i - 500));
+      }
+    }
+  return hash;
+}
+
+static uint64_t verdicts(void) {
+  uint64_t hash = 0, state = 7;
+  int i;
+  for (i = 0; i < 20000; ++i) {
+    const sste_fp8_format f = formats[below(&state, FORMATS - 1)];
+    const sste_fp8_rule rule = any_rule(&state);
+    const uint64_t bits = number(&state, formats[13]);
+    const uint64_t code = sste_fp8_convert(f, rule, formats[13], bits, 0);
+    const double part = (double)below(&state, 64) / 1024.0;
+    double x;
+    int step;
+    memcpy(&x, &bits, sizeof x);
+    for (step = -2; step <= 2; ++step)
+      add(&hash,
+          (uint64_t)sste_check_within(f, rule, sste_check_next(f, code, step),
+                                      x, (x < 0.0 ? -x : x) * part));
+  }
+  return hash;
+}
+
+/* Tensors of every kind, and the words at which their groups are decided. */
+static uint64_t draws(void) {
+  uint64_t hash = 0;
+  float x[32 * 33];
+  int kind, i, k;
+  for (kind = 0; kind < SSTE_DRAWS; ++kind) {
+    add(&hash, (uint64_t)sste_check_tensor_draw(x, 33, 32, 33, kind, 1));
+    add_floats(&hash, x, 32 * 33);
+    for (i = 0; i < 32; ++i)
+      for (k = 0; k < SSTE_CHECK_MVUE_WORDS; ++k)
+        add(&hash, sste_check_mvue_word(x + 33 * i, k));
+  }
+  return hash;
+}
+
+static void add_report(uint64_t *hash, const sste_check_report *r) {
+  char text[8192];
+  int i;
+  for (i = 0; i < SSTE_DIFFS; ++i) add(hash, r->count[i]);
+  for (i = 0; i < SSTE_CHECK_BUCKETS; ++i) add(hash, r->ulps[i]);
+  add(hash, sste_check_text(text, sizeof text, r));
+  for (i = 0; text[i] != 0; ++i) add(hash, (uint64_t)(uint8_t)text[i]);
+}
+
+/* One kind of tensor against the next. */
+static uint64_t reports(void) {
+  enum { N = 24 };
+  uint64_t hash = 0;
+  sste_check_report r;
+  float a[N * N], b[N * N];
+  int kind;
+  for (kind = 0; kind + 1 < SSTE_DRAWS; ++kind) {
+    const sste_fp8_format f = sste_fp8_float32();
+    sste_check_tensor_draw(a, N, N, N, kind, 1);
+    sste_check_tensor_draw(b, N, N, N, kind + 1, 1);
+    sste_check_numbers(&r, f, a, N, b, N, N, N);
+    add_report(&hash, &r);
+    sste_check_numbers_near(&r, f, sste_fp8_saturating(), a, N, b, N, a, N, b,
+                            N, N, N);
+    add_report(&hash, &r);
+    sste_check_sparse(&r, f, a, N, b, N, b, N, N, N);
+    add_report(&hash, &r);
+    sste_check_product_forward(&r, f, SSTE_OVERFLOW_NONE, a, N, b, N, b, N, N,
+                               N, N, sste_check_bound(SSTE_SUM_FLOAT, N));
+    add_report(&hash, &r);
+  }
+  return hash;
+}
+
 /* ---- Modes --------------------------------------------------------------- */
 
 /* What a family stays the same under. */
@@ -286,7 +373,9 @@ static const family families[] = {
     {"convert", convert, ANY_MODE}, {"presets", presets, ANY_MODE},
     {"decode", decode, ANY_MODE},   {"products", products, ANY_MODE},
     {"named", named, NEAREST},      {"scale", scale, STRICT},
-    {"tensors", tensors, STRICT},
+    {"tensors", tensors, STRICT},   {"boundaries", boundaries, ANY_MODE},
+    {"verdicts", verdicts, STRICT}, {"draws", draws, STRICT},
+    {"reports", reports, STRICT},
 };
 enum { FAMILIES = (int)(sizeof families / sizeof families[0]) };
 

@@ -4,8 +4,9 @@
 #
 # portable.sh - builds portable.c in every way at hand and compares what the
 # builds print: no level of optimisation, compiler, instruction set or byte
-# order may change a bit of sste_fp8.h. Exits 1 if one does. What cannot be
-# built and run here is skipped, counted, and named with its Debian packages.
+# order may change a bit of sste_fp8.h or sste_check.h. Exits 1 if one does.
+# What cannot be built and run here is skipped, counted, and named with its
+# Debian packages.
 set -eu
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT

@@ -1978,7 +1978,7 @@ static sste_check_report compare_near(int i) {
 }
 
 /* The next number, at a distance of a gap, from a true value of 1: the midpoint
- * is half a gap away. An error of 0.6 gaps reaches it, one of 0.4 does not.                       */
+ * is half a gap away. An error of 0.6 gaps reaches it, one of 0.4 does not. */
 static void plant_beside_one(int i, float gaps, int diff) {
   const uint64_t one = kinds[i].one;
   const double gap = value_of(i, one + 1) - value_of(i, one);
@@ -2971,7 +2971,7 @@ static void differences_have_names(void **state) {
 
 /* ---- 11. What is refused ------------------------------------------------- */
 
-/* A comparison that is refused leaves a report that no one takes for success. */
+/* A refused comparison leaves a report that nobody takes for success. */
 static sste_check_report refused;
 static void assert_refused(sste_status status, sste_status expected) {
   sste_check_report empty;
