@@ -520,18 +520,17 @@ SSTE_HD static inline sste_priv_fp8_number sste_priv_check_sum(double x,
   return n;
 }
 
-/* The rank that x rounds to in one step. For a NaN it is beyond the end: below,
- * if x is below E8M0's lowest number, else above its format's largest; the one
- * is less than 1 and the other more. `up` is which of the two codes around x a
- * stochastic rounding shall give. */
+/* The rank that x rounds to in one step. A NaN is beyond the end: negative
+ * overflow, what is below a format without a sign, and 0 below E8M0 lie at the
+ * lower. `up` is which of the two codes around x a stochastic rounding shall
+ * give. */
 SSTE_HD static inline int64_t sste_priv_check_round(
     sste_fp8_format f, const sste_fp8_rule *rule, const sste_priv_fp8_number *x,
     int up) {
   const uint32_t random = up != x->negative ? 0xFFFFFFFFu : 0;
   const int64_t rank =
       sste_check_rank(f, sste_priv_fp8_pack(f, rule, x, random));
-  const int below = x->negative || x->significand == 0 ||
-                    x->exponent + sste_priv_fp8_log2(x->significand) < 0;
+  const int below = x->negative || x->significand == 0;
   if (rank != SSTE_RANK_NAN) return rank;
   return below ? -INT64_MAX : INT64_MAX;
 }

@@ -28,6 +28,7 @@
 enum {
   NPY_DIMS = 64,       /* NumPy's limit */
   NPY_LONGEST = 10000, /* a dict: NumPy's limit, too */
+  NPY_FRAME = 12,      /* what stands in front of it, at most */
   NPY_HEADER = 2048    /* holds every header that is written here */
 };
 
@@ -188,12 +189,11 @@ static inline int npy_read_dict(npy *a, npy_text *t) {
   return 1;
 }
 
-/* Rows and columns, and whether exactly so many elements follow. A dimension of
- * 0 hides an overflow of the others from nobody. */
-static inline int npy_measure(npy *a, size_t size) {
+/* Rows and columns. A dimension of 0 hides an overflow of the others from
+ * nobody. */
+static inline int npy_measure(npy *a) {
   const uint64_t most = (uint64_t)PTRDIFF_MAX / npy_size(a);
   uint64_t elements = 1;
-  size_t data;
   int i;
   for (i = 0; i < a->dims; ++i) {
     if (a->shape[i] == 0) continue;
@@ -204,39 +204,63 @@ static inline int npy_measure(npy *a, size_t size) {
   a->rows = a->cols = 1;
   for (i = 0; i < a->dims - 1; ++i) a->rows *= (size_t)a->shape[i];
   if (a->dims > 0) a->cols = (size_t)a->shape[a->dims - 1];
-  data = a->rows * a->cols * npy_size(a);
-  if (size - a->offset != data)
-    return npy_fail(a, "the shape needs %zu bytes of data, and there are %zu",
-                    data, size - a->offset);
   if (a->offset % npy_size(a) != 0)
     return npy_fail(a, "the data begin at byte %zu, no multiple of %zu",
                     a->offset, npy_size(a));
   return 1;
 }
 
-/* npy_parse - what a file of `size` bytes holds.
- *   a         receives it
+/* npy_frame - where the data begin, by the first bytes of a file.
+ *   a         its offset receives it
+ *   size      of what there is; NPY_FRAME bytes suffice
  *   returns   1, or 0 and what is wrong in a->problem                       */
-static inline int npy_parse(npy *a, const uint8_t *file, size_t size) {
-  size_t length, i;
-  npy_text text;
-  int width;
+static inline int npy_frame(npy *a, const uint8_t *file, size_t size) {
+  size_t length = 0, i;
   memset(a, 0, sizeof *a);
   if (size < 8 || memcmp(file, "\x93NUMPY", 6) != 0)
     return npy_fail(a, "not a .npy file");
   if (file[6] < 1 || file[6] > 3 || file[7] != 0)
     return npy_fail(a, "version %d.%d of .npy is unknown", file[6], file[7]);
-  width = file[6] == 1 ? 2 : 4;
-  a->offset = 8 + (size_t)width;
+  a->offset = file[6] == 1 ? 10 : 12;
   if (size < a->offset) return npy_fail(a, "the header is cut off");
-  for (length = 0, i = a->offset; i-- > 8;) length = length << 8 | file[i];
+  for (i = a->offset; i-- > 8;) length = length << 8 | file[i];
   if (length > NPY_LONGEST)
     return npy_fail(a, "a header of %zu bytes is absurd", length);
-  if (length > size - a->offset) return npy_fail(a, "the header is cut off");
-  text.at = file + a->offset;
-  text.end = text.at + length;
   a->offset += length;
-  return npy_read_dict(a, &text) && npy_measure(a, size);
+  return 1;
+}
+
+/* npy_head - what a file holds, by its first bytes.
+ *   a         receives it
+ *   size      of what there is; as many bytes as npy_frame tells suffice
+ *   returns   1, or 0 and what is wrong in a->problem                       */
+static inline int npy_head(npy *a, const uint8_t *file, size_t size) {
+  npy_text text;
+  if (!npy_frame(a, file, size)) return 0;
+  if (size < a->offset) return npy_fail(a, "the header is cut off");
+  text.at = file + (file[6] == 1 ? 10 : 12);
+  text.end = file + a->offset;
+  return npy_read_dict(a, &text) && npy_measure(a);
+}
+
+/* Bytes of data that must follow. */
+static inline size_t npy_data(const npy *a) {
+  return a->rows * a->cols * npy_size(a);
+}
+
+/* npy_parse - what a file of `size` bytes holds, which must be all it needs and
+ * no more.
+ *   a         receives it
+ *   returns   1, or 0 and what is wrong in a->problem                       */
+static inline int npy_parse(npy *a, const uint8_t *file, size_t size) {
+  if (!npy_head(a, file, size)) return 0;
+  if (size - a->offset > npy_data(a))
+    return npy_fail(a, "the shape needs %zu bytes of data, and there are more",
+                    npy_data(a));
+  if (size - a->offset < npy_data(a))
+    return npy_fail(a, "the shape needs %zu bytes of data, and there are %zu",
+                    npy_data(a), size - a->offset);
+  return 1;
 }
 
 /* ---- Writing ------------------------------------------------------------- */

@@ -32,7 +32,10 @@
 
 /* ---- 1. Messages --------------------------------------------------------- */
 
-/* Misuse, or a file that cannot be read or written: one line, status 2. */
+static void remove_parts(void); /* section 4 */
+
+/* Misuse, or a file that cannot be read or written: one line, status 2. What
+ * outputs hold in buffers is not written. */
 static void die(const char *format, ...) {
   va_list args;
   va_start(args, format);
@@ -40,7 +43,8 @@ static void die(const char *format, ...) {
   vfprintf(stderr, format, args);
   fprintf(stderr, "\n");
   va_end(args);
-  exit(2);
+  remove_parts();
+  _exit(2);
 }
 
 static void must(sste_status status, const char *name) {
@@ -55,6 +59,8 @@ static void *memory(size_t count, size_t size) {
   return p;
 }
 
+static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
 /* ---- 2. Options ---------------------------------------------------------- */
 
 enum {
@@ -68,6 +74,8 @@ enum {
   SCALE,
   TENSOR,
   STEP,
+  RUN,
+  FIRST_GROUP,
   AXIS,
   GROUP,
   KIND,
@@ -82,10 +90,10 @@ enum {
   OPTIONS
 };
 static const char *const option_names[OPTIONS] = {
-    "--seed",    "--to",    "--from",   "--beta", "--tie",  "--format",
-    "--like",    "--scale", "--tensor", "--step", "--axis", "--group",
-    "--kind",    "--as",    "--source", "--cols", "--near", "--error",
-    "--product", "--sum",   "--terms"};
+    "--seed", "--to",    "--from",    "--beta", "--tie",    "--format",
+    "--like", "--scale", "--tensor",  "--step", "--run",    "--first-group",
+    "--axis", "--group", "--kind",    "--as",   "--source", "--cols",
+    "--near", "--error", "--product", "--sum",  "--terms"};
 
 /* What stands behind a verb. */
 typedef struct arguments {
@@ -166,12 +174,20 @@ static sste_fp8_format narrow_format(const arguments *a) {
   return format_at(word_of(a, FORMAT, format_names, NARROW));
 }
 
+/* How formats of 16 bits and more are rounded: beyond the end is infinity. */
+static sste_fp8_rule wide_rule(void) {
+  sste_fp8_rule rule = sste_fp8_saturating();
+  rule.overflow = SSTE_OVERFLOW_NONE;
+  rule.nan = SSTE_NAN_QUIET;
+  return rule;
+}
+
 /* In the order of SSTE_LIKE_OCP, ... */
 static sste_fp8_rule rule_of(const arguments *a, sste_fp8_format f) {
   static const char *const names[] = {
-      "ocp",        "ocp-nonsaturating", "cuda-satfinite",
-      "cuda-nosat", "ml-dtypes-0.6",     "torch-2.12",
-      "torch-2.13", "onnx-25-saturate",  "onnx-25"};
+      "ocp",        "ocp_nonsaturating", "cuda_satfinite",
+      "cuda_nosat", "ml_dtypes_0_6",     "torch_2_12",
+      "torch_2_13", "onnx_25_saturate",  "onnx_25"};
   if (a->value[LIKE] == NULL) return sste_fp8_saturating();
   return sste_fp8_rule_like(word_of(a, LIKE, names, 9), f, sste_fp8_float32());
 }
@@ -188,21 +204,30 @@ typedef struct matrix {
   size_t room;
 } matrix;
 
-/* What cannot be mapped, as a pipe, is held. */
-static void matrix_read(matrix *m, int file) {
-  size_t room = 0;
+/* Reads on until `size` bytes are held, or there are no more. */
+static void hold(matrix *m, int file, size_t size) {
+  size_t room = m->size;
   ssize_t got = 1;
-  m->size = 0;
-  while (got > 0) {
+  while (m->size < size && got > 0) {
     if (m->size == room) {
-      room = room == 0 ? 65536 : 2 * room;
+      room = smaller(size, 2 * room + 65536);
       m->bytes = (uint8_t *)realloc(m->bytes, room);
       if (m->bytes == NULL) die("not enough memory to hold %s", m->name);
     }
     got = read(file, m->bytes + m->size, room - m->size);
-    if (got > 0) m->size += (size_t)got;
+    if (got < 0) die("cannot read %s: %s", m->name, strerror(errno));
+    m->size += (size_t)got;
   }
-  if (got < 0) die("cannot read %s: %s", m->name, strerror(errno));
+}
+
+/* What cannot be mapped, as a pipe, is held. It may have no end: first comes
+ * the header, then what it announces, and one byte to see if more follows. */
+static void matrix_read(matrix *m, int file) {
+  hold(m, file, NPY_FRAME);
+  if (!npy_frame(&m->head, m->bytes, m->size)) return;
+  hold(m, file, m->head.offset);
+  if (!npy_head(&m->head, m->bytes, m->size)) return;
+  hold(m, file, m->head.offset + npy_data(&m->head) + 1);
 }
 
 /* Opens a matrix of one of the types in `wanted`. */
@@ -232,11 +257,16 @@ static matrix matrix_open(const char *name, const char *wanted) {
   return m;
 }
 
+static matrix matrix_of_any(const char *name) {
+  return matrix_open(name, "f4, f2, f8, u1 or u2");
+}
+
 /* float32, float16, and 16-bit words that are bfloat16. */
 static matrix matrix_of_floats(const char *name) {
   return matrix_open(name, "f4, f2 or (bfloat16) u2");
 }
 
+/* Of zeros, too. */
 static void matrix_close(matrix *m) {
   if (m->mapped)
     munmap(m->bytes, m->size);
@@ -250,10 +280,14 @@ static const void *raw(const matrix *m, size_t first) {
   return m->bytes + m->head.offset + first * npy_size(&m->head);
 }
 
+/* What 16 bits are, in files of 'f' or of 'u'. */
+static sste_fp8_format half_format(char kind) {
+  return kind == 'f' ? sste_fp8_float16() : sste_fp8_bfloat16();
+}
+
 /* `count` elements as floats, exactly; valid until the next call. */
 static const float *floats(matrix *m, size_t first, size_t count) {
-  const sste_fp8_format f =
-      m->head.dtype[0] == 'f' ? sste_fp8_float16() : sste_fp8_bfloat16();
+  const sste_fp8_format f = half_format(m->head.dtype[0]);
   const uint8_t *from = (const uint8_t *)raw(m, first);
   ptrdiff_t i;
   if (npy_size(&m->head) == 4) return (const float *)raw(m, first);
@@ -292,9 +326,10 @@ static void need_same_shape(const matrix *a, const matrix *b) {
 /* Until it is whole, a file is NAME.PID.part, which is removed if the program
  * gives up. What is no regular file, such as a pipe, is written as is. */
 typedef struct output {
-  char *name, part[4096]; /* no part: written as is */
+  const char *name, *descr;
+  char *target, part[4096]; /* no part: written as is */
+  struct stat place;        /* what is replaced, or written */
   FILE *f;
-  int is_stdout;
 } output;
 
 static output outputs[2];
@@ -344,15 +379,47 @@ static void put(output *out, const void *p, size_t bytes) {
     cannot_write(out->name);
 }
 
-/* Names of what is open already, be it a file. */
-static int is_stream(const char *name) {
-  return strcmp(name, "/dev/stdout") == 0 || strcmp(name, "/dev/stderr") == 0 ||
-         strncmp(name, "/dev/fd/", 8) == 0;
+/* Floats in the dtype of the output, rounded once to nearest even. */
+static void put_floats(output *out, const float *x, size_t count) {
+  static uint16_t codes[65536];
+  const sste_fp8_format to = half_format(out->descr[1]);
+  const sste_fp8_rule nearest = wide_rule();
+  size_t n;
+  if (out->descr[2] == '4') {
+    put(out, x, count * sizeof *x);
+    return;
+  }
+  for (; count > 0; x += n, count -= n) {
+    ptrdiff_t i;
+    n = smaller(count, sizeof codes / sizeof codes[0]);
+    SSTE_OMP(parallel for schedule(static))
+    for (i = 0; i < (ptrdiff_t)n; ++i) {
+      uint32_t bits;
+      memcpy(&bits, &x[i], sizeof bits);
+      codes[i] =
+          (uint16_t)sste_fp8_convert(to, nearest, sste_fp8_float32(), bits, 0);
+    }
+    put(out, codes, n * sizeof codes[0]);
+  }
 }
 
-/* The file behind a link is replaced, not the link. */
+/* The descriptor that a name stands for, or -1. To open such a name would cut
+ * off the file behind it. */
+static int stream_named(const char *name) {
+  int n;
+  char more;
+  if (strcmp(name, "/dev/stdout") == 0) return STDOUT_FILENO;
+  if (strcmp(name, "/dev/stderr") == 0) return STDERR_FILENO;
+  if (sscanf(name, "/dev/fd/%9d%c", &n, &more) == 1) return n;
+  return sscanf(name, "/proc/self/fd/%9d%c", &n, &more) == 1 ? n : -1;
+}
+
+/* The file behind a link is replaced, not the link; there must be one. */
 static char *resolve(const char *name) {
-  char *real = is_stream(name) ? NULL : realpath(name, NULL);
+  struct stat info;
+  char *real = realpath(name, NULL);
+  if (real == NULL && lstat(name, &info) == 0)
+    die("%s is a link that leads nowhere", name);
   if (real == NULL) real = strdup(name);
   if (real == NULL) die("not enough memory for a name");
   if (strlen(real) + 32 > sizeof outputs[0].part)
@@ -360,32 +427,57 @@ static char *resolve(const char *name) {
   return real;
 }
 
+/* Opens what will be written: what is open already is used as it is, at the
+ * place where it stands, and a file that replaces another takes its mode. */
+static int output_file(output *out) {
+  const int stream = stream_named(out->name);
+  mode_t mode = 0666;
+  int file, there;
+  if (stream >= 0) {
+    fstat(stream, &out->place);
+    return dup(stream);
+  }
+  there = stat(out->name, &out->place) == 0;
+  if (there && !S_ISREG(out->place.st_mode)) return open(out->name, O_WRONLY);
+  if (there) mode = out->place.st_mode & 0777;
+  out->target = resolve(out->name);
+  sprintf(out->part, "%s.%ld.part", out->target, (long)getpid());
+  if (!there) stat(out->part, &out->place); /* if the other output made it */
+  file = open(out->part, O_WRONLY | O_CREAT | O_EXCL, mode);
+  if (file < 0)
+    out->part[0] = '\0'; /* not ours to remove */
+  else if (there)
+    fchmod(file, mode);
+  else
+    fstat(file, &out->place);
+  return file;
+}
+
+static int same_place(const struct stat *a, const struct stat *b) {
+  return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
 /* Opens an output and writes its header. */
 static output *output_open(const char *name, const char *descr, int dims,
                            const uint64_t *shape) {
   output *out = &outputs[output_count++];
-  struct stat info, standard;
   char header[NPY_HEADER];
   int file;
-  out->name = resolve(name);
-  if (output_count == 2 && strcmp(outputs[0].name, out->name) == 0)
-    die("both outputs are %s", name);
-  if (is_stream(out->name) ||
-      (stat(out->name, &info) == 0 && !S_ISREG(info.st_mode))) {
-    out->f = fopen(out->name, "wb");
-  } else {
-    sprintf(out->part, "%s.%ld.part", out->name, (long)getpid());
-    file = open(out->part, O_WRONLY | O_CREAT | O_EXCL, 0666);
-    if (file < 0) out->part[0] = '\0'; /* not ours to remove */
-    out->f = file < 0 ? NULL : fdopen(file, "wb");
-  }
+  out->name = name;
+  out->descr = descr;
+  file = output_file(out);
+  if (output_count == 2 && same_place(&out->place, &outputs[0].place))
+    die("both outputs are one, %s and %s", outputs[0].name, name);
+  out->f = file < 0 ? NULL : fdopen(file, "wb");
   if (out->f == NULL) cannot_write(name);
-  out->is_stdout = fstat(fileno(out->f), &info) == 0 &&
-                   fstat(STDOUT_FILENO, &standard) == 0 &&
-                   info.st_dev == standard.st_dev &&
-                   info.st_ino == standard.st_ino;
   put(out, header, npy_header(header, descr, dims, shape));
   return out;
+}
+
+/* The dtype of a matrix of floats, as it is written. */
+static const char *descr_of(const npy *head) {
+  if (npy_size(head) == 4) return "<f4";
+  return head->dtype[0] == 'f' ? "<f2" : "<u2";
 }
 
 /* An output in the shape of an input, but for its last dimension. */
@@ -406,24 +498,24 @@ static void outputs_close(void) {
   }
   for (i = 0; i < output_count; ++i) {
     output *out = &outputs[i];
-    if (out->part[0] != '\0' && rename(out->part, out->name) != 0)
+    if (out->part[0] != '\0' && rename(out->part, out->target) != 0)
       cannot_write(out->name);
     out->part[0] = '\0';
-    free(out->name);
+    free(out->target);
   }
 }
 
 /* A number that was asked for: on stdout, unless the matrix goes there. */
 static void answer(const char *what, float x) {
-  if (outputs[0].is_stdout)
+  struct stat standard;
+  if (fstat(STDOUT_FILENO, &standard) == 0 &&
+      same_place(&standard, &outputs[0].place))
     fprintf(stderr, "sste: %s %.9g\n", what, (double)x);
   else
     printf("%s %.9g\n", what, (double)x);
 }
 
 /* ---- 5. Blocks ----------------------------------------------------------- */
-
-static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 /* A matrix in pieces of about 1 MiB of floats, which lie in a file one behind
  * another: some rows, or where a row is longer than a piece, a part of one. */
@@ -495,22 +587,18 @@ static void draw_block(float *to, block b, int kind, uint64_t seed) {
 
 /* The codes are of `from`, the low bytes of words. */
 static void gen_boundaries(const arguments *a) {
-  static const char *const from_names[] = {"float32", "float16", "bfloat16",
-                                           "float64"};
-  static const char *const dtypes[] = {"<f4", "<f2", "<u2", "<f8"};
-  const int which = word_of(a, FROM, from_names, 4);
-  const sste_fp8_format from = which == 0   ? sste_fp8_float32()
-                               : which == 1 ? sste_fp8_float16()
-                               : which == 2 ? sste_fp8_bfloat16()
-                                            : sste_fp8_float64();
+  static const char *const dtypes[] = {"<f2", "<u2", "<f4", "<f8"};
+  const int which =
+      a->value[FROM] ? word_of(a, FROM, format_names + NARROW, 4) : 2;
+  const sste_fp8_format from = format_at(NARROW + which);
   const size_t size = (size_t)(dtypes[which][2] - '0');
   sste_fp8_format to;
   uint64_t count, i;
   output *out;
   if (a->names != 2 || a->value[SEED] != NULL)
-    die("gen boundaries takes no shape and no --seed");
+    die("gen boundaries wants OUT, but no shape and no --seed");
   if (a->value[TO] == NULL) die("--to is missing");
-  to = format_at(word_of(a, TO, format_names, FORMATS - 1));
+  to = format_at(word_of(a, TO, format_names, NARROW + 2)); /* 16 bits */
   count = sste_check_boundary_count(to, from);
   out = output_open(a->name[1], dtypes[which], 1, &count);
   for (i = 0; i < count; ++i) {
@@ -565,29 +653,34 @@ typedef struct task {
 
 static void run_task(task *t, const char *out_name) {
   const npy *head = &t->in.head;
-  const size_t size = (size_t)(t->descr[2] - '0');
+  const int bytes = strcmp(t->descr, "|u1") == 0;
   output *out = output_like(out_name, t->descr, head, head->cols);
-  void *to = block_memory(head->rows, head->cols, t->whole, size);
+  void *to =
+      block_memory(head->rows, head->cols, t->whole, bytes ? 1 : sizeof(float));
   block b = {0, 0, 0, 0};
   while (next_block(&b, head->rows, head->cols, t->whole)) {
     const size_t first = b.row * head->cols + b.col, count = b.rows * b.cols;
     const void *from =
         npy_size(head) == 1 ? raw(&t->in, first) : floats(&t->in, first, count);
     must(t->run(t, to, from, b), t->in.name);
-    put(out, to, count * size);
+    if (bytes)
+      put(out, to, count);
+    else
+      put_floats(out, (const float *)to, count);
   }
   outputs_close();
   free(to);
   matrix_close(&t->in);
 }
 
+/* Without a descr the result is of the input's dtype. */
 static task task_of(matrix in, const char *descr,
                     sste_status (*run)(const struct task *, void *,
                                        const void *, block)) {
   task t;
   memset(&t, 0, sizeof t);
   t.in = in;
-  t.descr = descr;
+  t.descr = descr != NULL ? descr : descr_of(&in.head);
   t.run = run;
   return t;
 }
@@ -600,8 +693,8 @@ static sste_status project_block(const task *t, void *to, const void *from,
 
 static int project(const arguments *a) {
   const char *beta = a->value[BETA];
-  const int compute = beta != NULL && strcmp(beta, "min-mse") == 0;
-  task t = task_of(matrix_of_floats(a->name[0]), "<f4", project_block);
+  const int compute = beta != NULL && strcmp(beta, "min_mse") == 0;
+  task t = task_of(matrix_of_floats(a->name[0]), NULL, project_block);
   const npy *head = &t.in.head;
   need_groups(&t.in);
   t.beta = 1.0f;
@@ -654,7 +747,7 @@ static float current_scale(matrix *m, sste_fp8_recipe how) {
 
 static int encode(const arguments *a) {
   const char *scale = a->value[SCALE];
-  const int compute = scale != NULL && strcmp(scale, "max-over-amax") == 0;
+  const int compute = scale != NULL && strcmp(scale, "max_over_amax") == 0;
   const sste_fp8_format f = narrow_format(a);
   task t = task_of(matrix_of_floats(a->name[0]), "|u1", encode_block);
   t.how = sste_fp8_recipe_current(f);
@@ -686,14 +779,15 @@ static sste_status mvue_block(const task *t, void *to, const void *from,
                               block b) {
   const int down = t->axis == SSTE_DOWN_COLUMNS;
   sste_mvue_stream stream = t->stream;
-  stream.run = down ? 0 : b.row;
-  stream.group = (down ? b.row : b.col) / (size_t)t->group;
+  stream.run += down ? 0 : b.row;
+  stream.group += (down ? b.row : b.col) / (size_t)t->group;
   return (t->group == 4 ? sste_mvue24_tensor_draw : sste_mvue12_tensor_draw)(
       (float *)to, b.cols, (const float *)from, b.cols, b.rows, b.cols, t->axis,
       &stream);
 }
 
 static int mvue(const arguments *a) {
+  const uint64_t most = (uint64_t)1 << 34; /* of a run */
   static const char *const axes[] = {"rows", "columns"};
   static const char *const groups[] = {"4", "2"};
   const int down = word_of(a, AXIS, axes, 2);
@@ -701,17 +795,25 @@ static int mvue(const arguments *a) {
   const uint64_t seed = count_of(a, SEED, UINT64_MAX, 0);
   const uint64_t tensor = count_of(a, TENSOR, UINT32_MAX, 0);
   const uint64_t step = count_of(a, STEP, UINT32_MAX, 0);
-  task t = task_of(matrix_of_floats(a->name[0]), "<f4", mvue_block);
-  const size_t run = down ? t.in.head.rows : t.in.head.cols;
-  if (run % (size_t)group != 0)
-    die("%s has %zu %s, but groups of %d need a multiple of %d", t.in.name, run,
-        down ? "rows" : "columns", group, group);
+  const uint64_t run = count_of(a, RUN, UINT32_MAX, 0);
+  const uint64_t first = count_of(a, FIRST_GROUP, most - 1, 0);
+  task t = task_of(matrix_of_floats(a->name[0]), NULL, mvue_block);
+  const size_t rows = t.in.head.rows, cols = t.in.head.cols;
+  const size_t runs = down ? cols : rows, length = down ? rows : cols;
+  if (length % (size_t)group != 0)
+    die("%s has %zu %s, but groups of %d need a multiple of %d", t.in.name,
+        length, down ? "rows" : "columns", group, group);
+  if (runs > 0 && length > 0 &&
+      (runs - 1 > UINT32_MAX - run || length / (size_t)group > most - first))
+    die("%s ends beyond run 2^32 or group 2^34 of a run", t.in.name);
   t.axis = down ? SSTE_DOWN_COLUMNS : SSTE_ALONG_ROWS;
   t.group = group;
   t.whole = down ? (size_t)group : 0;
   t.stream.seed = seed;
   t.stream.tensor = (uint32_t)tensor;
   t.stream.step = (uint32_t)step;
+  t.stream.run = (size_t)run;
+  t.stream.group = (size_t)first;
   run_task(&t, a->name[1]);
   return 0;
 }
@@ -724,7 +826,7 @@ static int compress(const arguments *a) {
   float *values;
   uint8_t *meta;
   need_groups(&in);
-  values_out = output_like(a->name[1], "<f4", &in.head, cols / 2);
+  values_out = output_like(a->name[1], descr_of(&in.head), &in.head, cols / 2);
   meta_out = output_like(a->name[2], "|u1", &in.head, (cols + 7) / 8);
   values = (float *)block_memory(rows, cols, 0, sizeof *values);
   meta = (uint8_t *)block_memory(rows, cols, 0, 1);
@@ -739,7 +841,7 @@ static int compress(const arguments *a) {
     must(sste_tensor_compress(values, half, meta, bytes, x, b.cols, b.rows,
                               b.cols),
          in.name);
-    put(values_out, values, b.rows * half * sizeof *values);
+    put_floats(values_out, values, b.rows * half);
     put(meta_out, meta, b.rows * bytes);
   }
   outputs_close();
@@ -749,9 +851,8 @@ static int compress(const arguments *a) {
   return 0;
 }
 
-/* Whole rows, as those of the metadata may end in half a byte. */
 static int decompress(const arguments *a) {
-  matrix values = matrix_open(a->name[0], "f4");
+  matrix values = matrix_of_floats(a->name[0]);
   matrix meta = matrix_open(a->name[1], "u1");
   const size_t rows = values.head.rows, half = values.head.cols;
   const size_t cols = 2 * half, bytes = meta.head.cols;
@@ -765,14 +866,16 @@ static int decompress(const arguments *a) {
   if (!same_shape(&expected, &meta.head))
     die("%s does not fit %s: %zu kept values in a row take %zu bytes",
         meta.name, values.name, half, (cols + 7) / 8);
-  out = output_like(a->name[2], "<f4", &values.head, cols);
-  to = (float *)block_memory(rows, cols, 1, sizeof *to);
-  while (next_block(&b, rows, cols, 1)) {
-    must(sste_tensor_decompress(
-             to, cols, (const float *)raw(&values, b.row * half), half,
-             (const uint8_t *)raw(&meta, b.row * bytes), bytes, b.rows, cols),
+  out = output_like(a->name[2], descr_of(&values.head), &values.head, cols);
+  to = (float *)block_memory(rows, cols, 0, sizeof *to);
+  while (next_block(&b, rows, cols, 0)) {
+    const size_t kept = b.cols / 2, first = b.row * half + b.col / 2;
+    const float *from = floats(&values, first, b.rows * kept);
+    const void *with = raw(&meta, b.row * bytes + b.col / 8);
+    must(sste_tensor_decompress(to, b.cols, from, kept, (const uint8_t *)with,
+                                (b.cols + 7) / 8, b.rows, b.cols),
          meta.name);
-    put(out, to, b.rows * cols * sizeof *to);
+    put_floats(out, to, b.rows * b.cols);
   }
   outputs_close();
   free(to);
@@ -793,7 +896,7 @@ typedef struct factors {
 
 static factors factors_open(const arguments *given, const char *a,
                             const char *b) {
-  static const char *const kinds[] = {"forward", "input-grad", "weight-grad"};
+  static const char *const kinds[] = {"forward", "input_grad", "weight_grad"};
   const int kind = word_of(given, KIND, kinds, 3);
   const char *const axis = kind == WEIGHT_GRAD ? "rows" : "columns";
   size_t of_a, of_b; /* what must agree */
@@ -876,7 +979,7 @@ typedef struct comparison {
   int as;
   sste_fp8_format format;
   matrix got, want;
-  matrix source, near, error; /* no name: not given */
+  matrix source, near, error; /* zeros: not given */
   sste_fp8_rule rule;
   size_t dense_cols; /* of what metadata describe */
   factors of;
@@ -896,11 +999,9 @@ static sste_fp8_format format_of(const arguments *a, const matrix *m) {
     name = size == 1 ? "e4m3fn" : strcmp(dtype, "u2") == 0 ? "bfloat16" : only;
   for (i = 0; i < FORMATS && strcmp(name, format_names[i]) != 0; ++i) continue;
   if (i == FORMATS) word_of(a, FORMAT, format_names, FORMATS); /* says so */
-  if (size != (i < NARROW        ? 1u
-               : i < NARROW + 2  ? 2u
-               : i == NARROW + 2 ? 4u
-                                 : 8u) ||
-      (dtype[0] == 'f' && strcmp(name, only) != 0))
+  if (dtype[0] == 'f' ? strcmp(name, only) != 0
+      : size == 1     ? i >= NARROW
+                      : i != NARROW && i != NARROW + 1)
     die("%s holds '%s', which is not %s", m->name, dtype, name);
   return format_at(i);
 }
@@ -911,8 +1012,8 @@ static void refuse(const arguments *a, int option, const char *use) {
 }
 
 static void open_product(comparison *c, const arguments *a) {
-  static const char *const sums[] = {"exact", "float", "tensor-core",
-                                     "fp8-hopper", "fp8-promoted"};
+  static const char *const sums[] = {"exact", "float", "tensor_core",
+                                     "fp8_hopper", "fp8_promoted"};
   const int how = a->value[SUM] ? word_of(a, SUM, sums, 5) : SSTE_SUM_FLOAT;
   const size_t most = (size_t)PTRDIFF_MAX;
   if (a->names != 1) die("compare wants one file and --product X W");
@@ -934,7 +1035,10 @@ static void open_pair(comparison *c, const arguments *a) {
   refuse(a, SUM, "--product");
   refuse(a, TERMS, "--product");
   c->as = word_of(a, AS, kinds, 3);
-  c->want = matrix_open(a->name[1], c->got.head.dtype);
+  c->want = matrix_of_any(a->name[1]);
+  if (strcmp(c->got.head.dtype, c->want.head.dtype) != 0)
+    die("%s and %s differ in dtype: '%s' and '%s'", c->got.name, c->want.name,
+        c->got.head.dtype, c->want.head.dtype);
   need_same_shape(&c->got, &c->want);
 }
 
@@ -948,27 +1052,27 @@ static void open_near(comparison *c, const arguments *a) {
   c->error = matrix_of_floats(a->value[ERROR]);
   need_same_shape(&c->got, &c->near);
   need_same_shape(&c->got, &c->error);
-  c->rule = rule_of(a, c->format);
-  if (npy_size(&c->got.head) > 1) { /* wider formats do not saturate */
-    refuse(a, LIKE, "formats of 8 bits");
-    c->rule.overflow = SSTE_OVERFLOW_NONE;
-    c->rule.nan = SSTE_NAN_QUIET;
-  }
+}
+
+static void open_rule(comparison *c, const arguments *a) {
+  const int wide = npy_size(&c->got.head) > 1;
+  if (c->as != AS_NEAR && c->as != AS_PRODUCT)
+    refuse(a, LIKE, "--near and --product");
+  if (wide) refuse(a, LIKE, "formats of 8 bits");
+  c->rule = wide ? wide_rule() : rule_of(a, c->format);
 }
 
 static comparison comparison_open(const arguments *a) {
   comparison c;
   memset(&c, 0, sizeof c);
-  c.got = matrix_open(a->name[0], "f4, f2, f8, u1 or u2");
+  c.got = matrix_of_any(a->name[0]);
   c.format = format_of(a, &c.got);
   if (a->value[PRODUCT] != NULL)
     open_product(&c, a);
   else
     open_pair(&c, a);
-  if (a->value[NEAR] != NULL || a->value[ERROR] != NULL)
-    open_near(&c, a);
-  else
-    refuse(a, LIKE, "--near");
+  if (a->value[NEAR] != NULL || a->value[ERROR] != NULL) open_near(&c, a);
+  open_rule(&c, a);
   if (c.as != AS_SPARSE) refuse(a, SOURCE, "--as 2:4");
   if (c.as != AS_METADATA) refuse(a, COLS, "--as metadata");
   if (c.as == AS_SPARSE) need_groups(&c.got);
@@ -992,17 +1096,18 @@ static sste_status compare_product(sste_check_report *report,
   const factors *f = &c->of;
   const float *pa = factor_at(f, b.row);
   const void *z = raw(&c->got, b.row * f->cols);
+  const int how = c->rule.overflow;
   switch (f->kind) {
     case FORWARD:
-      return sste_check_product_forward(report, c->format, z, f->N, pa, f->K,
-                                        f->pb, f->K, b.rows, f->N, f->K,
+      return sste_check_product_forward(report, c->format, how, z, f->N, pa,
+                                        f->K, f->pb, f->K, b.rows, f->N, f->K,
                                         c->bound);
     case INPUT_GRAD:
-      return sste_check_product_input_grad(report, c->format, z, f->K, pa, f->N,
-                                           f->pb, f->K, b.rows, f->N, f->K,
-                                           c->bound);
+      return sste_check_product_input_grad(report, c->format, how, z, f->K, pa,
+                                           f->N, f->pb, f->K, b.rows, f->N,
+                                           f->K, c->bound);
     default:
-      return sste_check_product_weight_grad(report, c->format, z, f->K, pa,
+      return sste_check_product_weight_grad(report, c->format, how, z, f->K, pa,
                                             f->N, f->pb, f->K, f->T, b.rows,
                                             f->K, c->bound);
   }
@@ -1041,7 +1146,7 @@ static int compare(const arguments *a) {
   comparison c = comparison_open(a);
   sste_check_report whole, piece;
   block b = {0, 0, 0, 0};
-  char text[4096];
+  char text[8192];
   must(compare_block(&whole, &c, b), c.got.name); /* of no rows yet */
   while (next_block(&b, c.got.head.rows, c.got.head.cols, 1)) {
     must(compare_block(&piece, &c, b), c.got.name);
@@ -1050,11 +1155,11 @@ static int compare(const arguments *a) {
   sste_check_text(text, sizeof text, &whole);
   fputs(text, stdout);
   matrix_close(&c.got);
-  if (c.want.name != NULL) matrix_close(&c.want);
-  if (c.source.name != NULL) matrix_close(&c.source);
-  if (c.near.name != NULL) matrix_close(&c.near);
-  if (c.error.name != NULL) matrix_close(&c.error);
-  if (c.as == AS_PRODUCT) factors_close(&c.of);
+  matrix_close(&c.want);
+  matrix_close(&c.source);
+  matrix_close(&c.near);
+  matrix_close(&c.error);
+  factors_close(&c.of);
   return sste_check_failures(&whole) != 0;
 }
 
@@ -1082,7 +1187,8 @@ static const char general_help[] =
     "and columns count from 0. An output replaces a file when it is whole, "
     "and\n"
     "may have an input's name; /dev/stdout and pipes are written through.\n"
-    "Files may be larger than memory, but for pipes that are read.\n"
+    "A file may be larger than memory if 64 of its rows fit, but for what\n"
+    "--help calls held; what comes from a pipe is held.\n"
     "Exit status: 0 done or equal, 1 different, 2 misuse or error.\n"
     "\n"
     "e.g.  sste gen ties 256x1024 w.npy\n"
@@ -1093,44 +1199,57 @@ static const char gen_help[] =
     "usage: sste gen KIND ROWSxCOLS OUT [--seed N]\n"
     "       sste gen boundaries OUT --to FORMAT [--from FORMAT]\n"
     "\n"
-    "Writes a random matrix of float32 where kernels go wrong. KIND is one of\n"
-    "  normal     bell-shaped, variance 1\n"
-    "  weights    as trained weights look: heavy tails, outlier columns\n"
-    "  bfloat16   normal, rounded to bfloat16\n"
-    "  midpoints  numbers and midpoints of E4M3 and E5M2, and one ulp beside\n"
-    "  ties       0 to 3 with signs: magnitudes tie, zeros are -0\n"
-    "  zeros      every pattern of zeros in four\n"
-    "  sparse     the same, 2:4\n"
-    "  dominant   one of four up to 2^40 times the others\n"
-    "  subnormal  subnormal floats and the first normal ones\n"
-    "  huge       within a factor of 8 of the largest float\n"
-    "  range      every exponent alike\n"
-    "  specials   NaN, infinities, zeros, the largest float\n"
-    "  integers   -3 to 3: any order of summing is exact\n"
-    "or boundaries: every input on which a conversion to FORMAT can go wrong.\n"
+    "Writes a random matrix of float32 of one of the kinds below, or every\n"
+    "input on which a conversion to FORMAT can go wrong.\n"
     "\n"
     "  --seed N       another matrix for every N (1)\n"
     "  --to FORMAT    e4m3fn e5m2 e4m3 e3m4 e3m4fn e4m3fnuz e5m2fnuz\n"
-    "                 e4m3b11fnuz ue4m3 e8m0 float16 bfloat16 float32\n"
+    "                 e4m3b11fnuz ue4m3 e8m0 float16 bfloat16\n"
     "  --from FORMAT  what is converted: float32, float16, bfloat16 (written\n"
     "                 as u2) or float64 (float32)\n"
     "\n"
     "e.g.  sste gen weights 4096x1024 w.npy --seed 7\n"
-    "      sste gen boundaries x.npy --to e4m3fn --from bfloat16\n";
+    "      sste gen boundaries x.npy --to e4m3fn --from bfloat16\n"
+    "\n"
+    "Kinds:\n";
+
+/* Behind gen_help. */
+static void print_kinds(void) {
+  static const char *const text[SSTE_DRAWS] = {
+      [SSTE_DRAW_NORMAL] = "bell-shaped, variance 1",
+      [SSTE_DRAW_WEIGHTS] = "as trained: heavy tails, outlier columns",
+      [SSTE_DRAW_BFLOAT16] = "normal, rounded to bfloat16",
+      [SSTE_DRAW_MIDPOINTS] =
+          "numbers and midpoints of E4M3 and E5M2, and one ulp beside",
+      [SSTE_DRAW_TIES] = "0 to 3 with signs: magnitudes tie, zeros are -0",
+      [SSTE_DRAW_FLAT] = "one magnitude per group: the projection is 0",
+      [SSTE_DRAW_ZEROS] = "every pattern of zeros in four",
+      [SSTE_DRAW_SPARSE] = "the same, 2:4",
+      [SSTE_DRAW_DOMINANT] = "one of four up to 2^40 times the others",
+      [SSTE_DRAW_SUBNORMAL] = "subnormal floats and the first normal ones",
+      [SSTE_DRAW_HUGE] = "within a factor of 8 of the largest float",
+      [SSTE_DRAW_RANGE] = "every exponent alike",
+      [SSTE_DRAW_NANS] = "normal, with one NaN in 256",
+      [SSTE_DRAW_SPECIALS] = "NaN, infinities, zeros, the largest float",
+      [SSTE_DRAW_INTEGERS] = "-3 to 3: any order of summing is exact"};
+  int i;
+  for (i = 0; i < SSTE_DRAWS; ++i)
+    printf("  %-9s  %s\n", sste_check_draw_name(i), text[i] ? text[i] : "");
+}
 
 static const char project_help[] =
-    "usage: sste project IN OUT [--beta B|min-mse]\n"
+    "usage: sste project IN OUT [--beta B|min_mse]\n"
     "\n"
-    "Writes beta * S(IN) as float32: of every four entries of a row the "
-    "second\n"
-    "smallest magnitude is subtracted from all, and what falls below 0 is 0.\n"
-    "IN is f4, f2 or, for bfloat16, u2, with a multiple of 4 columns.\n"
+    "Writes beta * S(IN): of every four entries of a row the second smallest\n"
+    "magnitude is subtracted from all, and what falls below 0 is 0. IN is f4,\n"
+    "f2 or, for bfloat16, u2, with a multiple of 4 columns. OUT is of\n"
+    "its dtype, computed in float and rounded once to nearest even.\n"
     "\n"
     "  --beta B        the scale (1)\n"
-    "  --beta min-mse  the scale of least squared error, which is printed; IN\n"
+    "  --beta min_mse  the scale of least squared error, which is printed; IN\n"
     "                  is held in memory unless it is float32\n"
     "\n"
-    "e.g.  sste project w.npy sparse.npy --beta min-mse\n";
+    "e.g.  sste project w.npy sparse.npy --beta min_mse\n";
 
 static const char mask_help[] =
     "usage: sste mask IN OUT [--tie lower|higher]\n"
@@ -1148,20 +1267,20 @@ static const char mask_help[] =
   "  --format F  e4m3fn e5m2 e4m3 e3m4 e3m4fn e4m3fnuz e5m2fnuz\n" \
   "              e4m3b11fnuz ue4m3 e8m0\n"
 #define LIKE_HELP                                                    \
-  "  --like R    whose rule: ocp ocp-nonsaturating cuda-satfinite\n" \
-  "              cuda-nosat ml-dtypes-0.6 torch-2.12 torch-2.13\n"   \
-  "              onnx-25-saturate onnx-25 (to nearest even, saturating)\n"
+  "  --like R    whose rule: ocp ocp_nonsaturating cuda_satfinite\n" \
+  "              cuda_nosat ml_dtypes_0_6 torch_2_12 torch_2_13\n"   \
+  "              onnx_25_saturate onnx_25 (to nearest even, saturating)\n"
 
 static const char encode_help[] =
     "usage: sste encode IN OUT --format F [--like R] [--scale S]\n"
     "\n"
     "Writes the codes (u1) of IN * S. IN is f4, f2 or, for bfloat16, u2.\n"
     "\n" FORMATS_HELP LIKE_HELP
-    "  --scale S   a number (1), or max-over-amax: the largest value of F "
+    "  --scale S   a number (1), or max_over_amax: the largest value of F "
     "over\n"
     "              the largest magnitude of IN, which is printed\n"
     "\n"
-    "e.g.  sste encode w.npy codes.npy --format e4m3fn --scale max-over-amax\n";
+    "e.g.  sste encode w.npy codes.npy --format e4m3fn --scale max_over_amax\n";
 
 static const char decode_help[] =
     "usage: sste decode IN OUT --format F [--scale S]\n"
@@ -1174,12 +1293,16 @@ static const char decode_help[] =
 
 static const char mvue_help[] =
     "usage: sste mvue IN OUT [--seed N] [--tensor N] [--step N]\n"
+    "                        [--run N] [--first-group N]\n"
     "                        [--axis rows|columns] [--group 4|2]\n"
     "\n"
-    "Writes a random 2:4 (or 1:2) matrix of float32 with the mean IN and the\n"
-    "least variance. IN is f4, f2 or, for bfloat16, u2.\n"
+    "Writes a random 2:4 (or 1:2) matrix with the mean IN and the least\n"
+    "variance. IN is f4, f2 or, for bfloat16, u2. OUT is of its dtype,\n"
+    "computed in float and rounded once to nearest even.\n"
     "\n"
     "  --seed, --tensor, --step N  which draw (0)\n"
+    "  --run, --first-group N      where in the whole tensor IN begins: its\n"
+    "                              first row, or column, and group there (0)\n"
     "  --axis rows|columns         where groups run: along rows, or down the\n"
     "                              columns as in a gradient of tokens (rows)\n"
     "  --group 4|2                 2:4, or 1:2 (4)\n"
@@ -1189,27 +1312,28 @@ static const char mvue_help[] =
 static const char compress_help[] =
     "usage: sste compress IN VALUES META\n"
     "\n"
-    "Writes the 2:4 matrix IN as its kept values (float32, half the columns)\n"
-    "and metadata (u1, a byte for eight columns, the first group in the low\n"
-    "half). IN is f4, f2 or, for bfloat16, u2, with a multiple of 4 columns.\n"
+    "Writes the 2:4 matrix IN as its kept values (of its dtype, half the\n"
+    "columns) and metadata (u1, a byte for eight columns, the first group in\n"
+    "the low half). IN is f4, f2 or, for bfloat16, u2, with a multiple of 4\n"
+    "columns.\n"
     "\n"
     "e.g.  sste compress sparse.npy values.npy meta.npy\n";
 
 static const char decompress_help[] =
     "usage: sste decompress VALUES META OUT\n"
     "\n"
-    "Writes the matrix (float32) that compress has made VALUES (f4) and META\n"
-    "(u1) of.\n"
+    "Writes the matrix that compress has made VALUES and META of. VALUES is\n"
+    "f4, f2 or, for bfloat16, u2, and OUT of its dtype; META is u1.\n"
     "\n"
     "e.g.  sste decompress values.npy meta.npy sparse.npy\n";
 
 #define KIND_HELP                                             \
   "  --kind forward      X W^T: T x K and N x K give T x N\n" \
-  "  --kind input-grad   dZ W: T x N and N x K give T x K\n"  \
-  "  --kind weight-grad  dZ^T X: T x N and T x K give N x K\n"
+  "  --kind input_grad   dZ W: T x N and N x K give T x K\n"  \
+  "  --kind weight_grad  dZ^T X: T x N and T x K give N x K\n"
 
 static const char product_help[] =
-    "usage: sste product X W OUT [--kind forward|input-grad|weight-grad]\n"
+    "usage: sste product X W OUT [--kind forward|input_grad|weight_grad]\n"
     "\n"
     "Writes a product of a linear layer as float32, summed in double in\n"
     "ascending order and rounded once. The factors are f4, f2 or, for\n"
@@ -1217,15 +1341,15 @@ static const char product_help[] =
     "\n" KIND_HELP
     "\n"
     "e.g.  sste product x.npy w.npy z.npy\n"
-    "      sste product dz.npy x.npy dw.npy --kind weight-grad\n";
+    "      sste product dz.npy x.npy dw.npy --kind weight_grad\n";
 
 static const char compare_help[] =
-    "usage: sste compare GOT WANT [--format F] [--near X --error E [--like "
-    "R]]\n"
+    "usage: sste compare GOT WANT [--format F] [--near X --error E\n"
+    "                    [--like R]]\n"
     "       sste compare GOT WANT --as 2:4 [--format F] [--source W]\n"
     "       sste compare GOT WANT --as metadata [--cols N]\n"
     "       sste compare Z --product X W [--format F] [--kind KIND]\n"
-    "                    [--sum HOW] [--terms N]\n"
+    "                    [--sum HOW] [--terms N] [--like R]\n"
     "\n"
     "Says on stdout what kind of wrong GOT is, and where; status 0 if nothing\n"
     "is, 1 if something is. Files of any dtype are compared, with the same "
@@ -1244,33 +1368,37 @@ static const char compare_help[] =
     "  --source W  the dense matrix, to tell a tie from a wrong choice\n"
     "  --as metadata  nibble by nibble\n"
     "  --cols N    of the dense matrix (8 per byte)\n"
-    "  --product X W  the product itself, and a bound on the kernel's error:\n"
-    "  --sum HOW   exact, float (in float, any order), tensor-core,\n"
-    "              fp8-hopper or fp8-promoted (float)\n"
+    "  --product X W  the product itself, whose factors are held as in "
+    "product,\n"
+    "              and a bound on the kernel's error; of R counts what it\n"
+    "              does beyond the largest number\n"
+    "  --sum HOW   exact, float (in float, any order), tensor_core,\n"
+    "              fp8_hopper or fp8_promoted (float)\n"
     "  --terms N   products per sum (all; half of it for compressed "
     "2:4)\n" KIND_HELP
     "\n"
     "e.g.  sste compare got.npy want.npy --format e5m2\n"
-    "      sste compare z.npy --product x.npy w.npy --sum tensor-core\n";
+    "      sste compare z.npy --product x.npy w.npy --sum tensor_core\n";
 
 typedef struct verb {
   const char *name;
   int (*run)(const arguments *a); /* returns the exit status */
   int least, most;                /* names */
   uint32_t options;
-  const char *help;
+  const char *help; /* begins with a line of usage */
 } verb;
 
 #define WITH(option) ((uint32_t)1 << (option))
 static const verb verbs[] = {
-    {"gen", gen, 2, 3, WITH(SEED) | WITH(TO) | WITH(FROM), gen_help},
+    {"gen", gen, 1, 3, WITH(SEED) | WITH(TO) | WITH(FROM), gen_help},
     {"project", project, 2, 2, WITH(BETA), project_help},
     {"mask", mask, 2, 2, WITH(TIE), mask_help},
     {"encode", encode, 2, 2, WITH(FORMAT) | WITH(LIKE) | WITH(SCALE),
      encode_help},
     {"decode", decode, 2, 2, WITH(FORMAT) | WITH(SCALE), decode_help},
     {"mvue", mvue, 2, 2,
-     WITH(SEED) | WITH(TENSOR) | WITH(STEP) | WITH(AXIS) | WITH(GROUP),
+     WITH(SEED) | WITH(TENSOR) | WITH(STEP) | WITH(RUN) | WITH(FIRST_GROUP) |
+         WITH(AXIS) | WITH(GROUP),
      mvue_help},
     {"compress", compress, 3, 3, 0, compress_help},
     {"decompress", decompress, 3, 3, 0, decompress_help},
@@ -1320,7 +1448,7 @@ static arguments parse(const verb *v, char **argv) {
     if (option == PRODUCT) a.second = value_of("--product", *++argv);
   }
   if (a.names < v->least)
-    die("%s wants more files (see sste %s --help)", v->name, v->name);
+    die("%s wants more; %.*s", v->name, (int)strcspn(v->help, "\n"), v->help);
   return a;
 }
 
@@ -1331,17 +1459,27 @@ static int is_little_endian(void) {
   return first == 1;
 }
 
+static int is_help(const char *word) {
+  return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+static int print_help(const verb *v) {
+  fputs(v->help, stdout);
+  if (v->run == gen) print_kinds();
+  return 0;
+}
+
 static int run(char **argv) {
   const verb *v;
   char **p;
   arguments a;
   if (*argv == NULL) die("no verb given (see sste --help)");
-  if (strcmp(*argv, "--help") == 0) return fputs(general_help, stdout), 0;
+  if (is_help(*argv)) return fputs(general_help, stdout), 0;
   if (strcmp(*argv, "--version") == 0)
     return fputs("sste " SSTE_VERSION "\n", stdout), 0;
   v = verb_named(*argv++);
   for (p = argv; *p != NULL; ++p)
-    if (strcmp(*p, "--help") == 0) return fputs(v->help, stdout), 0;
+    if (is_help(*p)) return print_help(v);
   if (!is_little_endian()) die("this machine is big-endian, .npy here is not");
   a = parse(v, argv);
   return v->run(&a);
@@ -1350,7 +1488,6 @@ static int run(char **argv) {
 int main(int argc, char **argv) {
   int status;
   (void)argc;
-  atexit(remove_parts);
   catch_signals();
   status = run(argv + 1);
   if (fflush(stdout) != 0 || ferror(stdout)) cannot_write("stdout");

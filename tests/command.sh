@@ -11,6 +11,10 @@ set -eu
 sste=${SSTE:-build/examples/sste}
 case $sste in /*) ;; *) sste=$PWD/$sste ;; esac
 vectors=$PWD/tests/vectors/small
+# What the headers know by name.
+kinds=$(sed -n 's/.*case SSTE_DRAW_.*return "\(.*\)";/\1/p' sste_check.h)
+rules=$(sed -n 's/^  SSTE_LIKE_\([A-Z0-9_]*\),*$/\1/p' sste_fp8.h |
+  tr A-Z a-z)
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 cd "$tmp"
@@ -49,6 +53,7 @@ f2() {
     case $x in
       0) printf '\\0\\0' ;; 4) printf '\\0\\104' ;; -3) printf '\\0\\302' ;;
       2) printf '\\0\\100' ;; -1) printf '\\0\\274' ;;
+      -2) printf '\\0\\300' ;;
       *) fail "f2 does not know $x" ;;
     esac
   done
@@ -58,10 +63,13 @@ bf16() {
     case $x in
       0) printf '\\0\\0' ;; 4) printf '\\200\\100' ;; -3) printf '\\100\\300' ;;
       2) printf '\\0\\100' ;; -1) printf '\\200\\277' ;;
+      4.4) printf '\\215\\100' ;; -2.2) printf '\\15\\300' ;;
       *) fail "bf16 does not know $x" ;;
     esac
   done
 }
+# 16-bit words in hexadecimal.
+u2() { for x in "$@"; do printf '\\%03o' "0x${x#??}" "0x${x%??}"; done; }
 u1() { for x in "$@"; do printf '\\%03o' "0x$x"; done; }
 
 # npy NAME DESCR SHAPE DATA, as np.save writes it when the shape is short
@@ -92,21 +100,74 @@ quiet project w.npy out.npy
 holds out.npy '<f4' '(1, 4)' "$(f4 2 -1 0 0)"
 quiet project w.npy out.npy --beta 2
 holds out.npy '<f4' '(1, 4)' "$(f4 4 -2 0 0)"
-run project w.npy out.npy --beta min-mse
+run project w.npy out.npy --beta min_mse
 [ "$(cat stdout)" = "beta 2.20000005" ] || fail "beta: $(cat stdout)"
 holds out.npy '<f4' '(1, 4)' "$(f4 4.4 -2.2 0 0)"
 npy half.npy '<f2' '(4,)' "$(f2 4 -3 2 -1)"
 npy brain.npy '<u2' '(1, 1, 4)' "$(bf16 4 -3 2 -1)"
 quiet project half.npy out.npy --beta 2
-holds out.npy '<f4' '(4,)' "$(f4 4 -2 0 0)"
-run project brain.npy out.npy --beta min-mse
-holds out.npy '<f4' '(1, 1, 4)' "$(f4 4.4 -2.2 0 0)"
+holds out.npy '<f2' '(4,)' "$(f2 4 -2 0 0)"
+run project brain.npy out.npy --beta min_mse
+holds out.npy '<u2' '(1, 1, 4)' "$(bf16 4.4 -2.2 0 0)"
 npy brain.npy '<V2' '(1, 4)' "$(bf16 4 -3 2 -1)" # of ml_dtypes
 quiet project brain.npy out.npy
-holds out.npy '<f4' '(1, 4)' "$(f4 2 -1 0 0)"
+holds out.npy '<u2' '(1, 4)' "$(bf16 2 -1 0 0)"
 npy poison.npy '<f4' '(1, 8)' "$(f4 nan 1 2 3 inf 1 1 0)"
 quiet project poison.npy out.npy
 holds out.npy '<f4' '(1, 8)' "$(f4 nan 0 0 nan inf 0 0 0)"
+
+# In half precision results are rounded once: 2046.5 and 2045.5 lie midway and
+# both go to the even 2046. Beyond the end is infinity; half a step is 0, one
+# and a half are two. A NaN becomes the quiet one, whatever it was.
+half() { # DESCR IN WANT ARGUMENTS
+  npy half.npy "$1" '(2, 4)' "$(u2 $2)"
+  descr=$1 want=$3
+  shift 3
+  quiet project half.npy out.npy "$@"
+  holds out.npy "$descr" '(2, 4)' "$(u2 $want)"
+}
+half '<f2' "67FF E7FE 3800 3400 FE01 3C00 4000 4200" \
+  "67FE E7FE 0000 0000 7E00 0000 0000 7E00"
+half '<f2' "7BFF FBFF 0000 0000 3C00 BC00 0000 0000" \
+  "7C00 FC00 0000 0000 4000 C000 0000 0000" --beta 2
+half '<f2' "0001 8001 0000 0000 0003 8003 0000 0000" \
+  "0000 8000 0000 0000 0002 8002 0000 0000" --beta 0.5
+half '<u2' "437F C37E 3F00 3E80 FF81 3F80 4000 4040" \
+  "437E C37E 0000 0000 7FC0 0000 0000 7FC0"
+half '<u2' "7F7F FF7F 0000 0000 3F80 BF80 0000 0000" \
+  "7F80 FF80 0000 0000 4000 C000 0000 0000" --beta 2
+# tau is 2 and 1.5 steps of float16, and 2 and half a step of bfloat16; the
+# first group of the stream keeps its first and third.
+npy half.npy '<f2' '(4,)' "$(u2 3C00 3C00 3C00 3C06)"
+quiet mvue half.npy out.npy
+holds out.npy '<f2' '(4,)' "$(u2 4002 0000 4002 0000)"
+npy half.npy '<u2' '(4,)' "$(u2 3F80 3F80 3F80 3F82)"
+quiet mvue half.npy out.npy
+holds out.npy '<u2' '(4,)' "$(u2 4000 0000 4000 0000)"
+npy half.npy '<f2' '(1, 8)' "$(u2 0000 4500 0000 0000 0000 0000 4700 FE01)"
+quiet compress half.npy values.npy meta.npy
+holds values.npy '<f2' '(1, 4)' "$(u2 0000 4500 4700 7E00)"
+holds meta.npy '|u1' '(1, 1)' "$(u1 E4)"
+quiet decompress values.npy meta.npy out.npy
+holds out.npy '<f2' '(1, 8)' "$(u2 0000 4500 0000 0000 0000 0000 4700 7E00)"
+npy values.npy '<u2' '(1, 4)' "$(u2 0000 40A0 40E0 C000)"
+quiet decompress values.npy meta.npy out.npy
+holds out.npy '<u2' '(1, 8)' "$(u2 0000 40A0 0000 0000 0000 0000 40E0 C000)"
+quiet compress out.npy back.npy meta.npy
+cmp back.npy values.npy || fail "compress does not undo decompress"
+# Another group behind 2^16 numbers, which are rounded piece by piece.
+for how in "in:4 -3 2 -1" "want:2 -1 0 0"; do
+  printf "$(f2 ${how#*:})" >piece
+  for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do
+    cat piece piece >twice
+    mv twice piece
+  done
+  npy "${how%%:*}.npy" '<f2' '(65540,)' ""
+  { cat piece; printf "$(f2 4 -3 0 0)"; } >>"${how%%:*}.npy"
+done
+quiet project in.npy out.npy
+cmp out.npy want.npy || fail "project: a piece is rounded in the wrong place"
+passed
 
 # The longest header of 128 bytes has 127; here are 128, so that 64 follow.
 ones="(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 100)"
@@ -130,7 +191,7 @@ quiet mask ties.npy out.npy --tie higher
 holds out.npy '|u1' '(2, 4)' "$(u1 0 0 1 1 1 1 0 0)"
 
 npy x.npy '<f4' '(3,)' "$(f4 2 -1 0)"
-run encode x.npy codes.npy --format e4m3fn --scale max-over-amax
+run encode x.npy codes.npy --format e4m3fn --scale max_over_amax
 [ "$(cat stdout)" = "scale 224" ] || fail "scale: $(cat stdout)"
 holds codes.npy '|u1' '(3,)' "$(u1 7E F6 00)"
 quiet decode codes.npy out.npy --format e4m3fn --scale 224
@@ -139,22 +200,28 @@ quiet encode x.npy out.npy --format e5m2
 holds out.npy '|u1' '(3,)' "$(u1 40 BC 00)"
 quiet encode x.npy out.npy --format e4m3fn --scale 0.5
 holds out.npy '|u1' '(3,)' "$(u1 38 B0 00)"
-run encode x.npy /dev/stdout --format e4m3fn --scale max-over-amax
+run encode x.npy /dev/stdout --format e4m3fn --scale max_over_amax
 cmp stdout codes.npy || fail "/dev/stdout gets something else"
 [ "$(cat stderr)" = "sste: scale 224" ] || fail "the scale is lost"
 npy x.npy '<f4' '(4,)' "$(f4 1e9 inf nan -0)"
-for how in ocp:7E,7E,7F,80 ocp-nonsaturating:7F,7F,7F,80 \
-  cuda-satfinite:7E,7E,7F,80 cuda-nosat:7F,7F,7F,80 \
-  ml-dtypes-0.6:7F,7F,7F,80 torch-2.12:7F,7F,7F,80 torch-2.13:7E,7E,7F,80 \
-  onnx-25-saturate:7E,7E,7F,80 onnx-25:7F,7F,7F,80; do
+for how in ocp:7E,7E,7F,80 ocp_nonsaturating:7F,7F,7F,80 \
+  cuda_satfinite:7E,7E,7F,80 cuda_nosat:7F,7F,7F,80 \
+  ml_dtypes_0_6:7F,7F,7F,80 torch_2_12:7F,7F,7F,80 torch_2_13:7E,7E,7F,80 \
+  onnx_25_saturate:7E,7E,7F,80 onnx_25:7F,7F,7F,80; do
   quiet encode x.npy out.npy --format e4m3fn --like "${how%:*}"
   holds out.npy '|u1' '(4,)' "$(u1 $(echo "${how#*:}" | tr , ' '))"
 done
-for how in cuda-satfinite:7B,7B,7F,80 cuda-nosat:7C,7C,7F,80 \
-  ml-dtypes-0.6:7C,7C,7E,80 torch-2.13:7C,7C,7F,80 \
-  onnx-25-saturate:7B,7B,7E,80 onnx-25:7C,7C,7E,80; do
+for how in cuda_satfinite:7B,7B,7F,80 cuda_nosat:7C,7C,7F,80 \
+  ml_dtypes_0_6:7C,7C,7E,80 torch_2_13:7C,7C,7F,80 \
+  onnx_25_saturate:7B,7B,7E,80 onnx_25:7C,7C,7E,80; do
   quiet encode x.npy out.npy --format e5m2 --like "${how%:*}"
   holds out.npy '|u1' '(4,)' "$(u1 $(echo "${how#*:}" | tr , ' '))"
+done
+# Every rule has the name of C's enumeration, in small letters as in Python.
+[ "$(echo "$rules" | wc -l)" -eq 9 ] || fail "the header has rules $rules"
+for rule in $rules; do
+  quiet encode x.npy out.npy --format e4m3fn --like $rule
+  passed
 done
 # One, in every format: the exponent's bias above the mantissa.
 npy one.npy '<f4' '()' "$(f4 1)"
@@ -186,9 +253,9 @@ npy wt.npy '<f4' '(2, 3)' "$(f4 3 4 0 1 0 2)"
 npy dz.npy '<f4' '(2, 2)' "$(f4 1 2 0 -1)"
 quiet product x.npy wt.npy out.npy
 holds out.npy '<f4' '(2, 2)' "$(f4 11 1 -4 2)"
-quiet product dz.npy wt.npy out.npy --kind input-grad
+quiet product dz.npy wt.npy out.npy --kind input_grad
 holds out.npy '<f4' '(2, 3)' "$(f4 5 4 4 -1 0 -2)"
-quiet product dz.npy x.npy out.npy --kind weight-grad
+quiet product dz.npy x.npy out.npy --kind weight_grad
 holds out.npy '<f4' '(2, 3)' "$(f4 1 2 0 2 5 -1)"
 npy row.npy '<u2' '(4,)' "$(bf16 4 -3 2 -1)"
 npy rows.npy '<f2' '(1, 4)' "$(f2 2 0 0 -3)"
@@ -213,11 +280,37 @@ holds out.npy '<f4' '(1, 4)' "$(f4 2 0 2 0)"
 quiet gen normal 16x12 n.npy
 quiet mvue n.npy 0 --seed 1
 for how in "--seed 2" "--seed 1 --tensor 1" "--seed 1 --step 1" \
-  "--seed 1 --axis columns" "--seed 1 --group 2"; do
+  "--seed 1 --axis columns" "--seed 1 --group 2" "--seed 1 --run 1" \
+  "--seed 1 --first-group 1"; do
   quiet mvue n.npy out.npy $how
   cmp -s out.npy 0 && fail "mvue: $how changes nothing"
   passed
 done
+
+# A part is drawn as the whole is, where it begins in it. Columns 8 on of row 2
+# are groups 2 on of its run; rows 4 on down the columns are group 1 on.
+tail -c +129 n.npy >whole
+part() { # OF NAME SHAPE: rows 4 on of 16 x 12 floats, or all of row 2 behind 8
+  npy "$2" '<f4' "$3" ""
+  case $3 in
+    '(12, 12)') tail -c +$((1 + 4 * 48)) "$1" >>"$2" ;;
+    '(1, 4)') tail -c +$((1 + 4 * 32)) "$1" | head -c 16 >>"$2" ;;
+  esac
+}
+for how in "(12, 12):--run 4:" "(1, 4):--run 2 --first-group 2:" \
+  "(12, 12):--first-group 1:--axis columns" "(12, 12):--run 4:--group 2" \
+  "(1, 4):--run 2 --first-group 4:--group 2"; do
+  shape=${how%%:*} place=${how#*:}
+  quiet mvue n.npy out.npy --seed 1 ${how##*:}
+  tail -c +129 out.npy >drawn
+  part whole in.npy "$shape"
+  part drawn want.npy "$shape"
+  quiet mvue in.npy out.npy --seed 1 ${place%:*} ${how##*:}
+  cmp out.npy want.npy || fail "mvue $how: not the part of the whole"
+  passed
+done
+# The last run, and the last group of it.
+quiet mvue four.npy out.npy --run 4294967295 --first-group 17179869183
 
 # The seed of a draw, its shape, and what integers are by the header.
 quiet gen integers 1x4 out.npy --seed 1
@@ -228,8 +321,11 @@ quiet gen integers 1x2 out.npy
 holds out.npy '<f4' '(1, 2)' "$(f4 0 -3)"
 quiet gen ties 0x4 out.npy
 holds out.npy '<f4' '(0, 4)' ""
-for kind in normal weights bfloat16 midpoints ties zeros sparse dominant \
-  subnormal huge range specials integers; do
+[ "$(echo "$kinds" | wc -l)" -ge 15 ] || fail "the header has kinds $kinds"
+run gen --help
+cp stdout help
+for kind in $kinds; do
+  grep -q "^  $kind  *[^ ]" help || fail "gen --help does not explain $kind"
   quiet gen $kind 8x64 $kind.npy --seed 3
   quiet gen $kind 8x64 out.npy --seed 4
   cmp -s out.npy $kind.npy && fail "gen $kind: the seed changes nothing"
@@ -267,6 +363,7 @@ verdict() {
   "$sste" compare "$@" >stdout 2>stderr || status=$?
   [ $status -eq "$want" ] || fail "compare $*: status $status, not $want"
   [ ! -s stderr ] || fail "compare $*: $(cat stderr)"
+  [ -z "$(tail -c 1 stdout)" ] || fail "compare $*: the report is cut off"
   tr -s ' ' ' ' <stdout | grep -q "$words" ||
     fail "compare $*: no '$words' in: $(cat stdout)"
   passed
@@ -277,7 +374,7 @@ differs() { verdict 1 "$@"; }
 codes() { npy "$1" '|u1' "(2, 4)" "$(u1 38 38 38 38 38 38 $2 38)"; }
 codes a.npy 38
 equal "^8 numbers in E4M3FN: 8 same, 0 differ$" a.npy a.npy
-for how in "39:one step 1:1" "3A:further 1:2" "B8:further 1:112" \
+for how in "39:one step 1:1" "3A:further 1:2" "B8:sign 1:112" \
   "7F:NaN 1:-"; do
   codes b.npy "${how%%:*}"
   class=${how#*:}
@@ -303,14 +400,14 @@ npy b.npy '<f4' '(2,)' "$(f4 11+2ulp 1)"
 differs "^worst 2 ulps at row 0, column 0$" b.npy a.npy
 npy c.npy '<u2' '(1,)' '\001\100'
 npy d.npy '<u2' '(1,)' '\000\100'
-differs "^1 numbers in E8M7" c.npy d.npy
+differs "^1 numbers in bfloat16" c.npy d.npy
 differs "^ 0 0 one step 4001 2.015625 4000 2 1$" c.npy d.npy
 differs "^ 0 0 one step 4001 2.00195312 4000 2 1$" c.npy d.npy --format float16
 npy c.npy '<f2' '(1,)' '\001\100'
 npy d.npy '<f2' '(1,)' '\000\100'
-differs "^1 numbers in E5M10" c.npy d.npy
+differs "^1 numbers in float16" c.npy d.npy
 quiet gen boundaries c.npy --to e4m3fn --from float64
-equal "^17908 numbers in E11M52: 17908 same" c.npy c.npy
+equal "^17908 numbers in float64: 17908 same" c.npy c.npy
 
 # What an error excuses: 0x39 for 1.062, which is nearer to 1.
 npy got.npy '|u1' '(1,)' "$(u1 39)"
@@ -319,17 +416,17 @@ npy near.npy '<f4' '(1,)' "$(f4 1.062)"
 npy large.npy '<f4' '(1,)' "$(f4 0.001)"
 npy small.npy '<f4' '(1,)' "$(f4 0.0001)"
 differs "one step 1" got.npy want.npy
-equal "within 1" got.npy want.npy --near near.npy --error large.npy
+equal " 1 within, 0 differ" got.npy want.npy --near near.npy --error large.npy
 differs "one step 1" got.npy want.npy --near near.npy --error small.npy
 npy got.npy '|u1' '(1,)' "$(u1 7F)"
 npy want.npy '|u1' '(1,)' "$(u1 7E)"
 npy near.npy '<f4' '(1,)' "$(f4 1e9)"
 differs "saturation 1" got.npy want.npy --near near.npy --error small.npy
-equal "within 1" got.npy want.npy --near near.npy --error small.npy \
-  --like cuda-nosat
+equal " 1 within, 0 differ" got.npy want.npy --near near.npy --error small.npy \
+  --like cuda_nosat
 npy got.npy '<f2' '(1,)' '\000\174' # float16 does not saturate
 npy want.npy '<f2' '(1,)' '\377\173'
-equal "within 1" got.npy want.npy --near near.npy --error small.npy
+equal " 1 within, 0 differ" got.npy want.npy --near near.npy --error small.npy
 
 # 2:4, masks, and metadata.
 npy a.npy '<f4' '(1, 8)' "$(f4 1 1 0 0 2 -1 0 0)"
@@ -347,52 +444,62 @@ differs "^ tie 1$" b.npy a.npy --as 2:4 --source source.npy
 quiet mask source.npy a.npy
 quiet mask source.npy b.npy --tie higher
 differs "^ tie 1$" b.npy a.npy --as 2:4 --source source.npy
-npy a.npy '|u1' '(2, 1)' "$(u1 E4 04)"
-npy b.npy '|u1' '(2, 1)' "$(u1 4E 04)"
+npy a.npy '|u1' '(2, 1)' "$(u1 E4 44)"
 equal "^4 nibbles: 4 same" a.npy a.npy --as metadata
-differs "^ swapped 2$" b.npy a.npy --as metadata
-npy b.npy '|u1' '(2, 1)' "$(u1 E8 04)"
-differs "^ position 1$" b.npy a.npy --as metadata
-npy b.npy '|u1' '(2, 1)' "$(u1 E0 04)"
-differs "^ nibble 1$" b.npy a.npy --as metadata
+for how in "4E:swapped 2" "E8:position 1" "E0:nibble 1"; do
+  npy b.npy '|u1' '(2, 1)' "$(u1 "${how%:*}" 44)"
+  differs "^ ${how#*:}$" b.npy a.npy --as metadata
+done
 npy a.npy '|u1' '(2, 1)' "$(u1 04 04)"
 npy b.npy '|u1' '(2, 1)' "$(u1 04 94)"
-differs "^ position 1$" b.npy a.npy --as metadata
+equal "^4 nibbles: 4 same" a.npy a.npy --as metadata --cols 4
 differs "^ padding 1$" b.npy a.npy --as metadata --cols 4
+differs "^ nibble 2$" a.npy a.npy --as metadata
 
 # Products: by hand 11 = 1 * 3 + 2 * 4, whose magnitudes sum to 11, too. One
 # ulp of 11 is 2^-20; the bounds of two terms are 11 * 2^-23 and 11 * 2^-22.
 npy x.npy '<f4' '(1, 2)' "$(f4 1 2)"
 npy wt.npy '<f4' '(1, 2)' "$(f4 3 4)"
-for how in "exact:1 0 0" "float:1 1 0" "tensor-core:1 1 1" \
-  "fp8-hopper:1 1 1" "fp8-promoted:1 1 1"; do
+for how in "exact:1 0 0" "float:1 1 0" "tensor_core:1 1 1" \
+  "fp8_hopper:1 1 1" "fp8_promoted:1 1 1"; do
   set -- ${how#*:}
   for z in 11 11+ulp 11+2ulp; do
     npy z.npy '<f4' '(1, 1)' "$(f4 $z)"
-    verdict $((1 - $1)) "numbers in E8M23" z.npy --product x.npy wt.npy \
+    verdict $((1 - $1)) "numbers in float32" z.npy --product x.npy wt.npy \
       --sum "${how%:*}"
     shift
   done
 done
 npy z.npy '<f4' '(1, 1)' "$(f4 11+ulp)"
-equal "^ within 1$" z.npy --product x.npy wt.npy
+equal " 1 within, 0 differ" z.npy --product x.npy wt.npy
 differs "^ one step 1$" z.npy --product x.npy wt.npy --terms 0
 npy z.npy '|u1' '(1, 1)' "$(u1 53)" # 11 in E4M3FN: 8 * 1.375
 equal "1 same" z.npy --product x.npy wt.npy --sum exact
 npy z.npy '<u2' '(1, 1)' '\060\101'
 equal "1 same" z.npy --product x.npy wt.npy --sum exact
+# Beyond the largest number codes saturate unless a rule says otherwise, and
+# float16 does not.
+npy x.npy '<f4' '(1, 1)' "$(f4 1e9)"
+npy wt.npy '<f4' '(1, 1)' "$(f4 1)"
+npy z.npy '|u1' '(1, 1)' "$(u1 7E)"
+equal "1 same" z.npy --product x.npy wt.npy
+differs "^ saturation 1$" z.npy --product x.npy wt.npy --like cuda_nosat
+npy z.npy '<f2' '(1, 1)' "$(u2 7C00)"
+equal "1 same" z.npy --product x.npy wt.npy
+npy z.npy '<f2' '(1, 1)' "$(u2 7BFF)"
+differs "^ saturation 1$" z.npy --product x.npy wt.npy
 
 # From a draw to a verdict. The planted difference lies in a later block: row
 # 300 of rows of 1024 floats, 256 to a block.
 run gen integers 400x1024 x.npy
 run gen ties 24x1024 w.npy
-run project w.npy p.npy --beta min-mse
+run project w.npy p.npy --beta min_mse
 run compress p.npy values.npy meta.npy
 run decompress values.npy meta.npy back.npy
 equal "^6144 groups of four .* 6144 same" back.npy p.npy --as 2:4 --source w.npy
 run gen integers 400x24 dz.npy --seed 2
-for how in "forward x.npy w.npy" "input-grad dz.npy p.npy" \
-  "weight-grad dz.npy x.npy"; do
+for how in "forward x.npy w.npy" "input_grad dz.npy p.npy" \
+  "weight_grad dz.npy x.npy"; do
   set -- $how
   run product "$2" "$3" z.npy --kind "$1"
   equal "0 differ" z.npy --product "$2" "$3" --kind "$1" --sum exact
@@ -410,11 +517,11 @@ for threads in 1 2 5; do
   export OMP_NUM_THREADS=$threads
   {
     run gen weights 700x1000 w.npy
-    run project w.npy p.npy --beta min-mse
+    run project w.npy p.npy --beta min_mse
     cat stdout
     run compress p.npy v.npy m.npy
     run mask w.npy mask.npy
-    run encode w.npy c.npy --format e4m3fn --scale max-over-amax
+    run encode w.npy c.npy --format e4m3fn --scale max_over_amax
     cat stdout
     run mvue w.npy s.npy --axis columns
     run mvue w.npy r.npy --group 2
@@ -486,11 +593,11 @@ run gen normal 1x1000 right.npy --seed 2
 flat left.npy left1.npy '(600, 1)'
 flat right.npy right1.npy '(1000, 1)'
 run product left1.npy right1.npy a.npy
-run product left1.npy right.npy b.npy --kind input-grad
-run product left.npy right.npy c.npy --kind weight-grad
-same a.npy b.npy "input-grad depends on its block"
-same a.npy c.npy "weight-grad depends on its block"
-equal "600000 same" a.npy --product left.npy right.npy --kind weight-grad
+run product left1.npy right.npy b.npy --kind input_grad
+run product left.npy right.npy c.npy --kind weight_grad
+same a.npy b.npy "input_grad depends on its block"
+same a.npy c.npy "weight_grad depends on its block"
+equal "600000 same" a.npy --product left.npy right.npy --kind weight_grad
 run gen normal 600x1 other.npy --seed 3
 differs "0 same" a.npy --product other.npy right1.npy
 
@@ -501,13 +608,13 @@ zeros $((4 * 299999)) >>a.npy
 npy b.npy '<f4' '(3, 100000)' ""
 { zeros $((4 * 299999)); printf "$(f4 -2)"; } >>b.npy
 for name in a.npy b.npy; do
-  run encode $name out.npy --format e4m3fn --scale max-over-amax
+  run encode $name out.npy --format e4m3fn --scale max_over_amax
   [ "$(cat stdout)" = "scale 224" ] || fail "scale of $name: $(cat stdout)"
   passed
 done
 npy c.npy '<f4' '(3, 100000)' "$(f4 nan)" # is not lost on the way
 tail -c +$((129 + 4)) b.npy >>c.npy
-run encode c.npy out.npy --format e4m3fn --scale max-over-amax
+run encode c.npy out.npy --format e4m3fn --scale max_over_amax
 [ "$(cat stdout)" = "scale 1" ] || fail "scale of a NaN: $(cat stdout)"
 passed
 
@@ -516,13 +623,15 @@ if sh -c 'ulimit -d 8192 && "$1" --version; exit $?' sh "$sste" >/dev/null 2>&1
 then
   limited() { (ulimit -d 8192; OMP_NUM_THREADS=1 run "$@") || exit 1; }
   limited gen weights 5000x2000 w.npy
-  limited project w.npy p.npy --beta min-mse
+  limited project w.npy p.npy --beta min_mse
   limited mvue p.npy s.npy --axis columns
   limited compress p.npy v.npy m.npy
   limited decompress v.npy m.npy b.npy
   limited compare b.npy p.npy --as 2:4 --source w.npy
-  limited gen ties 1x10000000 w.npy
+  limited gen sparse 1x10000000 w.npy
   limited mask w.npy m.npy
+  limited compress w.npy v.npy m.npy
+  limited decompress v.npy m.npy b.npy
   rm -f w.npy p.npy s.npy v.npy m.npy b.npy
   passed
 fi
@@ -553,6 +662,36 @@ cmp through self.npy || fail "a pipe gets something else"
 "$sste" gen ties 400x800 b.npy
 quiet project b.npy b.npy
 cmp a.npy b.npy || fail "a pipe gives something else"
+passed
+
+# What is open already is written where it stands, and not cut off.
+for out in /dev/stdout /dev/fd/1 /proc/self/fd/1; do
+  echo kept >log
+  "$sste" project w.npy $out >>log || fail "$out: status $?"
+  { echo kept; cat self.npy; } >expected
+  cmp log expected || fail "$out cuts off the file behind it"
+  passed
+done
+echo kept >log
+"$sste" project w.npy /dev/stderr 2>>log
+cmp log expected || fail "/dev/stderr cuts off the file behind it"
+echo kept >log
+"$sste" project w.npy /dev/fd/3 3>>log
+cmp log expected || fail "/dev/fd/3 cuts off the file behind it"
+passed
+# A replaced file hands on who may read it; a new one is as the umask has it.
+for mode in 600 444 666; do
+  echo old >mode.npy
+  chmod $mode mode.npy
+  mode=$(ls -l mode.npy | cut -c1-10)
+  quiet project w.npy mode.npy
+  cmp mode.npy self.npy || fail "mode.npy is not replaced"
+  [ "$(ls -l mode.npy | cut -c1-10)" = "$mode" ] || fail "$mode is lost"
+  rm -f mode.npy
+  passed
+done
+(umask 027; quiet project w.npy mode.npy) || exit 1
+[ "$(ls -l mode.npy | cut -c1-10)" = -rw-r----- ] || fail "the umask is ignored"
 passed
 
 # ---- Bad input: one line on stderr, nothing on stdout, status 2 --------------
@@ -645,9 +784,9 @@ shape "malformed" "(4L,)"
 shape "malformed" "('4',)"
 shape "malformed" "(4,"
 shape "needs 20 bytes of data, and there are 16" "(5,)"
-shape "needs 12 bytes of data, and there are 16" "(3,)"
-shape "needs 0 bytes of data, and there are 16" "(4, 0)"
-shape "needs 4 bytes of data, and there are 16" "()"
+shape "needs 12 bytes of data, and there are more" "(3,)"
+shape "needs 0 bytes of data, and there are more" "(4, 0)"
+shape "needs 4 bytes of data, and there are more" "()"
 descr() { bad "$1" "{'descr': $2, 'fortran_order': False, 'shape': (4,)}"; }
 descr "'<i4' is none of" "'<i4'"
 descr "'<c8' is none of" "'<c8'"
@@ -680,23 +819,51 @@ done
 head -c 143 w.npy >bad.npy
 refuses "needs 16 bytes of data, and there are 15" project bad.npy old.npy
 
+# A pipe may have no end: no more is read than its header announces, and a byte.
+room=unlimited # as AddressSanitizer needs it
+sh -c 'ulimit -d 1000000 && "$1" --version' sh "$sste" >/dev/null 2>&1 &&
+  room=1000000
+endless() { # WORDS, of the message on standard input
+  (ulimit -d $room; refuses "$1" project /dev/stdin old.npy) || exit 1
+  passed
+}
+endless "not a .npy file" </dev/zero
+yes | endless "not a .npy file"
+{ cat w.npy; yes; } | endless "needs 16 bytes of data, and there are more"
+{ head -c 127 w.npy; printf ')'; yes; } | endless "goes on after its dict"
+head -c 143 w.npy | endless "needs 16 bytes of data, and there are 15"
+head -c 100 w.npy | endless "cut off"
+head -c 9 w.npy | endless "cut off"
+printf '' | endless "not a .npy file"
+{ cat w.npy; echo next; } | {
+  "$sste" project /dev/stdin old.npy 2>stderr || cat >rest
+}
+[ "$(cat rest)" = ext ] || fail "a pipe is read beyond its end: $(cat rest)"
+passed
+
 # Misuse.
 refuses "no verb"
 refuses "unknown verb 'frobnicate'" frobnicate
 refuses "unknown verb '-x'" -x
 refuses "no option '--frobnicate'" project w.npy old.npy --frobnicate 1
 refuses "no option '--seed'" project w.npy old.npy --seed 1
-refuses "wants more files" project w.npy
+refuses "usage: sste project IN OUT" project w.npy
+refuses "usage: sste gen KIND ROWSxCOLS OUT" gen
+refuses "usage: sste compare GOT WANT" compare
+refuses "wants OUT" gen boundaries
 refuses "'c' is too much" project w.npy old.npy c
 refuses "wants a value" project w.npy old.npy --beta
 refuses "wants a value" project w.npy old.npy --beta ""
 refuses "given twice" project w.npy old.npy --beta 1 --beta 1
-for beta in 0 -1 inf nan 1x 1e99 1e-99 " 1" MIN-MSE; do
+for beta in 0 -1 inf nan 1x 1e99 1e-99 " 1" MIN_MSE; do
   refuses "above 0" project w.npy old.npy --beta "$beta"
 done
 npy zeros.npy '<f4' '(1, 4)' "$(f4 0 0 0 0)"
-refuses "zero everywhere" project zeros.npy old.npy --beta min-mse
-refuses "must be finite" project poison.npy old.npy --beta min-mse
+refuses "zero everywhere" project zeros.npy old.npy --beta min_mse
+refuses "must be finite" project poison.npy old.npy --beta min_mse
+ln -s nowhere.npy dangling.npy
+refuses "dangling.npy is a link that leads nowhere" project w.npy dangling.npy
+[ -L dangling.npy ] && [ ! -e nowhere.npy ] || fail "a dangling link is written"
 refuses "No such file" project no-such-file old.npy
 refuses "directory" project . old.npy
 refuses "cannot write nowhere" project w.npy nowhere/out.npy
@@ -706,6 +873,7 @@ refuses "No space left" gen normal 1000000x1000000 /dev/full # at once
 npy three.npy '<f4' '(1, 3)' "$(f4 1 2 3)"
 npy bytes.npy '|u1' '(1, 4)' "$(u1 1 2 3 4)"
 npy wide.npy '<f8' '(1,)' '\0\0\0\0\0\0\0\0'
+refuses "Bad file descriptor" project w.npy /dev/fd/99
 refuses "3 columns" project three.npy old.npy
 refuses "3 columns" mask three.npy old.npy
 refuses "3 columns" compress three.npy old.npy meta.npy
@@ -726,22 +894,33 @@ refuses "whole number" mvue w.npy old.npy --seed -1
 refuses "whole number" mvue w.npy old.npy --seed 1.0
 refuses "the most" mvue w.npy old.npy --seed 18446744073709551616
 refuses "the most" mvue w.npy old.npy --step 4294967296
+refuses "the most" mvue w.npy old.npy --run 4294967296
+refuses "the most" mvue w.npy old.npy --first-group 17179869184
+npy two.npy '<f4' '(4, 4)' "$(f4 1 1 1 1 2 2 2 2 3 3 3 3 4 4 4 4)"
+refuses "ends beyond" mvue two.npy old.npy --run 4294967293
+refuses "ends beyond" mvue two.npy old.npy --run 4294967293 --axis columns
+refuses "ends beyond" mvue two.npy old.npy --first-group 17179869183 --group 2
 run gen sparse 400x1024 late.npy
 printf '%s' 1234567890123456 | dd of=late.npy bs=1 conv=notrunc \
   seek=$((128 + 4 * (300 * 1024 + 8))) 2>/dev/null
 refuses "row 300, columns 8 to 11" compress late.npy old.npy meta.npy
 npy full.npy '<f4' '(2, 8)' "$(f4 0 0 0 0 1 2 0 0 1 -0 2 0 0 1 nan 3)"
 refuses "row 1, columns 4 to 7" compress full.npy old.npy meta.npy
-refuses "both outputs" compress w.npy old.npy old.npy
+ln -s old.npy old.link
+for pair in "old.npy old.npy" "old.npy ./old.npy" "./old.npy old.link" \
+  "new.npy ./new.npy" "/dev/stdout /dev/fd/1" "/proc/self/fd/1 /dev/stdout" \
+  "/dev/stdout stdout"; do
+  refuses "both outputs are one" compress zeros.npy $pair
+done
 npy v.npy '<f4' '(1, 2)' "$(f4 1 2)"
 npy m.npy '|u1' '(1, 1)' "$(u1 00)"
 refuses "not 2:4" decompress v.npy m.npy old.npy
 refuses "does not fit" decompress v.npy bytes.npy old.npy
 refuses "keeps two" decompress three.npy m.npy old.npy
 refuses "no forward product" product w.npy three.npy old.npy
-refuses "no input-grad product" product w.npy w.npy old.npy --kind input-grad
-refuses "no weight-grad product" product w.npy dz.npy old.npy \
-  --kind weight-grad
+refuses "no input_grad product" product w.npy w.npy old.npy --kind input_grad
+refuses "no weight_grad product" product w.npy dz.npy old.npy \
+  --kind weight_grad
 refuses "ROWSxCOLS" gen ties 4 old.npy
 refuses "ROWSxCOLS" gen ties old.npy
 refuses "whole number" gen ties 4x old.npy
@@ -754,13 +933,18 @@ refuses "for boundaries" gen ties 4x4 old.npy --to e5m2
 refuses "--to is missing" gen boundaries old.npy
 refuses "no shape" gen boundaries 4x4 old.npy --to e5m2
 refuses "no --seed" gen boundaries old.npy --to e5m2 --seed 1
-refuses "must be one of" gen boundaries old.npy --to float64
+refuses "must be one of.* bfloat16$" gen boundaries old.npy --to float64
+refuses "must be one of.* bfloat16$" gen boundaries old.npy --to float32
 refuses "must be one of" gen boundaries old.npy --to e5m2 --from e4m3fn
 refuses "GOT and WANT" compare w.npy
 refuses "differ in shape" compare w.npy three.npy
-refuses "'u1', but f4 is wanted" compare w.npy bytes.npy
+refuses "w.npy and bytes.npy differ in dtype: 'f4' and 'u1'" \
+  compare w.npy bytes.npy
 refuses "not e5m2" compare w.npy w.npy --format e5m2
 refuses "not float32" compare bytes.npy bytes.npy --format float32
+npy row.npy '<u2' '(4,)' "$(bf16 4 -3 2 -1)"
+refuses "not e5m2" compare row.npy row.npy --format e5m2
+refuses "not float32" compare row.npy row.npy --format float32
 refuses "not bfloat16" compare half.npy half.npy --format bfloat16
 refuses "must be one of" compare w.npy w.npy --format fp8
 refuses "must be one of" compare w.npy w.npy --as text
@@ -788,7 +972,7 @@ refuses "must be one of" compare v.npy --product w.npy w.npy --sum double
 npy z.npy '<f4' '(1, 1)' "$(f4 1)"
 refuses "float64" compare wide.npy --product one.npy one.npy
 refuses "no bound" compare z.npy --product w.npy w.npy --terms 99999999999
-refuses "for --near" compare z.npy --product w.npy w.npy --like ocp
+refuses "8 bits" compare z.npy --product w.npy w.npy --like ocp
 
 # Help, on stdout, with an example; no word on stderr.
 for verb in "" gen project mask encode decode mvue compress decompress product \
@@ -796,8 +980,14 @@ for verb in "" gen project mask encode decode mvue compress decompress product \
   run $verb --help
   [ ! -s stderr ] && grep -q "^usage: sste ${verb:-VERB}" stdout &&
     grep -q '^e\.g\.  sste ' stdout || fail "$verb --help: $(cat stdout stderr)"
+  cp stdout help
+  run $verb -h
+  cmp stdout help || fail "$verb -h is not --help"
   passed
 done
+run gen --help
+sed -n '/^  --to/,/^  --from/p' stdout | grep -v '^  --from' | grep float32 &&
+  fail "gen --help offers float32 for --to"
 run --version
 grep -qx 'sste [0-9]*\.[0-9]*\.[0-9]*' stdout || fail "--version"
 status=0
@@ -822,8 +1012,9 @@ gives mask/higher/all.npy mask "$all" OUT --tie higher
 for format in e4m3fn e5m2 e4m3 e3m4 e3m4fn e4m3fnuz e5m2fnuz e4m3b11fnuz ue4m3 \
   e8m0; do
   for class in all tame; do
-    gives encode/$format.current/$class.npy encode "$vectors/inputs/$class.npy" \
-      OUT --format $format --scale max-over-amax
+    gives encode/$format.current/$class.npy encode \
+      "$vectors/inputs/$class.npy" \
+      OUT --format $format --scale max_over_amax
   done
   gives decode/$format/codes.npy decode "$vectors/inputs/codes.npy" OUT \
     --format $format
@@ -836,8 +1027,8 @@ gives decompress/all.npy decompress "$compressed.values.npy" \
 x=$vectors/inputs/tame.x.npy dz=$vectors/inputs/tame.dz.npy
 gives product_forward/tame.npy product "$x" "$vectors/inputs/tame.w.npy" OUT
 gives product_input_grad/tame.npy product "$dz" "$vectors/inputs/tame.w.npy" \
-  OUT --kind input-grad
-gives product_weight_grad/tame.npy product "$dz" "$x" OUT --kind weight-grad
+  OUT --kind input_grad
+gives product_weight_grad/tame.npy product "$dz" "$x" OUT --kind weight_grad
 gives inputs/e4m3fn_from_float32.npy gen boundaries OUT --to e4m3fn
 
 # ---- A disk that fills up, and an interrupt ----------------------------------

@@ -73,13 +73,38 @@ static void begin(unsigned version, size_t length) {
 }
 
 /* Reads a copy of exactly its size, so that a byte too many is noticed. */
-static int read_file(npy *a, const uint8_t *bytes, size_t size) {
+static int read_copy(int (*reader)(npy *, const uint8_t *, size_t), npy *a,
+                     const uint8_t *bytes, size_t size) {
   uint8_t *copy = (uint8_t *)malloc(size > 0 ? size : 1);
   int good;
   CHECK(copy != NULL);
   if (size > 0) memcpy(copy, bytes, size);
-  good = npy_parse(a, copy, size);
+  good = reader(a, copy, size);
   free(copy);
+  return good;
+}
+
+/* A pipe is read piece by piece: the frame tells how long the header is, the
+ * header how long the data are, and both say what the whole file does. */
+static void check_pieces(const npy *a, int good, const uint8_t *bytes,
+                         size_t size) {
+  npy piece;
+  size_t n = size < NPY_FRAME ? size : NPY_FRAME;
+  int sound = read_copy(npy_frame, &piece, bytes, n);
+  if (sound) {
+    n = size < piece.offset ? size : piece.offset;
+    sound = read_copy(npy_head, &piece, bytes, n);
+  }
+  if (sound && size - n != npy_data(&piece)) {
+    CHECK(!good);
+    return;
+  }
+  CHECK(good == sound && memcmp(&piece, a, sizeof piece) == 0);
+}
+
+static int read_file(npy *a, const uint8_t *bytes, size_t size) {
+  const int good = read_copy(npy_parse, a, bytes, size);
+  check_pieces(a, good, bytes, size);
   return good;
 }
 
@@ -107,6 +132,7 @@ static void check_answer(const npy *a, int good, size_t size) {
   }
   CHECK(a->rows * a->cols == count);
   CHECK(a->offset <= size && size - a->offset == count * width);
+  CHECK(npy_data(a) == count * width);
   CHECK(a->offset % width == 0);
 }
 

@@ -1340,6 +1340,11 @@ static void a_code_may_lie_beyond_the_step_in_between(void **state) {
   rule.via = SSTE_VIA_FLOAT16;
   assert_true(sste_check_within(kinds[E8M0].f, rule, 0x8F, 65504, 0));
   assert_true(sste_check_within(kinds[BFLOAT16].f, rule, 0x4780, 65504, 0));
+  rule.rounding = SSTE_ROUND_STOCHASTIC; /* 1.0625 lies between two codes */
+  assert_true(sste_check_within(kinds[E4M3FN].f, rule, 0x38, 1.0625, 0));
+  assert_true(sste_check_within(kinds[E4M3FN].f, rule, 0x39, 1.0625, 0));
+  assert_false(sste_check_within(kinds[E4M3FN].f, rule, 0x3A, 1.0625, 0));
+  rule.rounding = SSTE_ROUND_NEAREST_EVEN;
   assert_false(sste_check_within(kinds[FLOAT32].f, rule, 0x3F800001, 1, 1e-3));
   assert_true(sste_check_within(kinds[FLOAT32].f, rule, 0x3F802000, 1, 1e-3));
 }
@@ -1354,6 +1359,7 @@ static void no_finite_number_is_rounded_to_an_infinity_it_cannot_reach(
   assert_false(sste_check_within(f, rule, 0x7C, DBL_MAX, DBL_MAX));
   assert_true(sste_check_within(f, rule, 0x7B, 1, INFINITY));
   assert_true(sste_check_within(f, rule, 0x7C, INFINITY, INFINITY));
+  assert_false(sste_check_within(f, rule, 0xFC, -1, INFINITY));
   rule.overflow = SSTE_OVERFLOW_NONE;
   assert_true(sste_check_within(f, rule, 0xFC, 1, INFINITY));
   rule.rounding = SSTE_ROUND_TOWARD_ZERO;
@@ -2027,6 +2033,26 @@ static void a_wrong_expectation_is_excused(void **state) {
   assert_near(r.worst_share, 18.75, 1e-5);
 }
 
+/* Beyond the largest number a saturating kernel has made no error; toward zero
+ * a number reaches for the whole step above it.                             */
+static void the_share_is_of_the_error_before_rounding(void **state) {
+  const uint8_t largest = 0x7E, one = 0x38;
+  const float large = 500, x = 1.1875f, error = 0.125f;
+  sste_fp8_rule rule = sste_fp8_saturating();
+  sste_check_report r;
+  (void)state;
+  sste_check_numbers_near(&r, kinds[E4M3FN].f, rule, &largest, 1, &largest, 1,
+                          &large, 1, &error, 1, 1, 1);
+  assert_true(r.worst_share <= 0);
+  sste_check_numbers_near(&r, kinds[E4M3FN].f, rule, &one, 1, &one, 1, &x, 1,
+                          &error, 1, 1, 1);
+  assert_near(r.worst_share, 1, 1e-12); /* from 1.0625 on */
+  rule.rounding = SSTE_ROUND_TOWARD_ZERO;
+  sste_check_numbers_near(&r, kinds[E4M3FN].f, rule, &one, 1, &one, 1, &x, 1,
+                          &error, 1, 1, 1);
+  assert_near(r.worst_share, 0.5, 1e-12); /* from 1.125 on */
+}
+
 /* The largest number in place of a NaN that came in is no saturation. */
 static void a_nan_that_came_in_has_not_overflowed(void **state) {
   const float t[] = {NAN, INFINITY, 1e9f}, e[] = {0, 0, 0};
@@ -2192,8 +2218,11 @@ static void a_planted_group_is_of_its_class_alone(void **state) {
 static void a_tie_keeps_the_same_magnitudes(void **state) {
   const float a[] = {-7, 1e30f, 0, 0}, b[] = {0, 0, 1, 1}, c[] = {1, -1, 0, 0};
   const float ones[] = {1, 1, 1, 1};
+  const uint8_t d[] = {0x38, 0x3A, 0, 0}, e[] = {0, 0, 0x39, 0x39}; /* 1.125 */
   sste_check_report r;
   (void)state;
+  sste_check_sparse(&r, kinds[E4M3FN].f, d, 4, e, 4, ones, 4, 1, 4);
+  assert_int_equal(r.count[SSTE_DIFF_POSITION], 1);
   sste_check_sparse(&r, kinds[FLOAT32].f, a, 4, b, 4, ones, 4, 1, 4);
   assert_int_equal(r.count[SSTE_DIFF_POSITION], 1);
   sste_check_sparse(&r, kinds[FLOAT32].f, c, 4, b, 4, ones, 4, 1, 4);
@@ -2761,16 +2790,20 @@ static void text_of_what_is_no_report(void **state) {
 }
 
 static void one_error_may_serve_all(void **state) {
-  const uint8_t a[] = {0x39, 0x39}, b[] = {0x38, 0x38};
-  const float x[] = {1.062f, 1.0f}, error = 0.001f;
+  const uint8_t a[] = {0x39, 0x39, 0x39, 0x39}, b[] = {0x38, 0x38, 0x38, 0x38};
+  const float x[] = {1.062f, 1.0f, 1.0f, 1.062f}, error[] = {0.001f, 9, 9, 9};
   sste_check_report r;
   (void)state;
   assert_int_equal(
-      sste_check_numbers_near(&r, kinds[E4M3FN].f, sste_fp8_saturating(), a, 1,
-                              b, 1, x, 1, &error, 0, 2, 1),
+      sste_check_numbers_near(&r, kinds[E4M3FN].f, sste_fp8_saturating(), a, 2,
+                              b, 2, x, 2, error, 0, 2, 2),
       SSTE_OK);
-  assert_int_equal(r.count[SSTE_DIFF_WITHIN], 1);
-  assert_int_equal(r.count[SSTE_DIFF_ONE_STEP], 1);
+  assert_int_equal(r.count[SSTE_DIFF_WITHIN], 2);
+  assert_int_equal(r.count[SSTE_DIFF_ONE_STEP], 2);
+  assert_int_equal(
+      sste_check_numbers_near(&r, kinds[E4M3FN].f, sste_fp8_saturating(), a, 2,
+                              b, 2, x, 2, NULL, 0, 2, 2),
+      SSTE_ERR_NULL);
 }
 
 static void unlike_reports_do_not_merge(void **state) {
@@ -2789,6 +2822,9 @@ static void unlike_reports_do_not_merge(void **state) {
   other = compare_rows(BITS, E4M3, 0, HEIGHT);
   assert_int_equal(sste_check_merge(&r, &other), SSTE_ERR_VALUE);
   other = compare_rows(BITS, E4M3FNUZ, 0, HEIGHT);
+  assert_int_equal(sste_check_merge(&r, &other), SSTE_ERR_VALUE);
+  sste_check_numbers(&other, kinds[E4M3FN].f, got, LDG, want, LDW, HEIGHT,
+                     BREADTH - 1);
   assert_int_equal(sste_check_merge(&r, &other), SSTE_ERR_VALUE);
   assert_report(r, before);
 }
@@ -3208,6 +3244,7 @@ int main(void) {
       TEST(the_example_of_numbers),
       TEST(an_error_excuses_what_it_reaches),
       TEST(a_wrong_expectation_is_excused),
+      TEST(the_share_is_of_the_error_before_rounding),
       TEST(a_nan_that_came_in_has_not_overflowed),
       TEST(every_pair_of_groups_is_of_its_class),
       TEST(a_planted_group_is_of_its_class_alone),
