@@ -711,7 +711,7 @@ SSTE_API SSTE_HD double sste_check_bound(int how, size_t terms) {
  * Nibbles of metadata:
  *   SSTE_DIFF_SWAPPED     the two halves of a byte exchanged
  *   SSTE_DIFF_PADDING     an unused half byte, which is 0 in sste.h
- *   SSTE_DIFF_NIBBLE      none of the six that are legal, expected or not
+ *   SSTE_DIFF_NIBBLE      none of the six that are legal
  *   SSTE_DIFF_POSITION    other positions                                    */
 enum {
   SSTE_DIFF_NONE,
@@ -1179,12 +1179,14 @@ SSTE_API sste_status sste_check_metadata(sste_check_report *report,
     for (g = 0; g < 2 * bytes; ++g) {
       const uint8_t *a = got + r * ldg, *b = want + r * ldw;
       const int x = sste_priv_nibble(a, g), y = sste_priv_nibble(b, g);
-      int diff = x == y ? SSTE_DIFF_NONE : SSTE_DIFF_POSITION;
-      if (x != y && x == sste_priv_nibble(b, g ^ 1) &&
-          y == sste_priv_nibble(a, g ^ 1))
+      int diff = SSTE_DIFF_POSITION;
+      if (x == y)
+        diff = SSTE_DIFF_NONE;
+      else if (x == sste_priv_nibble(b, g ^ 1) &&
+               y == sste_priv_nibble(a, g ^ 1))
         diff = SSTE_DIFF_SWAPPED;
       else if (g >= groups)
-        diff = x == y ? SSTE_DIFF_NONE : SSTE_DIFF_PADDING;
+        diff = SSTE_DIFF_PADDING;
       else if (sste_nibble_check(x) != SSTE_OK)
         diff = SSTE_DIFF_NIBBLE;
       sste_priv_check_note(report, r, g, (uint64_t)x, (uint64_t)y, 0.0, diff);

@@ -9,8 +9,13 @@
 #include "sste_check.h"
 #include "sste_train.h"
 
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
 const char *sste_library_version(void);
 size_t sste_library_report_bytes(void);
+void sste_library_serial(void);
 void sste_library_convert(void *out, size_t out_bytes, sste_fp8_format to,
                           sste_fp8_rule rule, const void *in, size_t in_bytes,
                           sste_fp8_format from, const uint32_t *random,
@@ -27,6 +32,15 @@ const char *sste_library_version(void) { return SSTE_VERSION; }
 
 /* sste_library_report_bytes - how large a report is, to check a copy of it.  */
 size_t sste_library_report_bytes(void) { return sizeof(sste_check_report); }
+
+/* sste_library_serial - from now on this thread alone computes. For a child
+ * that was forked: the parent's other threads do not exist there, and gcc's
+ * OpenMP would wait for them.                                               */
+void sste_library_serial(void) {
+#ifdef _OPENMP
+  omp_set_num_threads(1);
+#endif
+}
 
 /* Element i of an array of 1, 2, 4 or 8 bytes each. */
 static uint64_t load(const void *p, size_t bytes, size_t i) {

@@ -19,7 +19,8 @@ Values    float32; float16; bfloat16, from ml_dtypes or PyTorch or as its bits i
           uint16. The last two are widened exactly, computed with in float32,
           and results that are values are rounded once, to nearest even, to the
           dtype that came in (bfloat16 of PyTorch to uint16). float64 raises
-          TypeError, as it would have to be rounded: x.astype(np.float32).
+          TypeError, as it would have to be rounded: x.astype(np.float32). So do
+          masked arrays: no function could heed the mask.
 Codes     uint8, or a float8 dtype of ml_dtypes or PyTorch, which then names the
           format as well. Masks and metadata are uint8.
 Scalars   Python and NumPy numbers; beta, a scale and an epsilon are rounded to
@@ -28,6 +29,8 @@ Names     of formats: FORMATS; of rules: LIKE; of random tensors: DRAWS; of
           differences: DIFFERENCES.
 Errors    TypeError for a wrong kind of argument, ValueError for a wrong value or
           shape; SsteError is the ValueError that the library itself returned.
+Threads   OpenMP's, as OMP_NUM_THREADS says; their number changes no bit. A forked
+          child (multiprocessing's "fork") runs on one, as its parent's are gone.
 
 Projection       project, mask, beta, flip_rate, check, compress, decompress
 FP8              encode, decode, round_fp8, scale, amax, convert, rule, recipe
@@ -35,9 +38,10 @@ Sampling         mvue, mvue_draws, mvue_word, philox
 Products         product_forward, product_input_grad, product_weight_grad,
                  product_forward_compressed, fp8_product
 The number line  rank, code, next_code, ulps
-Testing          boundaries, mvue_words, draw, compare, compare_sparse, compare_metadata, assert_same,
-                 check_product_forward, check_product_input_grad,
-                 check_product_weight_grad, within, bound, self_check
+Testing          boundaries, mvue_words, draw, compare, compare_sparse,
+                 compare_metadata, assert_same, check_product_forward,
+                 check_product_input_grad, check_product_weight_grad, within,
+                 bound, self_check
 """
 
 import collections
@@ -78,10 +82,13 @@ class _Struct(ctypes.Structure):
 class Format(_Struct):
     """A format as data (sste_fp8.h, sec. 1): any of FORMATS, or another of 8 bits.
 
-    `specials` is 0 for IEEE, 1 FN, 2 FNUZ, 3 powers of two.
+    `specials` is 0 for IEEE, 1 FN, 2 FNUZ, 3 powers of two. str() gives the name.
     """
     _fields_ = [(name, _int) for name in
                 ("sign_bits", "exponent_bits", "mantissa_bits", "bias", "specials")]
+
+    def __str__(self):
+        return next((name for name in FORMATS if FORMATS[name] == self), repr(self))
 
 
 class Rule(_Struct):
@@ -114,25 +121,17 @@ class _Mismatch(ctypes.Structure):
                 ("x", _double), ("diff", ctypes.c_int32), ("reserved", ctypes.c_int32)]
 
 
-class _Report(ctypes.Structure):
-    _fields_ = [("what", ctypes.c_int32), ("shown", ctypes.c_int32),
-                ("format", Format), ("near", ctypes.c_int32),
-                ("rows", _u64), ("total", _u64), ("count", _u64 * 16),
-                ("ulps", _u64 * 64), ("worst_ulps", _u64), ("worst_row", _u64),
-                ("worst_col", _u64), ("worst_share", _double),
-                ("first", _Mismatch * 8)]
-
-
 _FORMAT_NAMES = ("e4m3fn", "e5m2", "e4m3", "e3m4", "e3m4fn", "e4m3fnuz", "e5m2fnuz",
                  "e4m3b11fnuz", "ue4m3", "e8m0", "float16", "bfloat16", "float32",
                  "float64")
 _matrix = (_pointer, _size)  # and its leading dimension
 _shape2, _shape3 = (_size,) * 2, (_size,) * 3
-_report = ctypes.POINTER(_Report)
+_report = _pointer  # to a _Report, whose length the library's DIFFERENCES decide
 
 # What each function returns and takes.
 _SIGNATURES = {
     "sste_library_report_bytes": (_size,),
+    "sste_library_serial": (None,),
     "sste_library_convert": (None, _pointer, _size, Format, Rule, _pointer, _size,
                              Format, _pointer, _size),
     "sste_library_boundaries": (None, _pointer, _size, Format, Format, _size),
@@ -187,12 +186,12 @@ _SIGNATURES = {
     "sste_check_sparse": (_int, _report, Format, *_matrix, *_matrix, *_matrix,
                           *_shape2),
     "sste_check_metadata": (_int, _report, *_matrix, *_matrix, *_shape2),
-    "sste_check_product_forward": (_int, _report, Format, *_matrix, *_matrix,
-                                   *_matrix, *_shape3, _double),
-    "sste_check_product_input_grad": (_int, _report, Format, *_matrix, *_matrix,
-                                      *_matrix, *_shape3, _double),
-    "sste_check_product_weight_grad": (_int, _report, Format, *_matrix, *_matrix,
-                                       *_matrix, *_shape3, _double),
+    "sste_check_product_forward": (_int, _report, Format, _int, *_matrix,
+                                   *_matrix, *_matrix, *_shape3, _double),
+    "sste_check_product_input_grad": (_int, _report, Format, _int, *_matrix,
+                                      *_matrix, *_matrix, *_shape3, _double),
+    "sste_check_product_weight_grad": (_int, _report, Format, _int, *_matrix,
+                                       *_matrix, *_matrix, *_shape3, _double),
     "sste_check_text": (_size, _pointer, _size, _report),
 }
 _SIGNATURES.update(("sste_fp8_" + name, (Format,)) for name in _FORMAT_NAMES)
@@ -206,8 +205,16 @@ def _find():
     for folder in here, here.parent / "build":
         if (folder / "libsste.so").exists():
             return str(folder / "libsste.so")
-    raise ImportError("libsste.so is not there: run `make lib` in %s, or set "
-                      "SSTE_LIBRARY to its path" % here.parent)
+    raise ImportError("libsste.so is not there: " + _remedy())
+
+
+def _remedy():
+    """What to do about a library that cannot be used."""
+    source = pathlib.Path(__file__).resolve().parent.parent
+    if (source / "sste.h").exists():
+        return "run `make lib` in %s, or set SSTE_LIBRARY to its path" % source
+    return ("run `make lib` in sste's source folder, and set SSTE_LIBRARY to the path "
+            "of the build/libsste.so there")
 
 
 def _load(path):
@@ -218,15 +225,13 @@ def _load(path):
         c.sste_library_version.argtypes = ()
         version = c.sste_library_version().decode()
         if version.split(".")[:2] != __version__.split(".")[:2]:
-            raise ImportError("%s is of version %s and sste.py of %s: run `make lib`"
-                              % (path, version, __version__))
+            raise ImportError("%s is of version %s and sste.py of %s: %s"
+                              % (path, version, __version__, _remedy()))
         for name, (result, *arguments) in _SIGNATURES.items():
             function = getattr(c, name)  # the attribute is kept, an item is not
             function.restype, function.argtypes = result, arguments
     except (OSError, AttributeError) as error:
-        raise ImportError("cannot use %s: %s; run `make lib`" % (path, error)) from None
-    if c.sste_library_report_bytes() != ctypes.sizeof(_Report):
-        raise ImportError("%s lays out reports in another way: run `make lib`" % path)
+        raise ImportError("cannot use %s: %s; %s" % (path, error, _remedy())) from None
     return c
 
 
@@ -237,12 +242,36 @@ def _names(function):
 
 
 _c = _load(_find())
+if hasattr(os, "register_at_fork"):
+    # A forked child has but one thread, and would wait for the others for ever.
+    os.register_at_fork(after_in_child=_c.sste_library_serial)
 
 FORMATS = {name: getattr(_c, "sste_fp8_" + name)() for name in _FORMAT_NAMES}
 LIKE = ("ocp", "ocp_nonsaturating", "cuda_satfinite", "cuda_nosat", "ml_dtypes_0_6",
         "torch_2_12", "torch_2_13", "onnx_25_saturate", "onnx_25", "saturating")
 DRAWS = _names(_c.sste_check_draw_name)
 DIFFERENCES = _names(_c.sste_check_diff_name)
+
+
+class _Report(ctypes.Structure):
+    _fields_ = [("status", ctypes.c_int32), ("what", ctypes.c_int32),
+                ("format", Format), ("near", ctypes.c_int32),
+                ("rows", _u64), ("cols", _u64), ("total", _u64),
+                ("count", _u64 * len(DIFFERENCES)),
+                ("got_nans", _u64), ("want_nans", _u64),
+                ("ulps", _u64 * 64), ("worst_ulps", _u64), ("worst_row", _u64),
+                ("worst_col", _u64), ("worst_share", _double),
+                ("shown", _u64), ("first", _Mismatch * 8)]
+
+
+def _agree(report):
+    """Raises unless the library's reports are laid out like this."""
+    if _c.sste_library_report_bytes() != ctypes.sizeof(report):
+        raise ImportError("%s lays out reports in another way: %s"
+                          % (_c._name, _remedy()))
+
+
+_agree(_Report)
 
 # The names of C's enumerations, in their order.
 _CHOICES = {
@@ -255,6 +284,7 @@ _CHOICES = {
     "apply": ("multiply", "divide", "reciprocal"),
     "undo": ("multiply", "divide", "reciprocal"),
 }
+_STOCHASTIC = _CHOICES["rounding"].index("stochastic")
 _TIES = ("lower", "higher")
 _AXES = ("rows", "columns")
 _SUMS = ("exact", "float", "tensor_core", "fp8_hopper", "fp8_promoted")
@@ -282,8 +312,9 @@ def _call(name, *arguments, about=()):
 # ---- Arguments ---------------------------------------------------------------
 
 # A matrix as C takes it: rows x cols elements in a row, of an argument that had
-# this shape and dtype.
-_Argument = collections.namedtuple("_Argument", "name array rows cols shape dtype")
+# this shape and dtype, and what that dtype is called (bfloat16 may be uint16).
+_Argument = collections.namedtuple("_Argument",
+                                   "name array rows cols shape dtype called")
 
 # Which format an array's dtype stands for.
 _DTYPE_FORMAT = {"float16": "float16", "bfloat16": "bfloat16", "float32": "float32",
@@ -294,8 +325,14 @@ _BITS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 _BITS_FORMAT = {1: "e4m3fn", 2: "bfloat16", 4: "float32", 8: "float64"}
 
 
-def _from_torch(torch, x):
+def _is_tensor(x):
+    """Whether it is a tensor of PyTorch."""
+    return isinstance(x, getattr(sys.modules.get("torch"), "Tensor", ()))
+
+
+def _from_torch(x):
     """A tensor's memory as an array, and the name of its dtype."""
+    torch = sys.modules["torch"]
     dtype = str(x.dtype).replace("torch.", "")
     x = x.detach()
     if dtype == "bfloat16":
@@ -307,12 +344,13 @@ def _from_torch(torch, x):
 
 def _from_any(x, name):
     """An argument's memory as an array, and the name of its dtype."""
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(x, getattr(torch, "Tensor", ())):
+    if _is_tensor(x):
         try:
-            return _from_torch(torch, x)
+            return _from_torch(x)
         except (RuntimeError, TypeError) as error:  # on a GPU, sparse, quantised, ...
             raise TypeError("%s: %s" % (name, error)) from None
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError("%s is a masked array: pass %s.filled(0), say" % (name, name))
     if not isinstance(x, (np.ndarray, type)):
         on_cpu = not hasattr(x, "__cuda_array_interface__")
         if on_cpu and hasattr(x, "__dlpack_device__"):
@@ -328,24 +366,33 @@ def _from_any(x, name):
     return x, x.dtype.name
 
 
+def _as(x, name, dtype):
+    """How to make a NumPy array of a dtype, float32 if it is a tensor, of x."""
+    if _is_tensor(x):
+        return name + ".float()"
+    if isinstance(x, np.ndarray):
+        return "%s.astype(np.%s)" % (name, dtype)
+    return "np.%s(%s)" % (dtype, name)
+
+
 def _elements(x, name):
     """An argument that is an array: as _from_any, but with an axis to it."""
     array, dtype = _from_any(x, name)
     if array.dtype.kind in "OSUVMm" and dtype not in _DTYPE_FORMAT:
         raise TypeError("%s is no array of numbers but of %s" % (name, array.dtype))
     if not array.dtype.isnative:
-        raise TypeError("%s is in the other byte order: pass %s.astype(np.%s)"
-                        % (name, name, dtype))
+        raise TypeError("%s is in the other byte order: pass %s"
+                        % (name, _as(x, name, dtype)))
     if array.ndim == 0:
         raise ValueError("%s is a single number: pass an array with an axis" % name)
     return array, dtype
 
 
-def _argument(name, array, dtype):
+def _argument(name, array, dtype, called):
     """Contiguous, aligned, flattened to rows."""
     rows, cols = math.prod(array.shape[:-1]), array.shape[-1]
     flat = np.require(array, requirements=("C", "A"))
-    return _Argument(name, flat, rows, cols, array.shape, dtype)
+    return _Argument(name, flat, rows, cols, array.shape, dtype, called)
 
 
 def _values(x, name):
@@ -353,16 +400,17 @@ def _values(x, name):
     array, dtype = _elements(x, name)
     given = array.dtype
     if given.kind == "f" and given.itemsize > 4:
-        raise TypeError("%s is %s and would have to be rounded: pass "
-                        "%s.astype(np.float32)" % (name, dtype, name))
+        raise TypeError("%s is %s and would have to be rounded: pass %s"
+                        % (name, dtype, _as(x, name, "float32")))
     if dtype in ("bfloat16", "uint16"):
         array = (array.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
     elif dtype == "float16":
         array = array.astype(np.float32)
     elif dtype != "float32":
+        hint = "; pass np.float32(%s)" % name if isinstance(x, (list, tuple)) else ""
         raise TypeError("%s is %s: values are float32, float16, or bfloat16 (its bits "
-                        "as uint16)" % (name, dtype))
-    return _argument(name, array, given)
+                        "as uint16)%s" % (name, dtype, hint))
+    return _argument(name, array, given, dtype)
 
 
 def _bytes(x, name):
@@ -370,7 +418,7 @@ def _bytes(x, name):
     array, dtype = _elements(x, name)
     if dtype not in ("uint8", "bool"):
         raise TypeError("%s is %s: it must be uint8" % (name, dtype))
-    return _argument(name, array.view(np.uint8), array.dtype)
+    return _argument(name, array.view(np.uint8), array.dtype, dtype)
 
 
 def _format(format, name="format"):
@@ -402,7 +450,7 @@ def _codes(x, name, format=None):
     if dtype in _DTYPE_FORMAT:
         own = FORMATS[_DTYPE_FORMAT[dtype]]
         if format is not None and _format(format) != own:
-            raise ValueError("%s is %s, but format is %r" % (name, dtype, format))
+            raise ValueError("%s is %s, but format is %s" % (name, dtype, format))
         format = own
     elif dtype in ("uint8", "uint16", "uint32", "uint64"):
         format = _format(_BITS_FORMAT[size] if format is None else format)
@@ -410,17 +458,19 @@ def _codes(x, name, format=None):
         raise TypeError("%s is %s: numbers are floats or, as bits, unsigned integers"
                         % (name, dtype))
     if _width(format) != size:
-        raise TypeError("%s is %s, but numbers of the format take %d bytes"
-                        % (name, dtype, _width(format)))
-    return _argument(name, array.view(_BITS[size]), array.dtype), format
+        raise TypeError("%s is %s, but numbers in %s take %d bits"
+                        % (name, dtype, format, 8 * _width(format)))
+    return _argument(name, array.view(_BITS[size]), array.dtype, dtype), format
 
 
 def _pair(got, want, format):
     """Two arrays of one format and shape."""
-    if format is None:  # the one whose dtype says more
-        for x, name in ((got, "got"), (want, "want")):
-            dtype = _elements(x, name)[1]
-            format = format or _DTYPE_FORMAT.get(dtype)
+    (a, called), (b, wanted) = _elements(got, "got"), _elements(want, "want")
+    named = [_DTYPE_FORMAT[name] for name in (called, wanted) if name in _DTYPE_FORMAT]
+    if a.dtype.itemsize != b.dtype.itemsize or len(set(named)) > 1:
+        raise TypeError("got is %s, want is %s" % (called, wanted))
+    if format is None and named:  # the one whose dtype says more
+        format = named[0]
     got, format = _codes(got, "got", format)
     want, format = _codes(want, "want", format)
     _same_shape(got, want)
@@ -445,7 +495,8 @@ def _p(m):
 
 def _new(shape, dtype=np.float32):
     """An array for a result, as an argument."""
-    return _argument("the result", np.empty(shape, dtype), np.dtype(dtype))
+    array = np.empty(shape, dtype)
+    return _argument("the result", array, array.dtype, array.dtype.name)
 
 
 def _rounded(result, dtype):
@@ -470,8 +521,8 @@ def _whole(value, name, low=0, bits=64):
 
 def _real(value, name):
     """A number."""
-    if not isinstance(value, numbers.Real) and getattr(value, "ndim", 1) == 0 and (
-            hasattr(value, "item")):
+    if not isinstance(value, (numbers.Real, np.ma.MaskedArray)) and (
+            getattr(value, "ndim", 1) == 0 and hasattr(value, "item")):
         value = value.item()
     if not isinstance(value, numbers.Real):
         raise TypeError("%s must be a number, not %r" % (name, value))
@@ -481,6 +532,23 @@ def _real(value, name):
         raise ValueError("%s is out of range" % name) from None
 
 
+def _float32(value, name, zero=False):
+    """A number that, rounded to float32, is finite and positive; 0, if zero says so."""
+    rounded = _float(_real(value, name)).value
+    if not (0 < rounded < math.inf or (zero and rounded == 0)):
+        raise ValueError("%s is %s: as a float32 it must be finite and %s"
+                         % (name, value, "not negative" if zero else "positive"))
+    return rounded
+
+
+def _one_code(value, name, format):
+    """A code of a format, as an integer."""
+    value, bits = _whole(value, name), 8 * _width(format)
+    if value >> bits:
+        raise ValueError("%s is %#x, but %s has %d bits" % (name, value, format, bits))
+    return value
+
+
 def _choice(value, names, name):
     """The number of a name."""
     if not isinstance(value, str):
@@ -488,6 +556,23 @@ def _choice(value, names, name):
     if value not in names:
         raise ValueError("%s %r is none of %s" % (name, value, ", ".join(names)))
     return names.index(value)
+
+
+def _sound(struct):
+    """A rule or recipe whose choices are among those that there are."""
+    of = type(struct).__name__
+    for field, kind in struct._fields_:
+        value = getattr(struct, field)
+        if field == "epsilon":
+            _float32(value, "epsilon of a " + of, zero=True)
+        elif kind is _int and field != "per_row":
+            low, high = (1, 32) if field == "random_bits" else (0, 1)
+            if field in _CHOICES:
+                high = len(_CHOICES[field]) - 1
+            if not low <= value <= high:
+                raise ValueError("%s of a %s is %d: it must be from %d to %d"
+                                 % (field, of, value, low, high))
+    return struct
 
 
 def _changed(struct, changes):
@@ -500,9 +585,9 @@ def _changed(struct, changes):
         elif field == "epsilon":
             value = _real(value, field)
         else:
-            value = _whole(value, field, bits=6 if field == "random_bits" else 1)
+            value = _whole(value, field, bits=31)
         setattr(struct, field, value)
-    return struct
+    return _sound(struct)
 
 
 # ---- Projection and the compressed form --------------------------------------
@@ -517,7 +602,7 @@ def project(w, beta=1.0):
     >>> project(np.float32([4, -3, 2, -1]), beta=2).tolist()
     [4.0, -2.0, 0.0, 0.0]
     """
-    w, beta = _values(w, "w"), _real(beta, "beta")
+    w, beta = _values(w, "w"), _float32(beta, "beta")
     _full_groups(w)
     out = _new(w.shape)
     _call("sste_tensor_project", *_p(out), *_p(w), w.rows, w.cols, beta, None,
@@ -652,7 +737,7 @@ def rule(like="saturating", to="e4m3fn", from_="float32", **changes):
     overflow  "saturate", "saturate_finite", "none"
     nan       "ones", "quiet", "payload"
     via       "nothing", "float16", "bfloat16", "float32"
-    nan_sign, drop_sign   0 or 1;   random_bits   0 to 63
+    nan_sign, drop_sign   0 or 1;   random_bits   1 to 32
 
     >>> rule("saturating", overflow="none").overflow
     2
@@ -680,14 +765,17 @@ def recipe(name="current", **changes):
 
 
 def _rule(like, to, from_):
-    return like if isinstance(like, Rule) else rule(like, to, from_)
+    return _sound(like) if isinstance(like, Rule) else rule(like, to, from_)
 
 
 def _recipe(given, format, like, per_row):
     """A Recipe for C, complete."""
-    how = Recipe.from_buffer_copy(given if isinstance(given, Recipe) else recipe(given))
+    given = _sound(given) if isinstance(given, Recipe) else recipe(given)
+    how = Recipe.from_buffer_copy(given)
     how.format, how.per_row = format, bool(per_row)
     how.rule = _rule(like, format, FORMATS["float32"])
+    if how.rule.rounding == _STOCHASTIC:
+        raise ValueError("like is a stochastic rule: give it to convert, with random")
     return how
 
 
@@ -695,20 +783,34 @@ def _scales(given, x):
     """One scale or one per row, and which."""
     if given is None or isinstance(given, numbers.Real) or (
             getattr(given, "ndim", 1) == 0):
-        number = 1.0 if given is None else _real(given, "scale")
-        return np.array([_float(number).value], np.float32), 0
+        number = 1.0 if given is None else _float32(given, "scale")
+        return np.array([number], np.float32), 0
     scales = _values(given, "scale")
     if scales.shape not in (x.shape[:-1], x.shape[:-1] + (1,)):
         raise ValueError("scale is %s: for %s of %s it is one number or %s"
                          % (scales.shape, x.name, x.shape, x.shape[:-1] or (1,)))
+    for number in scales.array[~((scales.array > 0) & (scales.array < np.inf))]:
+        _float32(number, "scale")
     return scales.array, 1
+
+
+def _scaling(x, format, scale, recipe, like="saturating"):
+    """The scales and the Recipe of a call, as C takes them."""
+    scales, per_row = _scales(scale, x)
+    how = _recipe(recipe, format, like, per_row)
+    if _CHOICES["undo"].index("reciprocal") in (how.apply, how.undo):
+        with np.errstate(over="ignore"):
+            tiny = scales[np.isinf(np.float32(1) / scales)]
+        if tiny.size:
+            raise ValueError("scale is %s: its reciprocal is infinite" % tiny[0])
+    return scales, how
 
 
 def _format8(format):
     """A format of 8 bits."""
     format = _format(format)
     if _width(format) != 1:
-        raise ValueError("format must be one of 8 bits")
+        raise ValueError("format must be one of 8 bits, not %s" % format)
     return format
 
 
@@ -717,7 +819,7 @@ def _codes8(x, name, format):
     x, format = _codes(x, name, format)
     if _width(format) != 1:
         raise TypeError("%s is %s: codes are uint8 or of a float8 dtype"
-                        % (name, x.dtype))
+                        % (name, x.called))
     return x, format
 
 
@@ -757,16 +859,16 @@ def encode(x, format="e4m3fn", scale=None, recipe="current", like="saturating"):
     scale    None for 1; a number; or one per row, of shape x.shape[:-1]
     recipe   "current", "divide", "te", or a Recipe
     like     one of LIKE, or a Rule that is not stochastic: how it is rounded
-    Raises SsteError for a scale that is not finite and positive.
+    Raises ValueError for a scale that is not finite and positive.
 
     >>> encode(np.float32([2, -1, 0.001]), scale=224).tolist() == [0x7E, 0xF6, 0x26]
     True
     """
     x, format = _values(x, "x"), _format8(format)
-    scales, per_row = _scales(scale, x)
+    scales, how = _scaling(x, format, scale, recipe, like)
     out = _new(x.shape, np.uint8)
     _call("sste_fp8_tensor_encode", *_p(out), *_p(x), x.rows, x.cols,
-          scales.ctypes.data, _recipe(recipe, format, like, per_row))
+          scales.ctypes.data, how)
     return out.array
 
 
@@ -781,10 +883,9 @@ def decode(codes, format=None, scale=None, recipe="current"):
     [2.0, -1.0]
     """
     codes, format = _codes8(codes, "codes", format)
-    scales, per_row = _scales(scale, codes)
-    out = _new(codes.shape)
+    (scales, how), out = _scaling(codes, format, scale, recipe), _new(codes.shape)
     _call("sste_fp8_tensor_decode", *_p(out), *_p(codes), codes.rows, codes.cols,
-          scales.ctypes.data, _recipe(recipe, format, "saturating", per_row))
+          scales.ctypes.data, how)
     return out.array
 
 
@@ -795,10 +896,9 @@ def round_fp8(x, format="e4m3fn", scale=None, recipe="current", like="saturating
     [1.25, 448.0, 0.0]
     """
     x, format = _values(x, "x"), _format8(format)
-    scales, per_row = _scales(scale, x)
-    out = _new(x.shape)
+    (scales, how), out = _scaling(x, format, scale, recipe, like), _new(x.shape)
     _call("sste_fp8_tensor_round", *_p(out), *_p(x), x.rows, x.cols, scales.ctypes.data,
-          _recipe(recipe, format, like, per_row))
+          how)
     return _rounded(out, x.dtype)
 
 
@@ -819,7 +919,7 @@ def convert(bits, to, from_=None, like="saturating", random=None):
     bits, from_ = _codes(bits, "bits", from_)
     to = _format(to, "to")
     by, words = _rule(like, to, from_), None
-    if by.rounding == _CHOICES["rounding"].index("stochastic"):
+    if by.rounding == _STOCHASTIC:
         words = None if random is None else _elements(random, "random")[0]
         if words is None or words.dtype != np.uint32 or words.shape != bits.shape:
             raise ValueError("stochastic rounding wants random, uint32 of shape %s"
@@ -889,6 +989,18 @@ def mvue(a, seed, tensor=0, step=0, axis="rows", group=4, run=0, first_group=0):
     if group not in (2, 4):
         raise ValueError("group must be 4 or 2, not %r" % (group,))
     stream, out = _stream(seed, tensor, step, run, first_group), _new(a.shape)
+    if axis == 0:
+        _full_groups(a, group)
+    elif a.cols != 0 and a.rows % group != 0:
+        raise ValueError("a is %s: down its columns there must be a multiple of %d"
+                         % (a.shape, group))
+    runs, length = (a.rows, a.cols) if axis == 0 else (a.cols, a.rows)
+    for name, start, count, bits in (
+            ("run", stream.run, runs, 32),
+            ("first_group", stream.group, length // group, 34)):
+        if start + count > 1 << bits:
+            raise ValueError("%s is %d, and with %d of them goes beyond 2^%d"
+                             % (name, start, count, bits))
     _call("sste_mvue24_tensor_draw" if group == 4 else "sste_mvue12_tensor_draw",
           *_p(out), *_p(a), a.rows, a.cols, axis, ctypes.byref(stream), about=(a,))
     return _rounded(out, a.dtype)
@@ -1010,6 +1122,10 @@ def fp8_product(a, b, fa=None, fb=None):
     """
     (a, fa), (b, fb) = _codes8(a, "a", fa), _codes8(b, "b", fb)
     _product_shapes(a, b, 1, 1)
+    for format, name in (fa, "fa"), (fb, "fb"):
+        if format.exponent_bits > 5:
+            raise ValueError("%s is %s: a product takes at most 5 exponent bits"
+                             % (name, format))
     z = _new(a.shape[:-1] + (b.rows,))
     _call("sste_fp8_product", *_p(z), fa, *_p(a), fb, *_p(b), a.rows, b.rows, a.cols)
     return z.array
@@ -1027,7 +1143,8 @@ def rank(code, format="e4m3fn"):
     >>> rank(0x01), rank(0x81), rank(0x7F)
     (1, -1, None)
     """
-    place = _c.sste_check_rank(_format(format), _whole(code, "code"))
+    format = _format(format)
+    place = _c.sste_check_rank(format, _one_code(code, "code", format))
     return None if place == _RANK_NAN else place
 
 
@@ -1047,7 +1164,8 @@ def next_code(code, steps=1, format="e4m3fn"):
     >>> hex(next_code(0x38)), hex(next_code(0x38, -1))
     ('0x39', '0x37')
     """
-    return _c.sste_check_next(_format(format), _whole(code, "code"),
+    format = _format(format)
+    return _c.sste_check_next(format, _one_code(code, "code", format),
                               _whole(steps, "steps", low=1 + _RANK_NAN))
 
 
@@ -1057,7 +1175,9 @@ def ulps(a, b, format="e4m3fn"):
     >>> ulps(0x38, 0x3A), ulps(0x01, 0x81), ulps(0x7F, 0)
     (2, 2, None)
     """
-    steps = _c.sste_check_ulps(_format(format), _whole(a, "a"), _whole(b, "b"))
+    format = _format(format)
+    steps = _c.sste_check_ulps(format, _one_code(a, "a", format),
+                               _one_code(b, "b", format))
     return None if steps == _ULPS_NAN else steps
 
 
@@ -1073,7 +1193,7 @@ def boundaries(to, from_="float32"):
     """
     to, from_ = _format(to, "to"), _format(from_, "from_")
     if _width(to) > 2:
-        raise ValueError("to must have at most 16 bits")
+        raise ValueError("to is %s: it must have at most 16 bits" % to)
     out = np.empty(_c.sste_check_boundary_count(to, from_), _BITS[_width(from_)])
     _c.sste_library_boundaries(out.ctypes.data, out.itemsize, to, from_, out.size)
     return out.view(_dtype(from_))
@@ -1118,6 +1238,20 @@ def draw(kind, shape, seed):
     return out.array
 
 
+def _narrow(format, name):
+    """A format that true values can be compared with."""
+    if _width(format) == 8:
+        raise ValueError("%s is float64: a true value is no finer than that" % name)
+    return format
+
+
+def _not_negative(error):
+    """Raises if an error, or one of an array of them, is below 0 or NaN."""
+    wrong = error[~(error >= 0)]
+    if wrong.size:
+        raise ValueError("error is %s: it must be 0 or more" % wrong.flat[0])
+
+
 def within(code, x, error=0.0, format="e4m3fn", like="saturating"):
     """Whether some real in [x - error, x + error] rounds to a code.
 
@@ -1127,12 +1261,12 @@ def within(code, x, error=0.0, format="e4m3fn", like="saturating"):
     >>> within(0x39, 1.062, 0.001), within(0x39, 1.062, 0.0001)
     (True, False)
     """
-    format = _format(format)
-    if _width(format) == 8:
-        raise ValueError("format must not be float64")
+    format = _narrow(_format(format), "format")
+    error = _real(error, "error")
+    _not_negative(np.array(error))
     return bool(_c.sste_check_within(
-        format, _rule(like, format, FORMATS["float64"]), _whole(code, "code"),
-        _real(x, "x"), _real(error, "error")))
+        format, _rule(like, format, FORMATS["float64"]),
+        _one_code(code, "code", format), _real(x, "x"), error))
 
 
 def bound(how, terms):
@@ -1158,9 +1292,11 @@ class Report:
     total        how many
     count        how many of each kind, by the names of DIFFERENCES
     failures     how many differ and are not "within" the stated error
+    got_nans, want_nans   how many NaNs there are on either side, of numbers
     ulps         {1: how many are 1 ulp off, 2: 2 to 3, 4: 4 to 7, ...}
     worst_ulps, worst_row, worst_col   the first of the largest distances
-    worst_share  max |got - x| / error, where a true value was given
+    worst_share  how much of the stated error the worst element has used, where a
+                 true value was given: above 1 it is not "within"
     first        up to 8 Mismatch(row, col, diff, got, want, x); got and want are bits,
                  x is the true value where it was given, else None; rows are those of
                  the flattened matrix; of nibbles col is the group
@@ -1173,6 +1309,7 @@ class Report:
         self.total = report.total
         self.count = dict(zip(DIFFERENCES, report.count))
         self.failures = _c.sste_check_failures(ctypes.byref(report))
+        self.got_nans, self.want_nans = report.got_nans, report.want_nans
         self.ulps = {1 << i: n for i, n in enumerate(report.ulps) if n}
         self.worst_ulps = report.worst_ulps
         self.worst_row, self.worst_col = report.worst_row, report.worst_col
@@ -1223,11 +1360,13 @@ def compare(got, want, format=None, x=None, error=None, like="saturating"):
                          got.cols)
     x = _values(x, "x")
     _same_shape(got, x)
+    _narrow(format, "got")
     if error is None or isinstance(error, numbers.Real):
         near = _float(_real(0 if error is None else error, "error")).value
         error = np.full(x.shape, near, np.float32)
     error = _values(error, "error")
     _same_shape(got, error)
+    _not_negative(error.array)
     return _compared("sste_check_numbers_near", format,
                      _rule(like, format, FORMATS["float32"]), *_p(got), *_p(want),
                      *_p(x), *_p(error), got.rows, got.cols)
@@ -1259,6 +1398,8 @@ def compare_sparse(got, want, source=None, format=None):
     """
     got, want, format = _pair(got, want, format)
     _full_groups(got)
+    if format == FORMATS["e8m0"]:
+        raise ValueError("format is e8m0, which has no zero to prune to")
     of = (None, 0)
     if source is not None:
         source = _values(source, "source")
@@ -1285,19 +1426,25 @@ def compare_metadata(got, want, cols=None):
     return _compared("sste_check_metadata", *_p(got), *_p(want), got.rows, cols)
 
 
-def _check_product(name, z, shape, a, b, sizes, depth, how, terms, limit, format):
+def _check_product(name, z, shape, a, b, sizes, depth, how, terms, limit, format,
+                   overflow):
     """A product's report; sizes are T, N, K and depth the length of its sums."""
+    overflow = _choice(overflow, _CHOICES["overflow"], "overflow")
     z, format = _codes(z, "z", format)
+    _narrow(format, "z")
     if z.shape != shape:
         raise ValueError("z is %s, but the product is %s" % (z.shape, shape))
     if limit is None:
         limit = bound(how, depth if terms is None else terms)
-    return _compared("sste_check_product_" + name, format, *_p(z), *_p(a), *_p(b),
-                     *sizes, _real(limit, "bound"), about=(z, a, b))
+    limit = _real(limit, "bound")
+    if not 0 <= limit < math.inf:
+        raise ValueError("bound is %s: it must be finite and not negative" % limit)
+    return _compared("sste_check_product_" + name, format, overflow, *_p(z), *_p(a),
+                     *_p(b), *sizes, limit, about=(z, a, b))
 
 
 def check_product_forward(z, x, w, how="tensor_core", terms=None, bound=None,
-                          format=None):
+                          format=None, overflow="none"):
     """A Report of a kernel's Z = X W^T against the product and a bound on its error.
 
     z       (..., N), what the kernel gave: float32, float16, bfloat16 or codes
@@ -1307,6 +1454,8 @@ def check_product_forward(z, x, w, how="tensor_core", terms=None, bound=None,
             weights it is K / 2
     bound   a number in place of bound(how, terms)
     format  of z, None for what its dtype says
+    overflow   what the kernel does beyond the format's largest number: "none" (to
+            infinity, or NaN where there is none), "saturate", "saturate_finite"
 
     >>> x, w = np.float32([[1, 2]]), np.float32([[3, 4]])
     >>> bool(check_product_forward(np.float32([[11]]), x, w, how="exact"))
@@ -1315,26 +1464,28 @@ def check_product_forward(z, x, w, how="tensor_core", terms=None, bound=None,
     x, w = _values(x, "x"), _values(w, "w")
     _product_shapes(x, w, 1, 1)
     return _check_product("forward", z, x.shape[:-1] + (w.rows,), x, w,
-                          (x.rows, w.rows, x.cols), x.cols, how, terms, bound, format)
+                          (x.rows, w.rows, x.cols), x.cols, how, terms, bound, format,
+                          overflow)
 
 
 def check_product_input_grad(dx, dz, w, how="tensor_core", terms=None, bound=None,
-                             format=None):
+                             format=None, overflow="none"):
     """The same of dX = dZ W: dx (..., K), dz (..., N), w (N, K); sums of N terms."""
     dz, w = _values(dz, "dz"), _values(w, "w")
     _product_shapes(dz, w, 1, 0)
     return _check_product("input_grad", dx, dz.shape[:-1] + (w.cols,), dz, w,
-                          (dz.rows, w.rows, w.cols), w.rows, how, terms, bound, format)
+                          (dz.rows, w.rows, w.cols), w.rows, how, terms, bound, format,
+                          overflow)
 
 
 def check_product_weight_grad(dw, dz, x, how="tensor_core", terms=None, bound=None,
-                              format=None):
+                              format=None, overflow="none"):
     """The same of dW = dZ^T X: dw (N, K), dz (..., N), x (..., K); sums of T terms."""
     dz, x = _values(dz, "dz"), _values(x, "x")
     _product_shapes(dz, x, 0, 0)
     return _check_product("weight_grad", dw, (dz.cols, x.cols), dz, x,
                           (dz.rows, dz.cols, x.cols), dz.rows, how, terms, bound,
-                          format)
+                          format, overflow)
 
 
 def self_check():

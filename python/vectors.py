@@ -6,221 +6,499 @@
     python3 python/vectors.py --small FOLDER   a few rows of each, in one array
     python3 python/vectors.py --check FOLDER   makes the files again and compares
 
-FOLDER/manifest.json lists the cases. Each has the `function`; the `class` of its
-inputs, a kind of random tensor or "boundaries"; `parameters`; the files of its
-`inputs` and `outputs` by the name of the argument; and the `promise`: BITWISE
-outputs are to be compared byte by byte, NaNs included. A case with `error` has
-no outputs: the inputs must be refused. `sha256` has the checksum of every file.
-bfloat16 is uint16, FP8 codes are uint8. --check exits with 1 if anything
-differs, 2 if it cannot be done.
+FOLDER/manifest.json lists the cases. Each has
+
+    function     of python/sste.py, and of the headers by a longer name
+    command      the call, in Python, that made it: sste.project(w, beta=1.5)
+    inputs       the files of its arrays, by the names in the command
+    outputs      the files of what it gave, by name
+    parameters   the other arguments, and as `rule` what a name stands for
+    class        of its inputs: what they are made of
+    promise      BITWISE outputs are to be compared byte by byte, NaNs included
+    error        in place of outputs and promise: the inputs must be refused
+
+`notes` has the rules by which outputs follow from inputs, `formats` and `recipes`
+those that cases name, `classes` what tensors are made of, and `sha256` the checksum
+of every file: enough to write and to test a kernel without a line of C.
+
+FOLDER is made, or it is empty, or it was written by this program: then what that
+manifest lists is removed first. --check exits with 1 if anything differs, and what
+cannot be done exits with 2.
 """
 
 import argparse
 import hashlib
+import inspect
 import json
 import os
 import sys
 import tempfile
 
-import numpy as np
+try:
+    import numpy as np
 
-import sste
+    import sste
+except ImportError as error:
+    if __name__ != "__main__":
+        raise
+    print("vectors: %s" % error, file=sys.stderr)
+    sys.exit(2)
 
 FP8 = ["e4m3fn", "e5m2", "e4m3", "e3m4", "e3m4fn", "e4m3fnuz", "e5m2fnuz",
        "e4m3b11fnuz", "ue4m3", "e8m0"]
+SIGNED = FP8[:8]
 WIDE = ["float32", "float16", "bfloat16", "float64"]
+FAMILIES = ["ieee", "fn", "fnuz", "pow2"]
+RECIPES = ["current", "divide", "te"]
+ROUNDINGS = ["nearest_away", "toward_zero", "up", "odd"]
 SHAPES = {"full": (64, 128), "small": (4, 16)}
+RANK_NAN = -2**63
+
+KINDS = {
+    "normal": "bell-shaped, variance 1", "weights": "heavy tails and outlier columns",
+    "bfloat16": "normal, rounded to bfloat16",
+    "midpoints": "numbers and midpoints of E4M3 and E5M2, half of them one ulp off",
+    "ties": "0, 1, 2, 3 with signs", "flat": "one magnitude in a group; zero rows",
+    "zeros": "each pattern of zeros, -0 too", "sparse": "the same, 2:4",
+    "dominant": "one entry of a group up to 2^40 times the others",
+    "subnormal": "subnormal floats", "huge": "within a factor of 8 of the largest",
+    "range": "every exponent", "nans": "normal, and one NaN in 256",
+    "specials": "NaN, infinity, zero, the largest float", "integers": "-3 to 3"}
 # Products of these stay finite, so that a case shows more than one NaN.
 TAME = ["normal", "weights", "bfloat16", "midpoints", "ties", "zeros", "sparse",
         "dominant", "integers"]
+
+NOTES = {
+    "files":
+        "Paths are relative to the manifest. Matrices are row-major; groups of four "
+        "run along the last axis, from column 0. bfloat16 is its bits in uint16; "
+        "codes, masks and metadata are uint8. A single number is an array of one. "
+        "Numbers in `parameters` are float32 (mvue: integers), written exactly.",
+    "arithmetic":
+        "float32, rounded to nearest even, subnormals kept. A NaN that leaves is "
+        "0x7FC00000.",
+    "class":
+        "A name in `classes`: random tensors of those kinds, one below another, `rows` "
+        "rows of each. `all` has every kind, `tame` those whose products are finite. "
+        "boundaries: every number and midpoint of `to`, the neighbours of each in "
+        "`from_`, and every exponent of `from_` with the mantissas 0, 1, 10..0, 11..1, "
+        "with both signs. codes: every code of a format in order. positions: no "
+        "arrays, places in a tensor. published: the known answers of Philox.",
+    "promise":
+        "BITWISE: the same bytes, whatever the machine. ROUNDED-ONCE: the exact "
+        "result, rounded once to nearest even; a kernel that adds in float differs "
+        "and is right within its own error.",
+    "mask":
+        "1 at the two largest magnitudes of each four, 0 elsewhere. NaN is the "
+        "largest; among equal ones the index that `tie` says wins.",
+    "project":
+        "t is the second smallest of four magnitudes. S_i = sign(a_i) max(|a_i| - t, "
+        "0), rounded; out = beta S_i, rounded. Whatever is pruned or 0 is +0. If a "
+        "group holds a NaN or three infinities, its two places of `mask`, lower index "
+        "first, are NaN and the others +0.",
+    "beta":
+        "<W, S(W)> / <S(W), S(W)> with beta = 1 in S. Element e, counted row by row, "
+        "is of block e / 4096. In a block lane j of 32 adds, in double, the products "
+        "with e mod 32 = j in order, then lanes fold in halves (j and j + 16, then 8, "
+        "4, 2, 1). Blocks fold in adjacent pairs, an odd one carried up. One division "
+        "in double, rounded to float32. Refused: NaN, infinity, S(W) = 0.",
+    "flip_rate":
+        "How many entries of two masks differ, over their number, in double.",
+    "compress":
+        "Of each group the two values at the places of `mask`, lower index first, in "
+        "ascending order, zeros as +0. Its nibble is i_0 + 4 i_1 of the places i_0 < "
+        "i_1: 4, 8, C, 9, D or E. Byte g / 2 of a row holds that of group g, the even "
+        "g in the low half; an unused half is 0. Refused: more than two non-zeros.",
+    "decompress":
+        "Zeros but for the two values at the places of the nibble; zeros as +0.",
+    "formats":
+        "A code is sign, exponent field e, mantissa field m, from the top, of "
+        "`sign_bits`, `exponent_bits` E and `mantissa_bits` M; bits above are ignored. "
+        "With `bias` B it is (-1)^sign 2^(e-B) (1 + m/2^M), for e = 0 (-1)^sign "
+        "2^(1-B) m/2^M. `family` ieee: the top e holds infinity (m = 0) and NaNs. fn: "
+        "no infinity, e and m all ones is NaN. fnuz: no infinity, the code of -0 is "
+        "the one NaN. pow2: 2^(e-B) for every e, but all ones is NaN.",
+    "rule":
+        "How a number becomes a code. `via` not nothing: first rounded to that format, "
+        "to nearest even, infinities and NaNs kept. `rounding` between two codes: "
+        "nearest_even, nearest_away (midpoints), toward_zero, up (to +infinity), odd "
+        "(the code that is odd), e8m0_fields (nearest_away, but up between 2^-127 and "
+        "2^-126), stochastic: away from zero if floor(f 2^n) + random mod 2^n >= 2^n, "
+        "f the fraction of the gap that is passed and n `random_bits`. Beyond the "
+        "largest number after rounding, `overflow` saturate: the largest; "
+        "saturate_finite: the same, but infinity stays, or is NaN where there is none; "
+        "none: infinity or NaN, except finite numbers that are rounded toward zero, "
+        "odd, or up and negative: the largest. `nan` of ieee formats: ones (e and m "
+        "all ones), quiet (the first bit of m), payload (that, and the upper bits of "
+        "the mantissa that came in); `nan_sign` 1 keeps its sign. A sign stays on a "
+        "zero, but in fnuz. Formats without a sign, `drop_sign` 1: |x|, and for 0 the "
+        "lowest number; 0: what is below the lowest number (negative and not rounded "
+        "to 0, or in pow2 any negative or 0) is that number, NaN if overflow is none.",
+    "recipe":
+        "amax is the largest magnitude of the tensor, per_row of each row; a NaN "
+        "counts, and `drop_nan` 1 passes over it. At least `epsilon`. `scale`: "
+        "max_over_amax, max / amax with the format's largest number; amax_over_max; "
+        "amax_reciprocal, amax times the rounded 1 / max. amax of 0, infinity or NaN "
+        "gives 1; the result is kept between the smallest normal float32 and the "
+        "largest. `power_of_two` 1 clears its mantissa. `apply` multiply: x times "
+        "scale; divide: by scale; reciprocal: times the rounded 1 / scale; and so "
+        "`undo`.",
+    "encode":
+        "The code of `apply`(x, scale), rounded once to float32, by the rule "
+        "saturating, see `rule`. scale: one number, or one for each row.",
+    "decode":
+        "`undo`(value of the code, scale), rounded once to float32; no scale is 1.",
+    "round_fp8": "decode of encode with the same scale.",
+    "convert": "Each number of `from_` as a code of `to`, by `rule`.",
+    "rank":
+        "How many codes above 0 a code lies, below 0 negative: its bits but the sign, "
+        "with the sign. Infinity follows the largest number. NaN is saved as -2^63.",
+    "philox":
+        "Philox4x32-10. Ten times: p = 0xD2511F53 x0, q = 0xCD9E8D57 x2 in 64 bits; "
+        "x = (high(q) ^ x1 ^ k0, low(q), high(p) ^ x3 ^ k1, low(p)); then k0 += "
+        "0x9E3779B9, k1 += 0xBB67AE85. x begins as the counter, k as the key.",
+    "mvue_word":
+        "Word g mod 4 of philox with the counter (g / 4, run, step, tensor) and the "
+        "key (seed mod 2^32, seed / 2^32), for group g of a run. out: runs 0, 1, ... "
+        "down, groups across.",
+    "mvue_draws":
+        "Of a group and a word. b = |a|; S = (b0 + b1) + (b2 + b3); R the same sum "
+        "with +0 for the largest b, of equal ones the first; tau = min(S / 2, R); u = "
+        "(word / 512) 2^-23, the quotient cut. If tau reaches 2^125, all of this is "
+        "done with b / 4. At most two non-zeros: a, zeros as +0. A NaN or two "
+        "infinities: NaN at the two places of `mask`, lower index first, else +0. Any "
+        "other: walk the non-zeros in order, end = end + min(b_i, tau) from 0, point "
+        "= u tau; keep i if point < end, or if i is the largest and b_i >= tau, and "
+        "after the first set point = (1 + u) tau; stop at two. If they are fewer, the "
+        "last non-zeros not kept follow. A kept one is sign(a_i) max(b_i, tau), "
+        "times 4 where b was divided; all else is +0. All sums and products are "
+        "rounded to float32.",
+    "mvue":
+        "Run r is row r, or for axis columns column r; groups of four, or of two, "
+        "follow each other along it from 0. Group g of run r is drawn by the word of "
+        "run + r and first_group + g: see mvue_word and mvue_draws. Of two: unit is "
+        "1/4 if a magnitude reaches 2^125, else 1; b = |a| unit; S = b0 + b1; keep "
+        "a_0 if u S < b0, else a_1, as sign(a_i) S / unit. If one is 0 or not finite, "
+        "the larger magnitude is kept, of equal ones a_0: NaN if it is NaN or both "
+        "are infinite, +0 if both are 0.",
+    "products":
+        "product_forward X W^T, product_input_grad dZ W, product_weight_grad dZ^T X: "
+        "from +0 the terms are added in ascending order of the summed index, in "
+        "double, in which each product is exact; then rounded to float32. "
+        "product_forward_compressed adds the kept terms alone: an infinity that no "
+        "nibble names is not seen.",
+    "fp8_product":
+        "A B^T of the codes' values, exact, rounded once to float32; an exact 0 is +0. "
+        "NaN for a NaN, for infinity times 0 and for infinities of both signs.",
+}
+
+
+def named(struct):
+    """A rule or recipe as data, its choices by name."""
+    return {field: sste._CHOICES[field][value] if field in sste._CHOICES else value
+            for field, value in ((name, getattr(struct, name))
+                                 for name, _ in struct._fields_)
+            if field not in ("format", "rule", "per_row")}
+
+
+def formats():
+    """All formats as data."""
+    table = {}
+    for name, format in sste.FORMATS.items():
+        table[name] = {field: getattr(format, field) for field, _ in format._fields_}
+        table[name]["family"] = FAMILIES[table[name].pop("specials")]
+    return table
+
+
+def call(function, inputs, parameters):
+    """The Python expression of a call: inputs by their names, parameters by value."""
+    words, in_order = [], True
+    for name in inspect.signature(getattr(sste, function)).parameters:
+        if name in inputs:
+            words.append(name if in_order else "%s=%s" % (name, name))
+            continue
+        in_order = False
+        if name in parameters:
+            words.append("%s=%r" % (name, parameters[name]))
+    return "sste.%s(%s)" % (function, ", ".join(words))
+
+
+def numbers(result, dtype):
+    """A number, or lists of them, as an array; None, the rank of a NaN, as -2^63."""
+    if isinstance(result, list) and None in result:
+        result = [RANK_NAN if place is None else place for place in result]
+    return np.array(result, dtype)
 
 
 class Book:
     """A folder of arrays and the list of what they are."""
 
-    def __init__(self, folder):
-        self.folder, self.cases, self.sha256 = folder, [], {}
+    def __init__(self, folder, size):
+        self.folder, self.size = folder, size
+        self.cases, self.sha256, self.arrays = [], {}, {}
 
     def save(self, name, array):
-        path = os.path.join(self.folder, *name.split("/")) + ".npy"
+        """Writes an array; gives the file's name."""
+        name += ".npy"
+        path = os.path.join(self.folder, *name.split("/"))
         os.makedirs(os.path.dirname(path), exist_ok=True)
         np.save(path, np.ascontiguousarray(array))
         with open(path, "rb") as file:
-            digest = hashlib.sha256(file.read()).hexdigest()
-        self.sha256[name + ".npy"] = digest
-        return name + ".npy"
+            self.sha256[name] = hashlib.sha256(file.read()).hexdigest()
+        self.arrays[name] = array
+        return name
 
-    def case(self, function, of, inputs, outputs, label="", promise="BITWISE",
-             **parameters):
-        """Adds a case. `inputs` are names of files; `outputs` a function of no
-        argument that gives arrays by name, or raises SsteError."""
-        entry = {"function": function, "class": of, "promise": promise,
+    def case(self, function, of, inputs, label="", outputs=("out",), dtype=None,
+             command=None, promise="BITWISE", **parameters):
+        """Adds a case: what the command gives for inputs, which are names of files by
+        the names of arguments. A dtype makes an array of numbers or lists of them.
+        Gives the name of the first file, None for inputs that are refused."""
+        command = command or call(function, inputs, parameters)
+        entry = {"function": function, "class": of, "command": command,
                  "parameters": parameters, "inputs": inputs}
-        stem = "/".join(part for part in (function, label, of) if part)
+        self.cases.append(entry)
+        names = {name: self.arrays[file] for name, file in inputs.items()}
+        names["sste"] = sste  # among the globals, where a loop in a command looks
         try:
-            entry["outputs"] = {
-                name: self.save(stem if name == "out" else stem + "." + name, array)
-                for name, array in outputs().items()}
+            results = eval(command, names)
         except sste.SsteError as error:
             entry["error"] = str(error)
-        self.cases.append(entry)
+            return None
+        stem = "/".join(part for part in (function, label, of) if part)
+        entry["promise"], entry["outputs"] = promise, {}
+        for name, result in zip(outputs, results if len(outputs) > 1 else [results]):
+            if dtype is not None:
+                result = np.atleast_1d(numbers(result, dtype))
+            file = stem if name == "out" else stem + "." + name
+            entry["outputs"][name] = self.save(file, result)
+        return entry["outputs"][outputs[0]]
 
-    def close(self, size):
+    def close(self):
+        """Writes the manifest."""
+        small = self.size == "small"
         manifest = {
-            "library": "sste", "version": sste.__version__, "size": size,
-            "command": "python3 python/vectors.py %sFOLDER"
-                       % ("--small " if size == "small" else ""),
+            "library": "sste", "version": sste.__version__, "size": self.size,
+            "command": "python3 python/vectors.py %sFOLDER" % ("--small " * small),
+            "notes": NOTES, "formats": formats(), "kinds": KINDS,
+            "rule": named(sste.rule()),
+            "recipes": {name: named(sste.recipe(name)) for name in RECIPES},
+            "classes": {name: {"kinds": kinds, "rows": SHAPES[self.size][0]}
+                        for name, kinds in classes(self.size).items()},
             "cases": self.cases, "sha256": self.sha256}
-        with open(os.path.join(self.folder, "manifest.json"), "w") as file:
+        path = os.path.join(self.folder, "manifest.json")
+        with open(path, "w", encoding="utf-8") as file:
             json.dump(manifest, file, indent=1, sort_keys=True)
             file.write("\n")
 
 
-def tensors(size):
-    """Classes and their tensors W, X and dZ. The small size has two: all kinds, one
-    below the other, and those whose products are finite."""
-    rows, cols = SHAPES[size]
-    classes = {"all": list(sste.DRAWS), "tame": TAME}
-    if size == "full":
-        classes = {kind: [kind] for kind in sste.DRAWS}
-    for name, kinds in classes.items():
-        def drawn(cols, seed):
-            return np.concatenate(
-                [sste.draw(kind, (rows, cols), seed) for kind in kinds])
-        yield name, drawn(cols, 1), drawn(cols, 2), drawn(rows, 3)
+def classes(size):
+    """Each kind of tensor is a class; the small size has two, of several kinds."""
+    if size == "small":
+        return {"all": list(KINDS), "tame": TAME}
+    return {kind: [kind] for kind in KINDS}
 
 
-def projection_cases(book, of, w, file):
-    inputs = {"w": file}
+def drawn(kinds, rows, cols, seed):
+    return np.concatenate([sste.draw(kind, (rows, cols), seed) for kind in kinds])
+
+
+def projection_cases(book, of, w):
+    inputs, pair = {"w": w}, ("values", "meta")
     for beta in (1.0, 1.5):
-        book.case("project", of, inputs, lambda: {"out": sste.project(w, beta)},
-                  "beta_%g" % beta, beta=beta)
-    for tie in ("lower", "higher"):
-        book.case("mask", of, inputs, lambda: {"out": sste.mask(w, tie)}, tie, tie=tie)
-    sparse = sste.project(w)
-    saved = book.save("inputs/%s.projected" % of, sparse)
-    book.case("compress", of, {"w": saved},
-              lambda: dict(zip(("values", "meta"), sste.compress(sparse))))
-    values, meta = sste.compress(sparse)
-    book.case("decompress", of, {"values": "compress/%s.values.npy" % of,
-                                 "meta": "compress/%s.meta.npy" % of},
-              lambda: {"out": sste.decompress(values, meta)})
-    book.case("compress", of, inputs,
-              lambda: dict(zip(("values", "meta"), sste.compress(w))), "unprojected")
+        book.case("project", of, inputs, "beta_%g" % beta, beta=beta)
+    masks = [book.case("mask", of, inputs, tie, tie=tie) for tie in ("lower", "higher")]
+    book.case("flip_rate", of, dict(zip(("mask", "previous"), masks)), dtype=np.float64)
+    sparse = book.save("inputs/%s.projected" % of, sste.project(book.arrays[w]))
+    book.case("compress", of, {"w": sparse}, outputs=pair)
+    book.case("compress", of, inputs, "unprojected", outputs=pair)
+    book.case("decompress", of,
+              {name: "compress/%s.%s.npy" % (of, name) for name in pair})
 
 
-def fp8_cases(book, of, x, file):
+def fp8_cases(book, of, x):
+    inputs, one = {"x": x}, dict(format="e4m3fn", recipe="current")
+    book.case("amax", of, inputs, dtype=np.float32)
     for name in FP8:
-        for recipe in ("current", "divide"):
-            scale = sste.scale(x, name, recipe=recipe)
-            book.case("encode", of, {"x": file}, lambda: {
-                "out": sste.encode(x, name, scale, recipe)}, name + "." + recipe,
-                format=name, recipe=recipe, scale=scale)
-    scale = sste.scale(x, "e4m3fn", per_row=True)
-    book.case("scale", of, {"x": file}, lambda: {"out": scale}, format="e4m3fn",
-              per_row=True)
-    book.case("round_fp8", of, {"x": file},
-              lambda: {"out": sste.round_fp8(x, "e4m3fn", scale)}, format="e4m3fn",
-              scale="scale/%s.npy" % of)
+        for recipe in RECIPES[:2]:
+            scale = sste.scale(book.arrays[x], name, recipe=recipe)
+            codes = book.case("encode", of, inputs, name + "." + recipe, format=name,
+                              recipe=recipe, scale=scale)
+            if (name, recipe) == ("e4m3fn", "current"):
+                book.case("decode", of, {"codes": codes}, scale=scale, **one)
+    for recipe in "current", "te":
+        one["recipe"] = recipe
+        scale = book.case("scale", of, inputs, "rows." + recipe, per_row=True, **one)
+        codes = book.case("encode", of, {"x": x, "scale": scale}, "rows." + recipe,
+                          **one)
+        book.case("decode", of, {"codes": codes, "scale": scale}, "rows." + recipe,
+                  **one)
+    book.case("round_fp8", of, {"x": x, "scale": scale}, "rows", **one)
+    if book.size == "full":
+        for recipe in RECIPES:
+            book.case("scale", of, inputs, recipe, dtype=np.float32, format="e4m3fn",
+                      recipe=recipe)
+        for name in SIGNED:
+            book.case("round_fp8", of, inputs, name, format=name, recipe="current",
+                      scale=sste.scale(book.arrays[x], name))
 
 
-def mvue_cases(book, of, a, file):
+def mvue_cases(book, of, a):
+    """Whole tensors, one that is a slice of another, and the first group of each row
+    by the words at which its draw decides."""
+    stream = dict(seed=1234567890123456, tensor=7, step=3, run=0, first_group=0)
     for group in (4, 2):
         for axis in ("rows", "columns"):
-            stream = dict(seed=1234567890123456, tensor=7, step=3, run=5,
-                          first_group=2, axis=axis, group=group)
-            book.case("mvue", of, {"a": file},
-                      lambda: {"out": sste.mvue(a, **stream)},
-                      "%s_of_%d" % (axis, group), **stream)
+            book.case("mvue", of, {"a": a}, "%s_of_%d" % (axis, group), axis=axis,
+                      group=group, **stream)
+    if of in ("all", "normal"):
+        book.case("mvue", of, {"a": a}, "slice", axis="rows", group=4,
+                  **dict(stream, run=5, first_group=2))
+    groups = book.arrays[a][:, :4].copy()
+    words = book.save("inputs/%s.words" % of, sste.mvue_words(groups))
+    groups = book.save("inputs/%s.groups" % of, groups)
+    book.case("mvue_draws", of, {"a": groups, "words": words})
 
 
-def draw_cases(book, of, a):
-    """The first group of each row of A, by the words at which its draw decides."""
-    groups = np.ascontiguousarray(a[:, :4])
-    words = sste.mvue_words(groups)
-    book.case("mvue_draws", of, {"a": book.save("inputs/%s.groups" % of, groups),
-                                 "words": book.save("inputs/%s.words" % of, words)},
-              lambda: {"out": sste.mvue_draws(groups, words)})
-
-
-def product_cases(book, of, w, x, dz, file):
+def product_cases(book, of, w, x, dz):
     """X is T x K, dZ T x N, and W the first N rows of W, projected."""
     sparse = sste.project(w[:dz.shape[1]])
-    inputs = {"x": file, "w": book.save("inputs/%s.w" % of, sparse),
-              "dz": book.save("inputs/%s.dz" % of, dz)}
-
-    def of_names(*names):
-        return {name: inputs[name] for name in names}
-
-    book.case("product_forward", of, of_names("x", "w"),
-              lambda: {"out": sste.product_forward(x, sparse)})
-    book.case("product_input_grad", of, of_names("dz", "w"),
-              lambda: {"out": sste.product_input_grad(dz, sparse)})
-    book.case("product_weight_grad", of, of_names("dz", "x"),
-              lambda: {"out": sste.product_weight_grad(dz, x)})
-    values, meta = sste.compress(sparse)
-    inputs["values"] = book.save("inputs/%s.values" % of, values)
-    inputs["meta"] = book.save("inputs/%s.meta" % of, meta)
-    book.case("product_forward_compressed", of, of_names("x", "values", "meta"),
-              lambda: {"out": sste.product_forward_compressed(x, values, meta)})
+    arrays = dict(zip(("values", "meta"), sste.compress(sparse)), x=x, w=sparse, dz=dz)
+    files = {name: book.save("inputs/%s.%s" % (of, name), array)
+             for name, array in arrays.items()}
+    for function, names in (("product_forward", "x w"),
+                            ("product_input_grad", "dz w"),
+                            ("product_weight_grad", "dz x"),
+                            ("product_forward_compressed", "x values meta")):
+        book.case(function, of, {name: files[name] for name in names.split()})
     for fa, fb in (("e4m3fn", "e4m3fn"), ("e5m2", "e4m3fn")):
-        a, b = sste.encode(x, fa), sste.encode(sparse, fb)
-        book.case("fp8_product", of,
-                  {"a": book.save("inputs/%s.%s.a" % (of, fa), a),
-                   "b": book.save("inputs/%s.%s.b" % (of, fb), b)},
-                  lambda: {"out": sste.fp8_product(a, b, fa, fb)},
-                  fa + "_" + fb, promise="ROUNDED-ONCE", fa=fa, fb=fb)
+        a = book.save("inputs/%s.%s.a" % (of, fa), sste.encode(x, fa))
+        b = book.save("inputs/%s.%s.b" % (of, fb), sste.encode(sparse, fb))
+        book.case("fp8_product", of, {"a": a, "b": b}, fa + "_" + fb,
+                  promise="ROUNDED-ONCE", fa=fa, fb=fb)
 
 
-def boundary_cases(book, size):
-    """Every decision of every conversion; by other libraries' rules from float32."""
-    formats = FP8 if size == "full" else FP8[:2]
-    wide = WIDE if size == "full" else WIDE[:1]
-    for to in formats:
-        for from_ in wide:
+def convert_case(book, to, from_, like, label, inputs):
+    """`like` is a library's name, or what its rule changes of the saturating one."""
+    parameters, how = dict(to=to, from_=from_), repr(like)
+    if isinstance(like, str):
+        parameters["like"], rule = like, sste.rule(like, to, from_)
+    else:
+        rule = sste.rule(**like)
+        how = "sste.rule(%s)" % ", ".join("%s=%r" % pair for pair in like.items())
+    more = ", random=random" if "random" in inputs else ""
+    command = "sste.convert(bits, to=%r, from_=%r, like=%s%s)" % (to, from_, how, more)
+    book.case("convert", "boundaries", inputs, "%s_from_%s.%s" % (to, from_, label),
+              command=command, rule=named(rule), **parameters)
+
+
+def convert_cases(book):
+    """Every decision of every conversion; other libraries' and other roundings from
+    float32."""
+    full = book.size == "full"
+    for to in FP8 if full else FP8[:2]:
+        for from_ in WIDE if full else WIDE[:1]:
             bits = sste.boundaries(to, from_)
-            file = book.save("inputs/%s_from_%s" % (to, from_), bits)
-            for like in sste.LIKE:
-                if from_ != "float32" and like != "saturating":
-                    continue
-                book.case("convert", "boundaries", {"bits": file}, lambda: {
-                    "out": sste.convert(bits, to, from_, like)},
-                    "%s_from_%s.%s" % (to, from_, like), to=to, from_=from_, like=like)
-    codes = book.save("inputs/codes", np.arange(256, dtype=np.uint8))
+            inputs = {"bits": book.save("inputs/%s_from_%s" % (to, from_), bits)}
+            for like in sste.LIKE if from_ == "float32" else ["saturating"]:
+                convert_case(book, to, from_, like, like, inputs)
+            if from_ != "float32" or to not in FP8[:1 + full]:
+                continue
+            for rounding in ROUNDINGS:
+                convert_case(book, to, from_, {"rounding": rounding}, rounding, inputs)
+            words = [sste.mvue_word(1, group=i) for i in range(bits.size)]
+            random = book.save("inputs/random_to_" + to, np.array(words, np.uint32))
+            convert_case(book, to, from_, {"rounding": "stochastic"}, "stochastic",
+                         dict(inputs, random=random))
+    for to in WIDE[1:3] if full else []:
+        bits = book.save("inputs/%s_from_float32" % to, sste.boundaries(to, "float32"))
+        convert_case(book, to, "float32", {"overflow": "none", "nan": "quiet"}, "ieee",
+                     {"bits": bits})
+
+
+def rank_case(book, name, inputs):
+    book.case("rank", "codes", inputs, name, dtype=np.int64, format=name,
+              command="[sste.rank(code, format=%r) for code in codes]" % name)
+
+
+def code_cases(book):
+    """The value and the place of every code."""
+    inputs = {"codes": book.save("inputs/codes", np.arange(256, dtype=np.uint8))}
     for name in FP8:
-        book.case("decode", "codes", {"codes": codes}, lambda: {
-            "out": sste.decode(np.arange(256, dtype=np.uint8), name)}, name,
-            format=name)
+        book.case("decode", "codes", inputs, name, format=name)
+        rank_case(book, name, inputs)
+    if book.size == "full":
+        codes = np.arange(1 << 16, dtype=np.uint16)
+        inputs = {"codes": book.save("inputs/codes_of_16_bits", codes)}
+        rank_case(book, "float16", inputs)
+        rank_case(book, "bfloat16", inputs)
 
 
 def random_cases(book):
-    """The words that MVUE's draws take, so that a kernel can check its Philox."""
-    seed, runs, groups = 0x4093822299F31, 4, 16
-    words = [[sste.mvue_word(seed, tensor=7, step=3, run=run, group=group)
-              for group in range(groups)] for run in range(runs)]
-    book.case("mvue_word", "positions", {}, lambda: {
-        "out": np.array(words, np.uint32)}, seed=seed, tensor=7, step=3, runs=runs,
-        groups=groups)
+    """Philox, and the words that MVUE's draws take, for a kernel to check its own."""
+    ones, pi = [2**32 - 1] * 6, [0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344,
+                                 0xA4093822, 0x299F31D0]
+    asked = np.array([[0] * 6, ones, pi], np.uint32)
+    book.case("philox", "published",
+              {"counter": book.save("inputs/philox.counter", asked[:, :4]),
+               "key": book.save("inputs/philox.key", asked[:, 4:])}, dtype=np.uint32,
+              command="[sste.philox(c, k) for c, k in zip(counter, key)]")
+    where = dict(seed=0x4093822299F31, tensor=7, step=3)
+    places = ", ".join("%s=%d" % pair for pair in where.items())
+    book.case("mvue_word", "positions", {}, dtype=np.uint32, runs=4, groups=16,
+              command="[[sste.mvue_word(%s, run=run, group=group) for group in "
+                      "range(16)] for run in range(4)]" % places, **where)
 
 
 def write(folder, size):
-    book = Book(folder)
-    for of, w, x, dz in tensors(size):
-        file_w = book.save("inputs/%s" % of, w)
-        file_x = book.save("inputs/%s.x" % of, x)
-        book.case("beta", of, {"w": file_w},
-                  lambda: {"out": np.float32([sste.beta(w)])})
-        fp8_cases(book, of, w, file_w)
+    """Makes all files of a folder."""
+    book, (rows, cols) = Book(folder, size), SHAPES[size]
+    for of, kinds in classes(size).items():
+        w = drawn(kinds, rows, cols, 1)
+        file = book.save("inputs/%s" % of, w)
+        book.case("beta", of, {"w": file}, dtype=np.float32)
+        fp8_cases(book, of, file)
         if of != "tame":
-            projection_cases(book, of, w, file_w)
-            mvue_cases(book, of, w, file_w)
-            draw_cases(book, of, w)
+            projection_cases(book, of, file)
+            mvue_cases(book, of, file)
         if of != "all":
-            product_cases(book, of, w, x, dz, file_x)
-    boundary_cases(book, size)
+            product_cases(book, of, w, drawn(kinds, rows, cols, 2),
+                          drawn(kinds, rows, rows, 3))
+    convert_cases(book)
+    code_cases(book)
     random_cases(book)
-    book.close(size)
+    book.close()
     return book
+
+
+def manifest_of(folder):
+    """The manifest of a folder that this program wrote."""
+    path = os.path.join(folder, "manifest.json")
+    with open(path, encoding="utf-8") as file:
+        found = json.load(file)
+    if not (isinstance(found, dict) and found.get("library") == "sste"
+            and found.get("size") in list(SHAPES)
+            and isinstance(found.get("sha256"), dict)):
+        raise ValueError("%s is no manifest of sste's" % path)
+    for name in found["sha256"]:
+        if not name.endswith(".npy") or os.path.isabs(name) or (
+                {"", ".", ".."} & set(name.split("/"))):
+            raise ValueError("%s lists %r, which it cannot have made" % (path, name))
+    return found
+
+
+def prepare(folder):
+    """Removes what an earlier run wrote; refuses a folder that holds anything else."""
+    if not os.path.isdir(folder) or not os.listdir(folder):
+        return
+    if not os.path.exists(os.path.join(folder, "manifest.json")):
+        raise OSError("%s holds other files" % folder)
+    for name in manifest_of(folder)["sha256"]:
+        path = os.path.join(folder, *name.split("/"))
+        if os.path.exists(path):
+            os.remove(path)
+        beside = os.path.dirname(path)
+        if os.path.isdir(beside) and not os.listdir(beside):
+            os.removedirs(beside)  # FOLDER stays, for its manifest
 
 
 def contents(folder):
@@ -235,9 +513,8 @@ def contents(folder):
 
 
 def check(folder):
-    """What differs between a folder and what the library gives now."""
-    with open(os.path.join(folder, "manifest.json")) as file:
-        size = json.load(file)["size"]
+    """How many files there are, and what differs from what the library gives now."""
+    size = manifest_of(folder)["size"]
     with tempfile.TemporaryDirectory() as fresh:
         write(fresh, size)
         old, new = contents(folder), contents(fresh)
@@ -252,22 +529,22 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--small", action="store_true", help="a few rows of each class")
     parser.add_argument("--check", action="store_true", help="compare, do not write")
-    parser.add_argument("folder")
+    parser.add_argument("folder", metavar="FOLDER")
     options = parser.parse_args()
     try:
+        if not options.folder:
+            raise ValueError("FOLDER is empty")
         if options.check:
             count, wrong = check(options.folder)
             print("\n".join(wrong[:20] + ["vectors: %d files, %d differ"
                                           % (count, len(wrong))]))
             return 1 if wrong else 0
-        if os.path.isdir(options.folder) and os.listdir(options.folder):
-            if not os.path.exists(os.path.join(options.folder, "manifest.json")):
-                raise OSError("%s holds other files" % options.folder)
+        prepare(options.folder)
         book = write(options.folder, "small" if options.small else "full")
         print("vectors: %d cases, %d files in %s"
               % (len(book.cases), len(book.sha256) + 1, options.folder))
         return 0
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         print("vectors: %s" % error, file=sys.stderr)
         return 2
 

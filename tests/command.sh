@@ -454,7 +454,8 @@ npy a.npy '|u1' '(2, 1)' "$(u1 04 04)"
 npy b.npy '|u1' '(2, 1)' "$(u1 04 94)"
 equal "^4 nibbles: 4 same" a.npy a.npy --as metadata --cols 4
 differs "^ padding 1$" b.npy a.npy --as metadata --cols 4
-differs "^ nibble 2$" a.npy a.npy --as metadata
+equal "^4 nibbles: 4 same" a.npy a.npy --as metadata
+differs "^ nibble 1$" a.npy b.npy --as metadata
 
 # Products: by hand 11 = 1 * 3 + 2 * 4, whose magnitudes sum to 11, too. One
 # ulp of 11 is 2^-20; the bounds of two terms are 11 * 2^-23 and 11 * 2^-22.

@@ -2260,10 +2260,10 @@ static int is_legal(int nibble) {
 }
 
 static int class_of_nibble(int a, int b, int other_a, int other_b, int unused) {
-  if (a != b && a == other_b && b == other_a) return SSTE_DIFF_SWAPPED;
-  if (unused) return a == b ? SSTE_DIFF_NONE : SSTE_DIFF_PADDING;
-  if (!is_legal(a)) return SSTE_DIFF_NIBBLE;
-  return a == b ? SSTE_DIFF_NONE : SSTE_DIFF_POSITION;
+  if (a == b) return SSTE_DIFF_NONE;
+  if (a == other_b && b == other_a) return SSTE_DIFF_SWAPPED;
+  if (unused) return SSTE_DIFF_PADDING;
+  return is_legal(a) ? SSTE_DIFF_POSITION : SSTE_DIFF_NIBBLE;
 }
 
 static void every_pair_of_bytes_is_of_its_class(void **state) {
