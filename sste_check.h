@@ -8,16 +8,18 @@
  * wrong: on the midpoint between two codes and one step beside it, on ties
  * between magnitudes, on -0. Random numbers almost never do. And the verdict
  * must be more than "2 % differ": a code one step away because the kernel sums
- * in another order is no bug, and one step away because it rounds ties upwards
- * is. What tells them apart is the true value. With an error of at most e that
- * the kernel may make before it rounds,
+ * in another order is no bug, and one step away because it truncates is. What
+ * tells them apart is the true value. With an error of at most e that the
+ * kernel may make before it rounds,
  *
  *     a code is right  <=>  some real in [x - e, x + e] rounds to it.
  *
  * By hand, in E4M3FN, whose codes near 1 are 0x38 (1), 0x39 (1.125): x = 1.062
  * is nearer to 1, so 0x38 is expected. A kernel that has x to within 0.001 may
  * have seen 1.063 and answer 0x39: within the error. With e = 0.0001 the same
- * answer is wrong, by one step.
+ * answer is wrong, by one step. Any error excuses a wrong rule for ties, as an
+ * exact midpoint lies in every interval: those are for tests without an error,
+ * bit against bit.
  *
  * A test of a kernel that projects W onto 2:4, where f = sste_fp8_float32():
  *
@@ -29,8 +31,8 @@
  *     if (sste_check_failures(&report) > 0) puts(text);
  *
  *   1. The number line   rank of a code and back, next code, distance in ulps
- *   2. Boundaries        every input on which an encoder can go wrong, and
- *                        random words where a draw can
+ *   2. Boundaries        every decision of an encoder, and random words for
+ *                        those of a draw
  *   3. Tensors           ties, dominant entries, zeros, subnormals, integers
  *   4. The interval      what an error in front of a rounding excuses
  *   5. Reports           numbers, 2:4 matrices, metadata, products
@@ -59,9 +61,9 @@ extern "C" {
 /* ---- 1. The number line -------------------------------------------------- */
 
 /* Counted from 0, the numbers of a format are ... -2, -1, 0, 1, 2, ...: codes
- * of one sign sort like their values, so that a rank is a code without its
- * sign, and infinity follows the largest finite number. -0 and +0 are one
- * point. NaNs are nowhere.                                                  */
+ * of one sign sort like their values, so that a rank is the code but for its
+ * sign bit, negated if that is set. Infinity follows the largest number. -0 and
+ * +0 are one point. NaNs are nowhere.                                       */
 #define SSTE_RANK_NAN INT64_MIN
 #define SSTE_ULPS_NAN UINT64_MAX /* between a NaN and a number */
 
@@ -126,8 +128,9 @@ SSTE_API SSTE_HD uint64_t sste_check_ulps(sste_fp8_format f, uint64_t a,
 
 /* ---- 2. Boundaries ------------------------------------------------------- */
 
-/* A converter decides at the numbers of `to` and at the midpoints between them;
- * nothing happens in between. So these inputs show every decision:
+/* A converter that rounds once and by a fixed rule decides at the numbers of
+ * `to` and at the midpoints between them, and nowhere else. So these inputs
+ * show every decision:
  *
  *     to        |-----------:-----------|       numbers, and their midpoint
  *     from     -|+         -|+         -|+      and the neighbours of each
@@ -171,7 +174,7 @@ SSTE_HD static inline uint64_t sste_priv_check_corner(sste_fp8_format f,
 
 /* sste_check_boundary_count - how many boundary inputs there are.
  *   to        any format of sste_fp8.h, sec. 1, but float64
- *   from      float16, bfloat16, float32 or float64, or any other of them
+ *   from      any format of sste_fp8.h, sec. 1
  *   e.g.      float32 to E4M3FN: 127 * 2 * 3 * 2 + 256 * 4 * 2 = 3572
  *   BITWISE. Never fails.                                                   */
 SSTE_API SSTE_HD uint64_t sste_check_boundary_count(sste_fp8_format to,
@@ -224,7 +227,7 @@ SSTE_API SSTE_HD uint32_t sste_check_mvue_word(const float a[4], int i) {
   int j, top = 0;
   for (j = 0; j < 4; ++j)
     if (sste_priv_magnitude(a[j]) > sste_priv_magnitude(a[top])) top = j;
-  if (sste_priv_magnitude(a[top]) >= 0x7B800000u) unit = 0.25f; /* 2^120 */
+  if (sste_priv_magnitude(a[top]) >= 0x7E000000u) unit = 0.25f; /* 2^125 */
   for (j = 0; j < 4; ++j) {
     b[j] = sste_priv_float(sste_priv_magnitude(a[j])) * unit;
     rest[j] = j == top ? 0.0f : b[j];
@@ -248,9 +251,10 @@ SSTE_API SSTE_HD uint32_t sste_check_mvue_word(const float a[4], int i) {
  *   SSTE_DRAW_BFLOAT16   NORMAL rounded to bfloat16: 8 bits make midpoints of
  *                        codes common, which is where x * (1 / s) and x / s
  *                        part
- *   SSTE_DRAW_MIDPOINTS  numbers and midpoints of E4M3 and E5M2 over their
- *                        whole ranges, half of them one ulp off; every second
- *                        group keeps two, so that a projection keeps them, too
+ *   SSTE_DRAW_MIDPOINTS  five significant bits from 2^-18 to 2^16, among them
+ *                        the numbers and midpoints of E4M3 and E5M2, half of
+ *                        them one ulp off. In every second group two entries
+ *                        are 0, so that a projection leaves the other two
  *   SSTE_DRAW_TIES       0, 1, 2, 3 with signs: magnitudes tie, and zeros are
  *                        -0 as often as +0
  *   SSTE_DRAW_FLAT       one magnitude per group, every fourth row zero: each
@@ -263,7 +267,7 @@ SSTE_API SSTE_HD uint32_t sste_check_mvue_word(const float a[4], int i) {
  *   SSTE_DRAW_HUGE       within a factor of 8 of FLT_MAX: sums overflow
  *   SSTE_DRAW_RANGE      every exponent of a normal float alike
  *   SSTE_DRAW_NANS       NORMAL with one NaN in 256: does it get through?
- *   SSTE_DRAW_SPECIALS   NORMAL, and as often NaN, infinity, zero, +-FLT_MAX
+ *   SSTE_DRAW_SPECIALS   half NORMAL, the rest NaN, infinity, zero, +-FLT_MAX
  *   SSTE_DRAW_INTEGERS   -3 to 3: up to K = 910 every sum of K products stays
  *                        below 2^13, up to 1864135 below 2^24, so any order
  *                        and any accumulator give the exact product          */
@@ -368,14 +372,14 @@ SSTE_HD static inline uint32_t sste_priv_check_special(uint64_t word) {
 }
 
 /* How many bits of a mask of four are set. */
-SSTE_HD static inline int sste_priv_check_ones(int mask) {
+SSTE_HD static inline int sste_priv_check_popcount(int mask) {
   return (mask & 1) + (mask >> 1 & 1) + (mask >> 2 & 1) + (mask >> 3 & 1);
 }
 
 /* A random mask of at most `limit` bits, of four. */
 SSTE_HD static inline int sste_priv_check_nonzeros(uint64_t word, int limit) {
   int mask = (int)(word & 15);
-  while (sste_priv_check_ones(mask) > limit) mask &= mask - 1;
+  while (sste_priv_check_popcount(mask) > limit) mask &= mask - 1;
   return mask;
 }
 
@@ -394,11 +398,12 @@ SSTE_HD static inline float sste_priv_check_bfloat16(float x) {
                                     sste_fp8_float32(), sste_priv_bits(x), 0));
 }
 
-/* Entry i of a group, if it is a number. `group` is a word that its four share;
- * whether its row is to be blank and its column an outlier. */
-SSTE_HD static inline float sste_priv_check_number(int kind, uint64_t word,
-                                                   uint64_t group, int i,
-                                                   int blank, int outlier) {
+/* Entry i of a group, if it is a number. `group` is a word shared by the four;
+ * `blank` says that its row is zero (FLAT), `outlier` that its column is one
+ * (WEIGHTS). */
+SSTE_HD static inline float sste_priv_check_drawn(int kind, uint64_t word,
+                                                  uint64_t group, int i,
+                                                  int blank, int outlier) {
   const uint64_t spread = word >> 24; /* above the mantissa, for an exponent */
   const float zero = sste_priv_check_signed(word, 0.0f);
   const int limit = kind == SSTE_DRAW_SPARSE ? 2 : 4;
@@ -458,7 +463,7 @@ SSTE_API SSTE_HD void sste_check_group_draw(float out[4], int kind,
     else if (kind == SSTE_DRAW_NANS && (word >> 32) % 256 == 0)
       bits = sste_priv_check_nan(word);
     else
-      bits = sste_priv_bits(sste_priv_check_number(
+      bits = sste_priv_bits(sste_priv_check_drawn(
           kind, word, sste_priv_check_word(here, 4), i, row % 4 == 3,
           sste_priv_check_word(~key, column) % 64 == 0));
     memcpy(&out[i], &bits, sizeof bits);
@@ -571,7 +576,7 @@ SSTE_HD static inline int sste_priv_check_reaches_via(
   return sste_priv_check_reaches(f, rule, &a, &b, rank);
 }
 
-/* Of a format with two zeros, either. */
+/* Whether a code is +0 or -0 in a format that has both. */
 SSTE_HD static inline int sste_priv_check_is_zero(sste_fp8_format f,
                                                   uint64_t code) {
   return f.sign_bits && f.specials != SSTE_FP8_FNUZ &&
@@ -598,8 +603,9 @@ SSTE_HD static inline sste_priv_fp8_number sste_priv_check_below_zero(void) {
  *   ties      a midpoint inside the interval admits both codes; one that is its
  *             end admits that code to which the rule rounds it
  *   specials  where x is NaN, every NaN is right; an infinite x has no error.
- *             A zero may have the sign of any real of the interval that rounds
- *             to it; a real 0 counts as +0, but for x itself without an error
+ *             A zero code needs a real in the interval that rounds to zero and
+ *             has its sign. The real 0 has that of +0, but where x is -0 and
+ *             there is no error
  *   e.g.      E4M3FN, x = 1.062: 0x39 is within 0.001, not within 0.0001
  *   returns   1 or 0
  *   BITWISE (round to nearest is assumed). Never fails.                     */
@@ -660,12 +666,14 @@ SSTE_HD static inline double sste_priv_check_growth(double x) {
  *   all cut to F bits, loses (m + 1) 2^-F + 2^-23 a step, which per term is at
  *   most 0.88 * 2^-23 (m = 4, F = 24: TF32; 0.69 for float16 on A100, 0.33 on
  *   H100): n 2^-23. With F = 13 and as many bits kept it loses (m + 2) 2^-13 a
- *   step, per term 1.125 * 2^-13 for m = 16 (Ada; 1.0625 on Hopper). Sums that
- *   are cut do not grow, so the losses just add up. Promoted every 128 terms
- *   it is that of min(n, 128), and then n / 128 float sums, of at most 1.02 of
- *   the magnitude.
- *   The FP8 bounds are wide: on NORMAL numbers a kernel that returns 0 passes
- *   HOPPER's. Let INTEGERS with EXACT decide first, and numbers of one sign.
+ *   step, per term 1.125 * 2^-13 for m = 16 (Ada; 1.0625 on Hopper). The
+ *   largest term of a step loses nothing, which covers a last step that is not
+ *   full. Sums that are cut do not grow, so the losses just add up. Promoted
+ *   every 128 terms it is that of min(n, 128), and then n / 128 float sums, of
+ *   at most 1.02 of the magnitude.
+ *   The FP8 bounds are wide: on NORMAL numbers, from about 1000 terms on, a
+ *   kernel that returns 0 passes HOPPER's, and much of PROMOTED's. Let INTEGERS
+ *   with EXACT decide first, and numbers of one sign.
  *   BITWISE. Never fails. Source: MMA-Sim (arXiv 2511.10909), its models; they
  *   cover dense products, and that 2:4 steps lose no more is an assumption. */
 SSTE_API SSTE_HD double sste_check_bound(int how, size_t terms) {
@@ -684,30 +692,34 @@ SSTE_API SSTE_HD double sste_check_bound(int how, size_t terms) {
 
 /* ---- 5. Reports ---------------------------------------------------------- */
 
-/* What a difference is. Each element, group or nibble is of one kind, the first
- * that fits.
+/* What a difference is. Each element, group or nibble is of one kind: of those
+ * that are listed for it, in this order, the first that fits. NONE goes before
+ * all but PATTERN.
  * Numbers:
  *   SSTE_DIFF_NONE        the same bits
- *   SSTE_DIFF_WITHIN      another code that the stated error admits: a flip at
- *                         a boundary, not a fault
+ *   SSTE_DIFF_WITHIN      another code that the stated error admits, as at a
+ *                         boundary; where ties go is not judged then
  *   SSTE_DIFF_ZERO_SIGN   +0 and -0
  *   SSTE_DIFF_ENCODING    the same otherwise: two NaNs, or bits outside the
  *                         format
  *   SSTE_DIFF_SATURATION  the largest finite number and what overflow gives
  *                         without saturation, of the same sign: infinity, or
- *                         NaN where there is none
+ *                         NaN where there is none; but not if a NaN is known
+ *                         to have come in
  *   SSTE_DIFF_NAN         NaN and a number
  *   SSTE_DIFF_SIGN        a number and its negative
  *   SSTE_DIFF_INFINITY    infinity and another number
  *   SSTE_DIFF_ONE_STEP    neighbours
  *   SSTE_DIFF_FURTHER     anything else
  * Groups of a 2:4 matrix:
- *   SSTE_DIFF_PATTERN     more than two non-zeros, expected or not
+ *   SSTE_DIFF_PATTERN     the kernel's has more than two non-zeros, whatever
+ *                         was expected
  *   SSTE_DIFF_TIE         other positions, but magnitudes are equal in pairs:
  *                         of the source there, and of what is kept
  *   SSTE_DIFF_POSITION    other positions, or fewer
  *   SSTE_DIFF_VALUE       right positions, another value
- *   SSTE_DIFF_ZERO_SIGN   right, but for a pruned -0
+ *   SSTE_DIFF_ZERO_SIGN   right, but for a pruned -0 (ENCODING where the format
+ *                         has no sign)
  * Nibbles of metadata:
  *   SSTE_DIFF_SWAPPED     the two halves of a byte exchanged
  *   SSTE_DIFF_PADDING     an unused half byte, which is 0 in sste.h
@@ -775,8 +787,8 @@ typedef struct sste_check_mismatch {
 typedef struct sste_check_report {
   int32_t status; /* SSTE_OK; else nothing was compared, and the rest is 0 */
   int32_t what;   /* SSTE_CHECK_NUMBERS, ... */
-  sste_fp8_format format;
-  int32_t near;               /* 1 if the true values are known, else 0 */
+  sste_fp8_format format;     /* of the elements; of nibbles, none */
+  int32_t has_truth;          /* 1 if the true values are known, else 0 */
   uint64_t rows, cols;        /* what was compared; cols of the dense matrix */
   uint64_t total;             /* elements, groups or nibbles */
   uint64_t count[SSTE_DIFFS]; /* of each kind; they add up to total */
@@ -785,8 +797,10 @@ typedef struct sste_check_report {
    * groups, where the positions are right. */
   uint64_t ulps[SSTE_CHECK_BUCKETS];
   uint64_t worst_ulps, worst_row, worst_col; /* the first of the largest */
-  double worst_share; /* how much of the stated error the worst element has
-                         used: above 1 it is not WITHIN; 0 without x */
+  double worst_share; /* the largest share of its error that an element has
+                         used: above 1 it is not WITHIN. 0 without x; not
+                         counted at overflow, nor of roundings that are not to
+                         nearest and in one step */
   uint64_t shown;     /* how many of the first differences follow */
   sste_check_mismatch first[SSTE_CHECK_SHOWN];
 } sste_check_report;
@@ -875,16 +889,6 @@ static inline int sste_priv_check_is_nan(sste_fp8_format f, uint64_t code) {
                    sste_priv_fp8_largest(f) + (f.specials == SSTE_FP8_IEEE);
 }
 
-/* One pair of numbers that are the same, which most are. */
-static inline void sste_priv_check_same(sste_check_report *report,
-                                        uint64_t code) {
-  const uint64_t nan = sste_priv_check_is_nan(report->format, code) ? 1 : 0;
-  ++report->total;
-  ++report->count[SSTE_DIFF_NONE];
-  report->got_nans += nan;
-  report->want_nans += nan;
-}
-
 /* The distance of two numbers that differ. */
 static inline void sste_priv_check_distance(sste_check_report *report,
                                             size_t row, size_t col,
@@ -929,23 +933,33 @@ static inline int sste_priv_check_diff(sste_fp8_format f, uint64_t got,
 }
 
 /* How much of the error a kernel has used that gave `got`: how far x is from
- * the nearest real that rounds to it, over the error. Half a step further on
- * lies the midpoint; other roundings reach for the whole step. Beyond the
- * largest number everything rounds to that.                                 */
+ * the nearest real that rounds to it, which is half a step further on, over the
+ * error. Beyond the largest number everything rounds to that.               */
 static inline double sste_priv_check_share(sste_fp8_format f,
                                            sste_fp8_rule rule, uint64_t got,
                                            double x, double error) {
-  const double value = sste_priv_check_value(f, got), off = x - value;
-  const uint64_t beside = sste_check_next(f, got, off < 0.0 ? -1 : 1);
-  const double step = sste_priv_check_value(f, beside) - value;
   const int nearest = rule.rounding == SSTE_ROUND_NEAREST_EVEN ||
                       rule.rounding == SSTE_ROUND_NEAREST_AWAY;
-  const double reach = nearest ? 0.5 * step : step;
-  const double used = off < 0.0 ? reach - off : off - reach;
-  return step < 0.0 || step > 0.0 ? used / error : 0.0;
+  const double value = sste_priv_check_value(f, got), off = x - value;
+  const uint64_t beside = sste_check_next(f, got, off < 0.0 ? -1 : 1);
+  const double half = 0.5 * (sste_priv_check_value(f, beside) - value);
+  if (!nearest || rule.via != SSTE_VIA_NOTHING || !(error > 0.0)) return 0.0;
+  if (half < 0.0) return (half - off) / error;
+  return half > 0.0 ? (off - half) / error : 0.0;
 }
 
-/* One pair of numbers of which the true value is known. */
+/* One pair of numbers. */
+static inline void sste_priv_check_count(sste_check_report *report, size_t row,
+                                         size_t col, uint64_t got,
+                                         uint64_t want, double x, int diff) {
+  const sste_fp8_format f = report->format;
+  sste_priv_check_note(report, row, col, got, want, x, diff);
+  report->got_nans += sste_priv_check_is_nan(f, got) ? 1 : 0;
+  report->want_nans += sste_priv_check_is_nan(f, want) ? 1 : 0;
+  if (got != want) sste_priv_check_distance(report, row, col, got, want);
+}
+
+/* One of which the true value is known. */
 static inline void sste_priv_check_near(sste_check_report *report,
                                         sste_fp8_rule rule, size_t row,
                                         size_t col, uint64_t got, uint64_t want,
@@ -959,10 +973,7 @@ static inline void sste_priv_check_near(sste_check_report *report,
     diff = SSTE_DIFF_NAN; /* a NaN came in: nothing has overflowed */
   if (share > report->worst_share && share <= DBL_MAX)
     report->worst_share = share;
-  sste_priv_check_note(report, row, col, got, want, x, diff);
-  report->got_nans += sste_priv_check_is_nan(f, got) ? 1 : 0;
-  report->want_nans += sste_priv_check_is_nan(f, want) ? 1 : 0;
-  if (got != want) sste_priv_check_distance(report, row, col, got, want);
+  sste_priv_check_count(report, row, col, got, want, x, diff);
 }
 
 /* sste_check_numbers - two matrices of numbers, bit by bit.
@@ -989,15 +1000,8 @@ SSTE_API sste_status sste_check_numbers(sste_check_report *report,
     for (c = 0; c < cols; ++c) {
       const uint64_t x = sste_priv_check_load(got, r * ldg + c, size);
       const uint64_t y = sste_priv_check_load(want, r * ldw + c, size);
-      if (x == y) {
-        sste_priv_check_same(report, x);
-        continue;
-      }
-      sste_priv_check_note(report, r, c, x, y, 0.0,
-                           sste_priv_check_diff(f, x, y));
-      report->got_nans += sste_priv_check_is_nan(f, x) ? 1 : 0;
-      report->want_nans += sste_priv_check_is_nan(f, y) ? 1 : 0;
-      sste_priv_check_distance(report, r, c, x, y);
+      sste_priv_check_count(report, r, c, x, y, 0.0,
+                            sste_priv_check_diff(f, x, y));
     }
   return s;
 }
@@ -1008,12 +1012,11 @@ SSTE_API sste_status sste_check_numbers(sste_check_report *report,
  *   x         rows x cols floats, rows ldx apart: the true values, before they
  *             are rounded to f
  *   error     rows x cols floats, rows lde apart: how far off the kernel may
- *             be; or, with lde = 0, one float for all. x is a float, so if the
- *             truth was rounded to it, that error
- *             is to be added
+ *             be; or, with lde = 0, one float for all. If x was itself rounded
+ *             to float, add that rounding's error
  *   e.g.      E4M3FN 39, expected 38, x = 1.062, error 0.001: WITHIN
  *   BITWISE. Overwrites report.
- *   Errors: NULL, SHAPE, SIZE, VALUE (f; not float64).         */
+ *   Errors: NULL, SHAPE, SIZE, VALUE (f, float64 included).                 */
 SSTE_API sste_status sste_check_numbers_near(
     sste_check_report *report, sste_fp8_format f, sste_fp8_rule rule,
     const void *got, size_t ldg, const void *want, size_t ldw, const float *x,
@@ -1030,7 +1033,7 @@ SSTE_API sste_status sste_check_numbers_near(
     s = sste_priv_matrix(error, each ? rows : 1, each ? cols : 1,
                          each ? lde : 1, sizeof *error);
   s = sste_priv_check_begin(report, SSTE_CHECK_NUMBERS, f, rows, cols, s);
-  report->near = s == SSTE_OK;
+  report->has_truth = s == SSTE_OK;
   for (r = 0; s == SSTE_OK && cols > 0 && r < rows; ++r)
     for (c = 0; c < cols; ++c)
       sste_priv_check_near(
@@ -1077,7 +1080,8 @@ static inline int sste_priv_check_tie(sste_fp8_format f, const float *source,
       sste_priv_check_join(&d, want[i] & ones);
     }
   }
-  return sste_priv_check_ones(got_mask) == sste_priv_check_ones(want_mask) &&
+  return sste_priv_check_popcount(got_mask) ==
+             sste_priv_check_popcount(want_mask) &&
          a.total == b.total && a.top == b.top && c.total == d.total &&
          c.top == d.top;
 }
@@ -1089,7 +1093,7 @@ static inline int sste_priv_check_group(sste_fp8_format f,
   const int a = sste_priv_check_pattern(f, got);
   const int b = sste_priv_check_pattern(f, want);
   int i, diff = SSTE_DIFF_NONE;
-  if (sste_priv_check_ones(a) > 2) return SSTE_DIFF_PATTERN;
+  if (sste_priv_check_popcount(a) > 2) return SSTE_DIFF_PATTERN;
   if (a != b)
     return source != NULL && sste_priv_check_tie(f, source, got, a, want, b)
                ? SSTE_DIFF_TIE
@@ -1097,7 +1101,7 @@ static inline int sste_priv_check_group(sste_fp8_format f,
   for (i = 0; i < 4; ++i)
     if (got[i] != want[i]) {
       if (a >> i & 1) return SSTE_DIFF_VALUE;
-      diff = SSTE_DIFF_ZERO_SIGN;
+      diff = f.sign_bits ? SSTE_DIFF_ZERO_SIGN : SSTE_DIFF_ENCODING;
     }
   return diff;
 }
@@ -1145,8 +1149,7 @@ SSTE_API sste_status sste_check_sparse(sste_check_report *report,
       while (at < 4 && a[at] == b[at]) ++at;
       at %= 4; /* the first that differs; both may break the pattern alike */
       sste_priv_check_note(report, r, c + at, a[at], b[at], 0.0, diff);
-      if (diff == SSTE_DIFF_NONE || diff == SSTE_DIFF_VALUE ||
-          diff == SSTE_DIFF_ZERO_SIGN)
+      if (diff == SSTE_DIFF_VALUE)
         for (i = 0; i < 4; ++i)
           sste_priv_check_distance(report, r, c + i, a[i], b[i]);
     }
@@ -1283,7 +1286,7 @@ static inline sste_status sste_priv_check_product_begin(
   if (s == SSTE_OK) s = sste_priv_matrix(a, a_rows, a_cols, lda, sizeof *a);
   if (s == SSTE_OK) s = sste_priv_matrix(b, b_rows, b_cols, ldb, sizeof *b);
   s = sste_priv_check_begin(report, SSTE_CHECK_NUMBERS, f, z_rows, z_cols, s);
-  report->near = s == SSTE_OK;
+  report->has_truth = s == SSTE_OK;
   return s;
 }
 
@@ -1296,7 +1299,7 @@ static inline sste_fp8_rule sste_priv_check_rule(int overflow) {
 
 /* sste_check_product_forward - a kernel's Z = X W^T against the product itself
  * and a bound on the kernel's error:
- *     |Z - X W^T| <= bound * |X| |W|^T, and then rounded to the format of Z
+ *     Z = round(S), where |S - X W^T| <= bound * |X| |W|^T
  *   report    receives the result; WITHIN is everything that the bound admits
  *   f         the format of Z: float32, float16, bfloat16 or one of 8 bits
  *   overflow  what the kernel does beyond the largest number of f:
@@ -1308,10 +1311,10 @@ static inline sste_fp8_rule sste_priv_check_rule(int overflow) {
  *             that is infinite (FLOAT from 2^23 terms on) nothing is promised,
  *             and nothing can be compared
  *   specials  expected is the product summed in double, k ascending, rounded
- *             once to f, to nearest even: in float32 the bits of
- *             sste_product_forward. If bound is 0 the sum is taken to be exact,
- *             as it is for integers. If not, the error grows by a float's
- *             smallest subnormal per term, for underflow
+ *             once to f, to nearest even: in float32, without saturation, the
+ *             bits of sste_product_forward. If bound is 0 the sum is taken to
+ *             be exact, as it is for integers. If not, the error grows by a
+ *             float's smallest subnormal per term, for underflow
  *   e.g.      x = 1, 2, w = 3, 4, z = 11.000001 (one ulp off), bound 2^-23:
  *             WITHIN, as 2^-23 (3 + 8) is more than an ulp of 11
  *   BITWISE. Overwrites report.
@@ -1378,7 +1381,7 @@ SSTE_API sste_status sste_check_merge(sste_check_report *report,
     *report = b;
     return (sste_status)b.status;
   }
-  if (report->what != b.what || report->near != b.near ||
+  if (report->what != b.what || report->has_truth != b.has_truth ||
       report->cols != b.cols ||
       !sste_priv_check_equal(report->format, b.format))
     return SSTE_ERR_VALUE;
@@ -1426,7 +1429,7 @@ static inline void sste_priv_check_print(sste_priv_check_page *page,
 static inline int sste_priv_check_width(sste_fp8_format f) {
   return f.mantissa_bits > 23 ? 24 : 15;
 }
-static inline int sste_priv_check_far(sste_fp8_format f) {
+static inline int sste_priv_check_steps_width(sste_fp8_format f) {
   return f.mantissa_bits > 23 ? 20 : f.mantissa_bits > 10 ? 10 : 5;
 }
 
@@ -1436,9 +1439,13 @@ static inline void sste_priv_check_line(sste_priv_check_page *page,
                                         const sste_check_mismatch *m) {
   const sste_fp8_format f = report->format;
   const int digits = 2 * (int)sste_priv_check_size(f);
-  const int width = sste_priv_check_width(f), far = sste_priv_check_far(f);
+  const int width = sste_priv_check_width(f),
+            steps = sste_priv_check_steps_width(f);
   const int precise = f.mantissa_bits > 23 ? 17 : 9;
   const uint64_t ulps = sste_check_ulps(f, m->got, m->want);
+  const int misplaced = m->diff == SSTE_DIFF_PATTERN ||
+                        m->diff == SSTE_DIFF_TIE ||
+                        m->diff == SSTE_DIFF_POSITION;
   const unsigned long long row = m->row, col = m->col;
   const unsigned long long got = m->got, want = m->want;
   sste_priv_check_print(page, "%10llu %10llu  %-10s", row, col,
@@ -1451,11 +1458,11 @@ static inline void sste_priv_check_line(sste_priv_check_page *page,
   sste_priv_check_print(page, "  %0*llX %*.*g  %0*llX %*.*g", digits, got,
                         width, precise, sste_priv_check_value(f, got), digits,
                         want, width, precise, sste_priv_check_value(f, want));
-  if (report->near) sste_priv_check_print(page, "  %16.9g", m->x);
-  if (ulps == SSTE_ULPS_NAN)
-    sste_priv_check_print(page, "  %*s\n", far, "-");
+  if (report->has_truth) sste_priv_check_print(page, "  %16.9g", m->x);
+  if (ulps == SSTE_ULPS_NAN || misplaced)
+    sste_priv_check_print(page, "  %*s\n", steps, "-");
   else
-    sste_priv_check_print(page, "  %*llu\n", far, (unsigned long long)ulps);
+    sste_priv_check_print(page, "  %*llu\n", steps, (unsigned long long)ulps);
 }
 
 static inline void sste_priv_check_heading(sste_priv_check_page *page,
@@ -1471,8 +1478,8 @@ static inline void sste_priv_check_heading(sste_priv_check_page *page,
   else
     sste_priv_check_print(page, "  %-*s  %-*s%s  %*s\n", bits + value, "got",
                           bits + value, "expected",
-                          report->near ? "        true value" : "",
-                          sste_priv_check_far(f), "ulps");
+                          report->has_truth ? "        true value" : "",
+                          sste_priv_check_steps_width(f), "ulps");
 }
 
 /* float32, ... or E4M3FN, E5M2, ...; E4M3B11FNUZ where the bias is not the
@@ -1555,7 +1562,7 @@ SSTE_API size_t sste_check_text(char *text, size_t size,
     sste_priv_check_format(&page, report->format);
   sste_priv_check_print(&page, ": %llu same",
                         (unsigned long long)report->count[SSTE_DIFF_NONE]);
-  if (report->near)
+  if (report->has_truth)
     sste_priv_check_print(&page, ", %llu within",
                           (unsigned long long)report->count[SSTE_DIFF_WITHIN]);
   sste_priv_check_print(&page, ", %llu differ\n",

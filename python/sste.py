@@ -255,7 +255,7 @@ DIFFERENCES = _names(_c.sste_check_diff_name)
 
 class _Report(ctypes.Structure):
     _fields_ = [("status", ctypes.c_int32), ("what", ctypes.c_int32),
-                ("format", Format), ("near", ctypes.c_int32),
+                ("format", Format), ("has_truth", ctypes.c_int32),
                 ("rows", _u64), ("cols", _u64), ("total", _u64),
                 ("count", _u64 * len(DIFFERENCES)),
                 ("got_nans", _u64), ("want_nans", _u64),
@@ -1315,7 +1315,7 @@ class Report:
         self.worst_row, self.worst_col = report.worst_row, report.worst_col
         self.worst_share = report.worst_share
         self.first = [Mismatch(m.row, m.col, DIFFERENCES[m.diff], m.got, m.want,
-                               m.x if report.near else None)
+                               m.x if report.has_truth else None)
                       for m in report.first[:report.shown]]
 
     def __bool__(self):

@@ -57,10 +57,11 @@ RANK_NAN = -2**63
 KINDS = {
     "normal": "bell-shaped, variance 1", "weights": "heavy tails and outlier columns",
     "bfloat16": "normal, rounded to bfloat16",
-    "midpoints": "numbers and midpoints of E4M3 and E5M2, half of them one ulp off",
+    "midpoints":
+        "five significant bits, as midpoints of E4M3 have; half of them off by an ulp",
     "ties": "0, 1, 2, 3 with signs", "flat": "one magnitude in a group; zero rows",
     "zeros": "each pattern of zeros, -0 too", "sparse": "the same, 2:4",
-    "dominant": "one entry of a group up to 2^40 times the others",
+    "dominant": "one entry of a group 1 to 2^45 times the others",
     "subnormal": "subnormal floats", "huge": "within a factor of 8 of the largest",
     "range": "every exponent", "nans": "normal, and one NaN in 256",
     "specials": "NaN, infinity, zero, the largest float", "integers": "-3 to 3"}
@@ -128,12 +129,13 @@ NOTES = {
         "largest number after rounding, `overflow` saturate: the largest; "
         "saturate_finite: the same, but infinity stays, or is NaN where there is none; "
         "none: infinity or NaN, except finite numbers that are rounded toward zero, "
-        "odd, or up and negative: the largest. `nan` of ieee formats: ones (e and m "
+        "odd, or up and negative: the largest; with the number's sign. `nan` of ieee formats: ones (e and m "
         "all ones), quiet (the first bit of m), payload (that, and the upper bits of "
         "the mantissa that came in); `nan_sign` 1 keeps its sign. A sign stays on a "
         "zero, but in fnuz. Formats without a sign, `drop_sign` 1: |x|, and for 0 the "
         "lowest number; 0: what is below the lowest number (negative and not rounded "
-        "to 0, or in pow2 any negative or 0) is that number, NaN if overflow is none.",
+        "to 0, or in pow2 any negative or 0) is that number, NaN if overflow is none; "
+        "positive numbers below it are that number.",
     "recipe":
         "amax is the largest magnitude of the tensor, per_row of each row; a NaN "
         "counts, and `drop_nan` 1 passes over it. At least `epsilon`. `scale`: "
@@ -149,7 +151,8 @@ NOTES = {
     "decode":
         "`undo`(value of the code, scale), rounded once to float32; no scale is 1.",
     "round_fp8": "decode of encode with the same scale.",
-    "convert": "Each number of `from_` as a code of `to`, by `rule`.",
+    "convert": "Each number of `from_` as a code of `to`, by `rule`. `bits` holds the numbers "
+        "in the dtype of `from_`, which is uint16 for bfloat16.",
     "rank":
         "How many codes above 0 a code lies, below 0 negative: its bits but the sign, "
         "with the sign. Infinity follows the largest number. NaN is saved as -2^63.",
@@ -162,7 +165,7 @@ NOTES = {
         "key (seed mod 2^32, seed / 2^32), for group g of a run. out: runs 0, 1, ... "
         "down, groups across.",
     "mvue_draws":
-        "Of a group and a word. b = |a|; S = (b0 + b1) + (b2 + b3); R the same sum "
+        "Of a group and a word: a is (G, 4), words (G, n), out (G, n, 4). b = |a|; S = (b0 + b1) + (b2 + b3); R the same sum "
         "with +0 for the largest b, of equal ones the first; tau = min(S / 2, R); u = "
         "(word / 512) 2^-23, the quotient cut. If tau reaches 2^125, all of this is "
         "done with b / 4. At most two non-zeros: a, zeros as +0. A NaN or two "
