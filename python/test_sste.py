@@ -1558,6 +1558,18 @@ def test_documentation_is_true():
             assert thing.__doc__, name
 
 
+def test_the_readme_is_true():
+    readme = (pathlib.Path(__file__).resolve().parent.parent / "README.md").read_text()
+    example = readme.split("```python\n")[1].split("```")[0]
+    exec(example, {"my_kernel": lambda w: sste.encode(sste.project(w), scale=4.0)})
+    try:
+        exec(example, {"my_kernel": lambda w: sste.encode(sste.project(w), scale=5.0)})
+        wrong = ""
+    except AssertionError as error:
+        wrong = str(error)
+    assert "in E4M3FN" in wrong and "one step" in wrong
+
+
 def test_self_check():
     assert sste.self_check() == ()
     if platform.machine() != "x86_64" or not sys.platform.startswith("linux"):

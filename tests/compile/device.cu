@@ -3,6 +3,7 @@
  *
  * device.cu - the scalar and group functions compile for the GPU as they are.
  */
+#include "sste_check.h"
 #include "sste_train.h"
 
 __global__ void every_scalar_function(float *x, double *p, uint8_t *code) {
@@ -27,4 +28,15 @@ __global__ void every_scalar_function(float *x, double *p, uint8_t *code) {
   code[3] = (uint8_t)sste_group_compress(values, x);
   code[4] = (uint8_t)sste_nibble_check(code[3]);
   code[5] = (uint8_t)sste_group_decompress(x, values, code[3]);
+}
+
+__global__ void every_function_for_tests(float *x, double *p, uint64_t *code) {
+  const sste_fp8_format f = sste_fp8_e4m3fn(), g = sste_fp8_float32();
+  code[0] = sste_check_code(f, sste_check_rank(f, code[0]));
+  code[1] = sste_check_ulps(f, code[0], sste_check_next(f, code[1], 2));
+  code[2] = sste_check_boundary(f, g, sste_check_boundary_count(f, g) - 1);
+  code[3] = sste_check_mvue_word(x, 3);
+  sste_check_group_draw(x, SSTE_DRAW_WEIGHTS, 1, 2, 3);
+  code[4] = (uint64_t)sste_check_within(f, sste_fp8_saturating(), code[0], p[0],
+                                        sste_check_bound(SSTE_SUM_FLOAT, 9));
 }
