@@ -290,7 +290,7 @@ enum {
   SSTE_DRAWS /* how many there are */
 };
 
-/* sste_check_draw_name - "normal", "weights", ...; null for no such kind.   */
+/* sste_check_draw_name - "normal", "weights", ...; null for other numbers.  */
 SSTE_API const char *sste_check_draw_name(int kind) {
   switch (kind) {
     case SSTE_DRAW_NORMAL: return "normal";
@@ -746,7 +746,7 @@ enum {
   SSTE_DIFFS /* how many there are */
 };
 
-/* sste_check_diff_name - "same", "within", ...; null for none.              */
+/* sste_check_diff_name - "same", "within", ...; null for other numbers.     */
 SSTE_API const char *sste_check_diff_name(int diff) {
   switch (diff) {
     case SSTE_DIFF_NONE: return "same";
