@@ -214,8 +214,9 @@ SSTE_API SSTE_HD uint64_t sste_check_boundary(sste_fp8_format to,
  *   a         the group
  *   i         0 to SSTE_CHECK_MVUE_WORDS - 1: at the end of cell i / 9, or
  *             i % 9 - 4 times 2^-24 further on. u is the upper 23 bits
- *   specials  where there are no cells (NaN, two infinities, zeros): around 0.
- *             A draw whose tau is subnormal decides earlier: u tau is rounded
+ *   specials  where there are no cells (NaN, two infinities, zeros), or one
+ *             ends at infinity: around 0. A draw whose tau is subnormal decides
+ *             earlier, as u tau is rounded
  *   e.g.      (1, 1, 1, 1), whose first cell ends at u = 1/2: 0x7FFFFC00,
  *             0x7FFFFD00, ..., 0x80000000, ..., 0x80000400
  *   BITWISE: tau and the ends in float, added as the draw adds them.
@@ -236,7 +237,7 @@ SSTE_API SSTE_HD uint32_t sste_check_mvue_word(const float a[4], int i) {
   others = (rest[0] + rest[1]) + (rest[2] + rest[3]);
   if (others < tau) tau = others;
   for (j = 0; j <= i / 9 && j < 4; ++j) end += b[j] < tau ? b[j] : tau;
-  if (tau > 0.0f && tau <= FLT_MAX) u = (double)end / (double)tau;
+  if (tau > 0.0f && end <= FLT_MAX) u = (double)end / (double)tau;
   while (u >= 1.0) u -= 1.0;
   return (uint32_t)(u * 4294967296.0) + (uint32_t)(i % 9 - 4) * 256u;
 }
