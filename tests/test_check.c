@@ -2040,6 +2040,7 @@ static void a_wrong_expectation_is_excused(void **state) {
 static void the_share_is_of_the_error_before_rounding(void **state) {
   const uint8_t largest = 0x7E, one = 0x38;
   const float large = 500, x = 1.1875f, error = 0.125f, negative = -1;
+  const float exact = 1;
   sste_fp8_rule rule = sste_fp8_saturating();
   sste_check_report r;
   (void)state;
@@ -2049,8 +2050,8 @@ static void the_share_is_of_the_error_before_rounding(void **state) {
   sste_check_numbers_near(&r, kinds[E4M3FN].f, rule, &one, 1, &one, 1, &x, 1,
                           &error, 1, 1, 1);
   assert_near(r.worst_share, 1, 1e-12); /* from 1.0625 on */
-  sste_check_numbers_near(&r, kinds[E4M3FN].f, rule, &one, 1, &one, 1, &x, 1,
-                          &negative, 1, 1, 1);
+  sste_check_numbers_near(&r, kinds[E4M3FN].f, rule, &one, 1, &one, 1, &exact,
+                          1, &negative, 1, 1, 1);
   assert_true(r.worst_share <= 0);
   rule.via = SSTE_VIA_FLOAT16;
   sste_check_numbers_near(&r, kinds[E4M3FN].f, rule, &one, 1, &one, 1, &x, 1,
@@ -2247,6 +2248,14 @@ static void a_group_that_is_not_sparse_counts_though_it_was_expected(
   sste_check_sparse(&r, kinds[FLOAT32].f, a, 4, a, 4, NULL, 0, 1, 4);
   assert_int_equal(r.count[SSTE_DIFF_PATTERN], 1);
   assert_int_equal(r.first[0].col, 0);
+}
+
+static void without_signs_a_pruned_bit_is_an_encoding(void **state) {
+  const uint8_t a[] = {0x38, 0x80, 0, 0}, b[] = {0x38, 0, 0, 0};
+  sste_check_report r;
+  (void)state;
+  sste_check_sparse(&r, kinds[UE4M3].f, a, 4, b, 4, NULL, 0, 1, 4);
+  assert_int_equal(r.count[SSTE_DIFF_ENCODING], 1);
 }
 
 static void without_a_source_a_tie_is_a_position(void **state) {
@@ -2973,6 +2982,8 @@ static void text_of_numbers_with_a_truth(void **state) {
 
 static void text_of_groups(void **state) {
   const uint8_t x[] = {0x3C, 0x38, 0, 0}, y[] = {0, 0x38, 0, 0x3C};
+  const uint8_t z[] = {0, 0x38, 0x3C, 0};
+  const float ones[] = {1, 1, 1, 1};
   sste_check_report r;
   (void)state;
   sste_check_sparse(&r, kinds[E5M2].f, x, 4, y, 4, NULL, 0, 1, 4);
@@ -2981,6 +2992,12 @@ static void text_of_groups(void **state) {
               "position 1\n"
               "row column what got expected ulps\n"
               "0 0 position 3C 1 00 0 -\n");
+  sste_check_sparse(&r, kinds[E5M2].f, x, 4, z, 4, ones, 4, 1, 4);
+  assert_text(&r,
+              "1 groups of four in E5M2: 0 same, 1 differ\n"
+              "tie 1\n"
+              "row column what got expected ulps\n"
+              "0 0 tie 3C 1 00 0 -\n");
 }
 
 static void text_of_nibbles(void **state) {
@@ -3260,6 +3277,7 @@ int main(void) {
       TEST(a_planted_group_is_of_its_class_alone),
       TEST(a_tie_keeps_the_same_magnitudes),
       TEST(a_group_that_is_not_sparse_counts_though_it_was_expected),
+      TEST(without_signs_a_pruned_bit_is_an_encoding),
       TEST(without_a_source_a_tie_is_a_position),
       TEST(every_pair_of_bytes_is_of_its_class),
       TEST(a_planted_nibble_is_of_its_class_alone),
