@@ -142,7 +142,7 @@ fuzz: build/fuzz_fp8 build/fuzz_npy ## libFuzzer, each target FUZZ_SECONDS=60
 		build/$$target -max_total_time=$(FUZZ_SECONDS) -max_len=256 \
 			-artifact_prefix=build/ build/corpus/$$target || exit 1; done
 
-build/fuzz_%: tests/fuzz_%.c $(wildcard examples/*.h) $(HEADERS)
+build/fuzz_%: tests/fuzz_%.c tests/fuzz.h $(wildcard examples/*.h) $(HEADERS)
 	@$(call need,clang,clang libclang-rt-14-dev)
 	@mkdir -p $(@D)
 	clang -std=c99 $(WARNINGS) -I. -DSSTE_USE_OPENMP=0 -g -O1 \

@@ -11,34 +11,11 @@
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined -DSSTE_USE_OPENMP=0 \
  *     -fno-sanitize-recover=all -I. -o fuzz_fp8 tests/fuzz_fp8.c
  */
-#include <stdio.h>
-#include <stdlib.h>
-
+#include "fuzz.h"
 #include "sste_fp8.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+/* ---- Wider numbers ------------------------------------------------------- */
 
-#define CHECK(condition)                                                 \
-  do {                                                                   \
-    if (!(condition)) {                                                  \
-      fprintf(stderr, "fuzz_fp8: line %d: not true that %s\n", __LINE__, \
-              #condition);                                               \
-      abort();                                                           \
-    }                                                                    \
-  } while (0)
-
-/* ---- The input, byte by byte; zeros when there are no more --------------- */
-
-typedef struct input {
-  const uint8_t *data;
-  size_t left;
-} input;
-
-static unsigned take(input *in) {
-  if (in->left == 0) return 0;
-  --in->left;
-  return *in->data++;
-}
 static uint32_t take_32(input *in) {
   uint32_t word = 0;
   int i;

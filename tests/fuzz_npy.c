@@ -10,33 +10,8 @@
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined \
  *     -fno-sanitize-recover=all -I. -o fuzz_npy tests/fuzz_npy.c
  */
-#include <stdlib.h>
-
 #include "examples/npy.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)                                                 \
-  do {                                                                   \
-    if (!(condition)) {                                                  \
-      fprintf(stderr, "fuzz_npy: line %d: not true that %s\n", __LINE__, \
-              #condition);                                               \
-      abort();                                                           \
-    }                                                                    \
-  } while (0)
-
-/* ---- The input, byte by byte; zeros when there are no more --------------- */
-
-typedef struct input {
-  const uint8_t *data;
-  size_t left;
-} input;
-
-static unsigned take(input *in) {
-  if (in->left == 0) return 0;
-  --in->left;
-  return *in->data++;
-}
+#include "fuzz.h"
 
 /* ---- A file that grows --------------------------------------------------- */
 
