@@ -9,7 +9,9 @@ PREFIX     ?= /usr/local
 includedir ?= $(PREFIX)/include
 CUDA       ?= /usr/local/cuda
 STEPS      ?= 500
-PYTHON     ?= python3
+# Debian's NumPy belongs to Debian's Python, which need not be first on PATH.
+PYTHON     ?= $(or $(shell for p in python3 /usr/bin/python3; do \
+	$$p -c "import numpy" 2>/dev/null && echo $$p && break; done),python3)
 FUZZ_SECONDS ?= 60
 
 # A thread that waits must not spin: on a busy machine it would take the core
