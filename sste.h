@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: 2026 The sste authors
  *
- * sste.h - the continuous 2:4 projection of S-STE, its scale, and products.
+ * sste.h - the continuous projection of S-STE, masks, scales, and products.
  *
  * A 2:4 sparse weight has at most two non-zeros in every four consecutive
  * entries, which sparse tensor cores multiply at twice the dense rate. Keeping
@@ -21,10 +21,12 @@
  * <S,S> = 5, beta = 2.2, W~ = (4.4, -2.2, 0, 0).
  *
  *   1. One group of four    threshold, projection, mask
- *   2. Tensors              projection, mask, flip rate
- *   3. The scale beta
- *   4. The compressed form  two values and a nibble per group
- *   5. Products             the three of a linear layer, and the compressed one
+ *   2. N of M               the same for any pattern, and the gamma family
+ *   3. Tensors              projection; float16 and bfloat16, rows or columns
+ *   4. Masks                hard, transposable, non-zero; flip rates
+ *   5. Sums                 scales, relative error, predicted descent
+ *   6. The compressed form  two values and a nibble per group
+ *   7. Products             the three of a linear layer, and the compressed one
  *
  * Letters. W: N x K dense weight (N out-features, K in-features); X: T x K
  * activations of T tokens; Z = X W^T: T x N; dZ, dX, dW: gradients of the loss.
@@ -58,9 +60,9 @@
 #include <string.h>
 
 #define SSTE_VERSION_MAJOR 0
-#define SSTE_VERSION_MINOR 3
+#define SSTE_VERSION_MINOR 4
 #define SSTE_VERSION_PATCH 0
-#define SSTE_VERSION "0.3.0"
+#define SSTE_VERSION "0.4.0"
 
 /* SSTE_API: linkage of every public function. Define it empty in one .c file
  * to export the functions from a shared object; callers bring prototypes. */
@@ -124,8 +126,15 @@ typedef enum sste_status {
   SSTE_ERR_VALUE,     /* a scalar argument is outside its range */
   SSTE_ERR_ZERO,      /* the projection is zero everywhere: no scale exists */
   SSTE_ERR_NONFINITE, /* a result that must be finite is not */
-  SSTE_ERR_PATTERN    /* a group has more than two non-zeros, or a bad nibble */
+  SSTE_ERR_PATTERN    /* a group has too many non-zeros, or a bad nibble */
 } sste_status;
+
+/* Which way the groups of a row-major matrix run. A run is a line of groups,
+ * one after another along the contraction index. */
+typedef enum sste_axis {
+  SSTE_ALONG_ROWS = 0,  /* M consecutive columns of one row; run = the row */
+  SSTE_DOWN_COLUMNS = 1 /* M consecutive rows of one column; run = the column */
+} sste_axis;
 
 /* sste_status_text - one line in English for a status, for error messages. */
 SSTE_API const char *sste_status_text(sste_status status) {
@@ -138,7 +147,7 @@ SSTE_API const char *sste_status_text(sste_status status) {
     case SSTE_ERR_VALUE: return "a scalar argument is out of range";
     case SSTE_ERR_ZERO: return "the projection is zero everywhere";
     case SSTE_ERR_NONFINITE: return "a result that must be finite is not";
-    case SSTE_ERR_PATTERN: return "a group of four is not 2:4";
+    case SSTE_ERR_PATTERN: return "a group is not N:M sparse";
     default: return "unknown status";
   }
 }
@@ -206,6 +215,26 @@ static inline sste_status sste_priv_unary(const void *out, size_t ldo,
                            in_size)
              ? SSTE_ERR_OVERLAP
              : SSTE_OK;
+}
+
+/* The groups of m of a row-major matrix: element i of group g of run r is at
+ * r * pitch + g * step + i * stride; a run has `groups`, `length` elements. */
+typedef struct sste_priv_runs {
+  size_t runs, length, groups, pitch, step, stride;
+} sste_priv_runs;
+
+static inline sste_priv_runs sste_priv_runs_of(size_t rows, size_t cols,
+                                               size_t ld, sste_axis axis,
+                                               size_t m) {
+  const int down = axis == SSTE_DOWN_COLUMNS;
+  sste_priv_runs v;
+  v.runs = down ? cols : rows;
+  v.length = down ? rows : cols;
+  v.pitch = down ? 1 : ld;
+  v.stride = down ? ld : 1;
+  v.groups = v.length / m;
+  v.step = m * v.stride;
+  return v;
 }
 
 #endif /* SSTE_PRELUDE */
@@ -309,7 +338,257 @@ SSTE_API SSTE_HD int sste_group_project(float out[4], const float a[4]) {
   return is_nan;
 }
 
-/* ---- 2. Tensors ---------------------------------------------------------- */
+/* ---- 2. N of M ----------------------------------------------------------- */
+
+/* The same three functions for groups of any M <= 32 of which N are kept, and
+ * for the family of thresholds between one order statistic and the next,
+ *
+ *     t = t_0 + gamma (t_1 - t_0),     0 <= gamma <= 1,
+ *
+ * t_0 being the (M-N)-th smallest magnitude and t_1 the one above it. gamma = 0
+ * is S-STE's threshold and leaves N non-zeros, gamma = 1 leaves N-1. For 2:4
+ * and gamma = 0 every bit is that of section 1.                             */
+
+/* What a matrix holds. 1- and 2-byte elements are bit patterns.             */
+typedef enum sste_type {
+  SSTE_FLOAT32 = 0, /* float */
+  SSTE_FLOAT16,     /* uint16_t: IEEE half precision */
+  SSTE_BFLOAT16,    /* uint16_t: the upper half of a float */
+  SSTE_FP8, /* uint8_t: 0x00 and 0x80 are the zeros (E4M3FN, E5M2, ...) */
+  SSTE_INT8 /* int8_t or FNUZ codes: only 0x00 is a zero */
+} sste_type;
+
+/* An N:M pattern in a matrix. Make one with sste_nm_of and set what differs. */
+typedef struct sste_nm {
+  int n, m;       /* n of every m are kept, 0 < n < m <= 32 */
+  sste_axis axis; /* which way the groups run */
+  sste_type type; /* what the elements are */
+} sste_nm;
+
+/* sste_nm_of - n:m along the rows of a matrix of floats.
+ *   e.g.      sste_nm_of(2, 4) is what sste_tensor_project works on         */
+SSTE_API SSTE_HD sste_nm sste_nm_of(int n, int m) {
+  sste_nm nm;
+  nm.n = n;
+  nm.m = m;
+  nm.axis = SSTE_ALONG_ROWS;
+  nm.type = SSTE_FLOAT32;
+  return nm;
+}
+
+SSTE_HD static inline int sste_priv_is_nm(int n, int m) {
+  return 0 < n && n < m && m <= 32;
+}
+
+/* Whether gamma is in [0, 1]; -0 is not. */
+SSTE_HD static inline int sste_priv_is_gamma(float gamma) {
+  return sste_priv_bits(gamma) <= 0x3F800000u;
+}
+
+/* The k-th smallest of m magnitudes, k = 0 the smallest: the one that k others
+ * go before, equal ones in the order of their indices. */
+SSTE_HD static inline float sste_priv_order(const float *a, int m, int k) {
+  int i, j;
+  for (i = 0; i < m; ++i) {
+    const uint32_t mi = sste_priv_magnitude(a[i]);
+    int below = 0;
+    for (j = 0; j < m; ++j) {
+      const uint32_t mj = sste_priv_magnitude(a[j]);
+      below += mj < mi || (mj == mi && j < i);
+    }
+    if (below == k) return sste_priv_float(mi);
+  }
+  return sste_priv_float(SSTE_PRIV_NAN);
+}
+
+/* sste_group_threshold_nm - t = t_0 + gamma (t_1 - t_0) of a group of m.
+ *   a         m values
+ *   n, m      0 < n < m <= 32
+ *   gamma     in [0, 1]
+ *   ties      equal magnitudes count one each
+ *   specials  NaN is the largest magnitude. With gamma = 0, t is t_0 whatever
+ *             t_1 is; else an infinite or NaN t_1 makes t infinite or NaN. NaN
+ *             for n, m or gamma out of range
+ *   e.g.      (4, -3, 2, -1), 2:4: gamma 0 -> 2, gamma 0.5 -> 2.5, 1 -> 3
+ *   BITWISE: t_1 - t_0 in float; the product, exact, and the sum in double;
+ *   rounded once. Never fails.
+ *   Source: S-STE sweeps such a gamma and takes 0; that it interpolates so is
+ *   this library's reading.                                                 */
+SSTE_API SSTE_HD float sste_group_threshold_nm(const float *a, int n, int m,
+                                               float gamma) {
+  float t0, t1;
+  if (!sste_priv_is_nm(n, m) || !sste_priv_is_gamma(gamma))
+    return sste_priv_float(SSTE_PRIV_NAN);
+  t0 = sste_priv_order(a, m, m - n - 1);
+  if (gamma == 0.0f) return t0;
+  t1 = sste_priv_order(a, m, m - n);
+  if (sste_priv_magnitude(t1) >= SSTE_PRIV_INF) return t1;
+  return (float)((double)t0 + (double)gamma * (double)(t1 - t0));
+}
+
+/* sste_group_mask_nm - the hard magnitude mask: which n of m are largest.
+ *   a         m values
+ *   n, m      0 < n < m <= 32
+ *   tie       which index wins among equal magnitudes
+ *   specials  NaN is the largest magnitude; always exactly n bits are set, or
+ *             none for n or m out of range
+ *   returns   m bits, bit i set where a_i is kept
+ *   e.g.      (4, -3, 2, -1), 1:4 -> 0x1;  3:4 -> 0x7
+ *   BITWISE. Never fails. Source: N:M magnitude pruning.                    */
+SSTE_API SSTE_HD uint32_t sste_group_mask_nm(const float *a, int n, int m,
+                                             sste_tie tie) {
+  uint32_t mask = 0;
+  int i, j;
+  if (!sste_priv_is_nm(n, m)) return 0;
+  for (i = 0; i < m; ++i) {
+    const uint32_t mi = sste_priv_magnitude(a[i]);
+    int above = 0; /* how many go before a_i */
+    for (j = 0; j < m; ++j) {
+      const uint32_t mj = sste_priv_magnitude(a[j]);
+      above += mj > mi || (mj == mi && (tie == SSTE_TIE_LOWER ? j < i : j > i));
+    }
+    if (above < n) mask |= (uint32_t)1 << i;
+  }
+  return mask;
+}
+
+/* sste_group_project_nm - S(a)_i = sign(a_i) * max(|a_i| - t, 0), n of m kept.
+ *   out       receives m values; may be a itself
+ *   a         m values
+ *   n, m      0 < n < m <= 32
+ *   gamma     in [0, 1]; see sste_group_threshold_nm
+ *   ties      none in the values, as in sste_group_project
+ *   specials  pruned is +0. If the group holds a NaN, or t is infinite, the n
+ *             positions of its mask (lower index wins) are 0x7FC00000 and the
+ *             others +0
+ *   returns   1 if the group came out as NaN, 0 if not; -1, with out untouched,
+ *             for n, m or gamma out of range
+ *   e.g.      (4, -3, 2, -1): 1:4 -> (1, 0, 0, 0);  3:4 -> (3, -2, 1, 0);
+ *             2:4 and gamma 0.5 -> (1.5, -0.5, 0, 0)
+ *   ROUNDED-ONCE from t on, and BITWISE. Overwrites out.                    */
+SSTE_API SSTE_HD int sste_group_project_nm(float *out, const float *a, int n,
+                                           int m, float gamma) {
+  const float t = sste_group_threshold_nm(a, n, m, gamma);
+  const uint32_t mt = sste_priv_magnitude(t);
+  uint32_t mask = 0;
+  int i, is_nan = mt >= SSTE_PRIV_INF;
+  if (!sste_priv_is_nm(n, m) || !sste_priv_is_gamma(gamma)) return -1;
+  for (i = 0; i < m; ++i) is_nan |= sste_priv_magnitude(a[i]) == SSTE_PRIV_NAN;
+  if (is_nan) mask = sste_group_mask_nm(a, n, m, SSTE_TIE_LOWER);
+  for (i = 0; i < m; ++i) {
+    if (is_nan)
+      out[i] = sste_priv_float(mask >> i & 1 ? SSTE_PRIV_NAN : 0u);
+    else if (sste_priv_magnitude(a[i]) <= mt)
+      out[i] = 0.0f;
+    else
+      out[i] = a[i] > 0.0f ? a[i] - t : a[i] + t;
+  }
+  return is_nan;
+}
+
+/* ---- 3. Tensors ---------------------------------------------------------- */
+
+SSTE_HD static inline size_t sste_priv_type_bytes(sste_type type) {
+  return type == SSTE_FLOAT32 ? 4 : type <= SSTE_BFLOAT16 ? 2 : 1;
+}
+
+/* float16 to float, exact: a subnormal is its integer times 2^-24. */
+SSTE_HD static inline float sste_priv_from_float16(uint32_t h) {
+  const uint32_t sign = (h & 0x8000u) << 16, m = h & 0x7FFFu;
+  if (m < 0x0400u)
+    return sste_priv_float(sste_priv_bits((float)m / 16777216.0f) | sign);
+  if (m >= 0x7C00u) return sste_priv_float(sign | 0x7F800000u | m << 13);
+  return sste_priv_float(sign | ((m << 13) + 0x38000000u)); /* bias 127 - 15 */
+}
+
+/* The integer x / 2^n rounded to nearest, ties to even. */
+SSTE_HD static inline uint32_t sste_priv_round_shift(uint32_t x, int n) {
+  const uint32_t odd = x >> n & 1u;
+  return (x + (((uint32_t)1 << (n - 1)) - 1u) + odd) >> n;
+}
+
+/* float to float16, rounded once; a carry out of the fraction reaches the
+ * exponent and, past 65504, infinity. NaN is 0x7E00, a zero +0. */
+SSTE_HD static inline uint32_t sste_priv_to_float16(float x) {
+  const uint32_t m = sste_priv_magnitude(x);
+  const uint32_t sign = sste_priv_bits(x) >> 16 & 0x8000u;
+  uint32_t h;
+  if (m == SSTE_PRIV_NAN) return 0x7E00u;
+  if (m >= 0x477FF000u) /* 65520 and beyond */
+    h = 0x7C00u;
+  else if (m >= 0x38800000u) /* 2^-14, the smallest normal */
+    h = sste_priv_round_shift(m - 0x38000000u, 13);
+  else if (m >= 0x33000000u) /* 2^-25: subnormal, in units of 2^-24 */
+    h = sste_priv_round_shift((m & 0x7FFFFFu) | 0x800000u,
+                              126 - (int)(m >> 23));
+  else
+    h = 0;
+  return h == 0 ? 0 : h | sign;
+}
+
+/* float to bfloat16, rounded once. NaN is 0x7FC0, a zero +0. */
+SSTE_HD static inline uint32_t sste_priv_to_bfloat16(float x) {
+  const uint32_t m = sste_priv_magnitude(x);
+  const uint32_t sign = sste_priv_bits(x) >> 16 & 0x8000u;
+  const uint32_t h = sste_priv_round_shift(m, 16);
+  if (m == SSTE_PRIV_NAN) return 0x7FC0u;
+  return h == 0 ? 0 : h | sign;
+}
+
+/* Whether an element's bits are a zero: -0 is one where the type has it. */
+SSTE_HD static inline int sste_priv_is_zero(uint32_t bits, sste_type type) {
+  const uint32_t sign = type == SSTE_FLOAT32 ? 0x80000000u
+                        : type == SSTE_FP8   ? 0x80u
+                        : type == SSTE_INT8  ? 0u
+                                             : 0x8000u;
+  return (bits & ~sign) == 0;
+}
+
+/* The bits of element i, whatever its type. */
+static inline uint32_t sste_priv_element(const void *p, sste_type type,
+                                         size_t i) {
+  if (type == SSTE_FLOAT32) return sste_priv_bits(((const float *)p)[i]);
+  if (type <= SSTE_BFLOAT16) return ((const uint16_t *)p)[i];
+  return ((const uint8_t *)p)[i];
+}
+
+static inline void sste_priv_set_element(void *p, sste_type type, size_t i,
+                                         uint32_t bits) {
+  if (type == SSTE_FLOAT32)
+    ((float *)p)[i] = sste_priv_float(bits);
+  else if (type <= SSTE_BFLOAT16)
+    ((uint16_t *)p)[i] = (uint16_t)bits;
+  else
+    ((uint8_t *)p)[i] = (uint8_t)bits;
+}
+
+/* Element i of floats, float16 or bfloat16 as a float, and a float stored. */
+static inline float sste_priv_load(const void *p, sste_type type, size_t i) {
+  const uint32_t bits = sste_priv_element(p, type, i);
+  if (type == SSTE_FLOAT16) return sste_priv_from_float16(bits);
+  return sste_priv_float(type == SSTE_BFLOAT16 ? bits << 16 : bits);
+}
+
+static inline void sste_priv_save(void *p, sste_type type, size_t i, float x) {
+  uint32_t bits = sste_priv_bits(sste_priv_stored(x));
+  if (type == SSTE_FLOAT16) bits = sste_priv_to_float16(x);
+  if (type == SSTE_BFLOAT16) bits = sste_priv_to_bfloat16(x);
+  sste_priv_set_element(p, type, i, bits);
+}
+
+/* The arguments that N:M functions share: the pattern itself, elements that are
+ * floats unless `bytes` allows 1-byte ones, and full groups. */
+static inline sste_status sste_priv_nm_check(sste_nm nm, size_t rows,
+                                             size_t cols, int bytes) {
+  if (!sste_priv_is_nm(nm.n, nm.m) ||
+      (nm.axis != SSTE_ALONG_ROWS && nm.axis != SSTE_DOWN_COLUMNS) ||
+      (int)nm.type < 0 || nm.type > (bytes ? SSTE_INT8 : SSTE_BFLOAT16))
+    return SSTE_ERR_VALUE;
+  if (rows == 0 || cols == 0) return SSTE_OK;
+  return (nm.axis == SSTE_DOWN_COLUMNS ? rows : cols) % (size_t)nm.m == 0
+             ? SSTE_OK
+             : SSTE_ERR_SHAPE;
+}
 
 /* sste_tensor_project - W~ = beta * S(W), group by group along the rows.
  *   out       receives rows x cols floats, rows ldo apart; may be w itself,
@@ -349,6 +628,67 @@ SSTE_API sste_status sste_tensor_project(float *out, size_t ldo, const float *w,
   return SSTE_OK;
 }
 
+/* sste_tensor_project_nm - W~ = scale * S(W) for any N:M, threshold, element
+ * type and axis.
+ *   out       receives a matrix like w, rows ldo apart; may be w itself, with
+ *             ldo = ldw
+ *   w         rows x cols elements of nm.type (float, float16 or bfloat16),
+ *             rows ldw apart; the axis of the groups a multiple of nm.m
+ *   nm        the pattern, its axis and the element type
+ *   gamma     in [0, 1], 0 for S-STE; see sste_group_threshold_nm
+ *   scale     finite and positive: sste_tensor_beta_nm's, or 1 for S(W) alone
+ *   nan_groups receives how many groups came out as NaN; may be null
+ *   specials  per group as sste_group_project_nm; NaN is 0x7E00 in float16 and
+ *             0x7FC0 in bfloat16; what overflows is an infinity, what
+ *             underflows to zero +0
+ *   e.g.      float16 4400 C200 4000 BC00 (4, -3, 2, -1), 2:4, scale 2 ->
+ *             4400 C000 0000 0000 (4, -2, 0, 0)
+ *   BITWISE: S and scale * S in float, each rounded; float16 and bfloat16 are
+ *   widened exactly and the result rounded once more, to nearest even.
+ *   Overwrites out. Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (nm, gamma,
+ *   scale).                                                                 */
+SSTE_API sste_status sste_tensor_project_nm(void *out, size_t ldo,
+                                            const void *w, size_t ldw,
+                                            size_t rows, size_t cols,
+                                            sste_nm nm, float gamma,
+                                            float scale, size_t *nan_groups) {
+  const int down = nm.axis == SSTE_DOWN_COLUMNS;
+  const size_t size = sste_priv_type_bytes(nm.type);
+  sste_priv_runs from, to;
+  size_t count = 0;
+  ptrdiff_t b;
+  sste_status s = sste_priv_nm_check(nm, rows, cols, 0);
+  if (s == SSTE_ERR_VALUE || !sste_priv_is_gamma(gamma) ||
+      sste_priv_bits(scale) - 1u >= SSTE_PRIV_INF - 1u)
+    return SSTE_ERR_VALUE;
+  if (s == SSTE_OK)
+    s = sste_priv_unary(out, ldo, size, w, ldw, size, rows, cols);
+  if (s != SSTE_OK) return s;
+  if (rows == 0 || cols == 0) rows = cols = 0;
+  from = sste_priv_runs_of(rows, cols, ldw, nm.axis, (size_t)nm.m);
+  to = sste_priv_runs_of(rows, cols, ldo, nm.axis, (size_t)nm.m);
+  SSTE_OMP(parallel for schedule(static) reduction(+ : count))
+  for (b = 0; b < (ptrdiff_t)(down ? from.groups : from.runs); ++b) {
+    size_t k;
+    for (k = 0; k < (down ? from.runs : from.groups); ++k) {
+      const size_t r = down ? k : (size_t)b, g = down ? (size_t)b : k;
+      const size_t at = r * from.pitch + g * from.step;
+      const size_t put = r * to.pitch + g * to.step;
+      float a[32];
+      size_t i;
+      for (i = 0; i < (size_t)nm.m; ++i)
+        a[i] = sste_priv_load(w, nm.type, at + i * from.stride);
+      count += (size_t)sste_group_project_nm(a, a, nm.n, nm.m, gamma);
+      for (i = 0; i < (size_t)nm.m; ++i)
+        sste_priv_save(out, nm.type, put + i * to.stride, scale * a[i]);
+    }
+  }
+  if (nan_groups != NULL) *nan_groups = count;
+  return SSTE_OK;
+}
+
+/* ---- 4. Masks ------------------------------------------------------------ */
+
 /* sste_tensor_mask - the hard magnitude mask of a matrix, as bytes 0 and 1.
  *   mask      receives rows x cols bytes, rows ldm apart; exactly two ones per
  *             group; may not overlap w
@@ -377,6 +717,274 @@ SSTE_API sste_status sste_tensor_mask(uint8_t *mask, size_t ldm, const float *w,
       const int bits = sste_group_mask(from + c, tie);
       int i;
       for (i = 0; i < 4; ++i) to[c + (size_t)i] = (uint8_t)(bits >> i & 1);
+    }
+  }
+  return SSTE_OK;
+}
+
+/* Two sound matrices of one shape that share no byte. */
+static inline sste_status sste_priv_two(const void *p, size_t ldp,
+                                        size_t p_size, const void *q,
+                                        size_t ldq, size_t q_size, size_t rows,
+                                        size_t cols) {
+  sste_status s = sste_priv_matrix(p, rows, cols, ldp, p_size);
+  if (s == SSTE_OK) s = sste_priv_matrix(q, rows, cols, ldq, q_size);
+  if (s != SSTE_OK) return s;
+  return sste_priv_overlap(p, rows, cols, ldp, p_size, q, rows, cols, ldq,
+                           q_size)
+             ? SSTE_ERR_OVERLAP
+             : SSTE_OK;
+}
+
+/* sste_tensor_mask_nm - the hard magnitude mask for any N:M, type and axis.
+ *   mask      receives rows x cols bytes 0 and 1, rows ldm apart; exactly nm.n
+ *             ones per group; may not overlap w
+ *   w, nm     as for sste_tensor_project_nm
+ *   tie       which index wins among equal magnitudes
+ *   specials  as sste_group_mask_nm
+ *   BITWISE. Overwrites mask. Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (nm,
+ *   tie).                                                                   */
+SSTE_API sste_status sste_tensor_mask_nm(uint8_t *mask, size_t ldm,
+                                         const void *w, size_t ldw, size_t rows,
+                                         size_t cols, sste_nm nm,
+                                         sste_tie tie) {
+  const int down = nm.axis == SSTE_DOWN_COLUMNS;
+  sste_priv_runs from, to;
+  ptrdiff_t b;
+  sste_status s = sste_priv_nm_check(nm, rows, cols, 0);
+  if (s == SSTE_ERR_VALUE || (tie != SSTE_TIE_LOWER && tie != SSTE_TIE_HIGHER))
+    return SSTE_ERR_VALUE;
+  if (s == SSTE_OK)
+    s = sste_priv_two(mask, ldm, sizeof *mask, w, ldw,
+                      sste_priv_type_bytes(nm.type), rows, cols);
+  if (s != SSTE_OK || rows == 0 || cols == 0) return s;
+  from = sste_priv_runs_of(rows, cols, ldw, nm.axis, (size_t)nm.m);
+  to = sste_priv_runs_of(rows, cols, ldm, nm.axis, (size_t)nm.m);
+  SSTE_OMP(parallel for schedule(static))
+  for (b = 0; b < (ptrdiff_t)(down ? from.groups : from.runs); ++b) {
+    size_t k;
+    for (k = 0; k < (down ? from.runs : from.groups); ++k) {
+      const size_t r = down ? k : (size_t)b, g = down ? (size_t)b : k;
+      const size_t at = r * from.pitch + g * from.step;
+      uint32_t bits;
+      float a[32];
+      size_t i;
+      for (i = 0; i < (size_t)nm.m; ++i)
+        a[i] = sste_priv_load(w, nm.type, at + i * from.stride);
+      bits = sste_group_mask_nm(a, nm.n, nm.m, tie);
+      for (i = 0; i < (size_t)nm.m; ++i)
+        mask[r * to.pitch + g * to.step + i * to.stride] =
+            (uint8_t)(bits >> i & 1);
+    }
+  }
+  return SSTE_OK;
+}
+
+/* A transposable mask keeps two of four along the rows AND down the columns, so
+ * that W~ and its transpose are both 2:4 and the input gradient's product is
+ * sparse as well. It is chosen tile by tile, 4 x 4 entries, element (i, j)
+ * being bit 4i + j of a 16-bit pattern. Two per row and column leave 90:
+ *
+ *     1 1 . .    the first in descending lexicographic order (element (0,0) the
+ *     1 1 . .    leading digit) and, with all digits inverted, the last
+ *     . . 1 1
+ *     . . 1 1                                                               */
+typedef enum sste_tile_rule {
+  SSTE_TILE_OPTIMAL = 0,  /* the pattern of the largest sum of magnitudes */
+  SSTE_TILE_GREEDY,       /* PyTorch's largest_abs_values_greedy */
+  SSTE_TILE_GREEDY_SIGNED /* PyTorch's default: ranks values, not |values| */
+} sste_tile_rule;
+
+/* Two columns of four in descending lexicographic order: 0,1 0,2 0,3 1,2 1,3
+ * 2,3, as a mask with column j at bit j. */
+SSTE_HD static inline int sste_priv_pair(int p) {
+  return p < 3 ? 1 | 2 << p : p < 5 ? 2 | 4 << (p - 3) : 12;
+}
+
+/* Row 3 given the columns of rows 0, 1 and 2, such that each of the four has
+ * two; 0 if there is none. */
+SSTE_HD static inline int sste_priv_last_pair(int r0, int r1, int r2) {
+  const int full = r0 & r1, once = r0 ^ r1, none = 15 & ~(r0 | r1);
+  if ((r2 & full) != 0 || (r2 & none) != none) return 0;
+  return none | (once & ~r2);
+}
+
+/* |a| as a float that sums: NaN counts as an infinity. */
+SSTE_HD static inline float sste_priv_score(float a) {
+  return sste_priv_float(sste_priv_min(sste_priv_magnitude(a), SSTE_PRIV_INF));
+}
+
+/* sste_tile_mask_optimal - the transposable pattern of a 4 x 4 tile that keeps
+ * most: argmax of <|tile|, pattern> over the 90.
+ *   tile      4 x 4 floats, rows ld apart
+ *   ties      the first of the 90 in descending lexicographic order
+ *   specials  a NaN counts as an infinity; equal sums, infinite ones too, tie
+ *   returns   16 bits, element (i, j) at bit 4i + j; always eight are set
+ *   e.g.      all entries equal -> 0xCC33 (rows 1100 1100 0011 0011)
+ *   BITWISE: the two kept of a row added in float, then (row 0 + row 1) +
+ *   (row 2 + row 3). Never fails.
+ *   Source: Hu et al., "Accelerating Transformer Pre-training with 2:4
+ *   Sparsity", ICML 2024: the transposable mask search.                     */
+SSTE_API SSTE_HD int sste_tile_mask_optimal(const float *tile, size_t ld) {
+  float pair[4][6], best = -1.0f;
+  int i, p, q, r, mask = 0;
+  for (i = 0; i < 4; ++i)
+    for (p = 0; p < 6; ++p) {
+      const float *row = tile + (size_t)i * ld;
+      const int first = p < 3 ? 0 : p < 5 ? 1 : 2;
+      const int second = p < 3 ? p + 1 : p < 5 ? p - 1 : 3;
+      pair[i][p] = sste_priv_score(row[first]) + sste_priv_score(row[second]);
+    }
+  /* Of the last two rows only the columns matter that the first two leave. */
+  for (p = 0; p < 6; ++p)
+    for (q = 0; q < 6; ++q)
+      for (r = 0; r < 6; ++r) {
+        const int p0 = sste_priv_pair(p), p1 = sste_priv_pair(q);
+        const int p2 = sste_priv_pair(r), p3 = sste_priv_last_pair(p0, p1, p2);
+        int last = 0;
+        float score;
+        if (p3 == 0) continue;
+        while (sste_priv_pair(last) != p3) ++last;
+        score = (pair[0][p] + pair[1][q]) + (pair[2][r] + pair[3][last]);
+        if (score > best) {
+          best = score;
+          mask = p0 | p1 << 4 | p2 << 8 | p3 << 12;
+        }
+      }
+  return mask;
+}
+
+/* sste_tile_mask_greedy - the rule of PyTorch's semi-structured training: take
+ * the entries from the largest down, each where its row and its column still
+ * have fewer than two.
+ *   tile      4 x 4 floats, rows ld apart
+ *   by_value  0 ranks magnitudes, 1 the signed values
+ *   ties      the lower index, row-major, goes first (PyTorch: as its sorting
+ *             network leaves them)
+ *   specials  NaN goes first; -0 and +0 are equal
+ *   returns   16 bits, element (i, j) at bit 4i + j; seven or eight are set,
+ *             never more than two in a row or column
+ *   e.g.      all entries equal -> 0xCC33
+ *   BITWISE. Never fails.
+ *   Source: PyTorch, _sparse_semi_structured_tile.                          */
+SSTE_API SSTE_HD int sste_tile_mask_greedy(const float *tile, size_t ld,
+                                           int by_value) {
+  int row[4] = {0, 0, 0, 0}, col[4] = {0, 0, 0, 0};
+  int taken = 0, mask = 0, turn;
+  for (turn = 0; turn < 16; ++turn) {
+    int e, top = -1;
+    int64_t largest = 0;
+    for (e = 0; e < 16; ++e) {
+      const float x = tile[(size_t)(e >> 2) * ld + (size_t)(e & 3)];
+      int64_t rank = sste_priv_magnitude(x);
+      if (by_value && rank != SSTE_PRIV_NAN && x < 0.0f) rank = -rank;
+      if ((taken >> e & 1) == 0 && (top < 0 || rank > largest)) {
+        top = e;
+        largest = rank;
+      }
+    }
+    taken |= 1 << top;
+    if (row[top >> 2] < 2 && col[top & 3] < 2) {
+      ++row[top >> 2];
+      ++col[top & 3];
+      mask |= 1 << top;
+    }
+  }
+  return mask;
+}
+
+/* sste_tensor_mask_transposable - a mask that is 2:4 along rows and columns.
+ *   mask      receives rows x cols bytes 0 and 1, rows ldm apart; may not
+ *             overlap w
+ *   w         rows x cols floats, rows ldw apart; both multiples of 4
+ *   rule      optimal, greedy, or greedy by signed value; see above
+ *   e.g.      one tile of equal entries -> 1100 1100 0011 0011
+ *   BITWISE. Overwrites mask.
+ *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (rule).                       */
+SSTE_API sste_status sste_tensor_mask_transposable(uint8_t *mask, size_t ldm,
+                                                   const float *w, size_t ldw,
+                                                   size_t rows, size_t cols,
+                                                   sste_tile_rule rule) {
+  ptrdiff_t band;
+  const sste_status s =
+      sste_priv_two(mask, ldm, sizeof *mask, w, ldw, sizeof *w, rows, cols);
+  if ((int)rule < 0 || rule > SSTE_TILE_GREEDY_SIGNED) return SSTE_ERR_VALUE;
+  if (s != SSTE_OK || rows == 0 || cols == 0) return s;
+  if (rows % 4 != 0 || cols % 4 != 0) return SSTE_ERR_SHAPE;
+  SSTE_OMP(parallel for schedule(static))
+  for (band = 0; band < (ptrdiff_t)(rows / 4); ++band) {
+    const float *from = w + (size_t)band * 4 * ldw;
+    uint8_t *to = mask + (size_t)band * 4 * ldm;
+    size_t c;
+    for (c = 0; c < cols; c += 4) {
+      const int bits =
+          rule == SSTE_TILE_OPTIMAL
+              ? sste_tile_mask_optimal(from + c, ldw)
+              : sste_tile_mask_greedy(from + c, ldw,
+                                      rule == SSTE_TILE_GREEDY_SIGNED);
+      int e;
+      for (e = 0; e < 16; ++e)
+        to[(size_t)(e >> 2) * ldm + c + (size_t)(e & 3)] =
+            (uint8_t)(bits >> e & 1);
+    }
+  }
+  return SSTE_OK;
+}
+
+/* sste_tensor_nonzero - the mask of what is there: 1 where a value is not zero.
+ *   mask      receives rows x cols bytes 0 and 1, rows ldm apart; may not
+ *             overlap w
+ *   w         rows x cols elements of `type`, rows ldw apart
+ *   specials  NaN and infinity are non-zeros; -0 is a zero, see sste_type
+ *   e.g.      (2, -0, 0, -1) -> (1, 0, 0, 1)
+ *   BITWISE. Overwrites mask. Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (type).
+ */
+SSTE_API sste_status sste_tensor_nonzero(uint8_t *mask, size_t ldm,
+                                         const void *w, size_t ldw, size_t rows,
+                                         size_t cols, sste_type type) {
+  ptrdiff_t r;
+  sste_status s;
+  if ((int)type < 0 || type > SSTE_INT8) return SSTE_ERR_VALUE;
+  s = sste_priv_two(mask, ldm, sizeof *mask, w, ldw, sste_priv_type_bytes(type),
+                    rows, cols);
+  if (s != SSTE_OK || cols == 0) return s;
+  SSTE_OMP(parallel for schedule(static))
+  for (r = 0; r < (ptrdiff_t)rows; ++r) {
+    size_t c;
+    for (c = 0; c < cols; ++c)
+      mask[(size_t)r * ldm + c] = !sste_priv_is_zero(
+          sste_priv_element(w, type, (size_t)r * ldw + c), type);
+  }
+  return SSTE_OK;
+}
+
+/* sste_tensor_apply_mask - W~ = M o W: a mask that stays while weights move.
+ *   out       receives rows x cols floats, rows ldo apart; may be w itself,
+ *             with ldo = ldw
+ *   w         rows x cols floats, rows ldw apart
+ *   mask      rows x cols bytes, rows ldm apart; any byte but 0 keeps. Overlaps
+ *             no output
+ *   specials  a pruned entry is +0 even where it is NaN or infinite; a kept -0
+ *             is +0, a kept NaN 0x7FC00000
+ *   e.g.      (4, -3, 2, -1) under (1, 0, 0, 1) -> (4, 0, 0, -1)
+ *   BITWISE, exact. Overwrites out. Errors: NULL, SHAPE, SIZE, OVERLAP.     */
+SSTE_API sste_status sste_tensor_apply_mask(float *out, size_t ldo,
+                                            const float *w, size_t ldw,
+                                            const uint8_t *mask, size_t ldm,
+                                            size_t rows, size_t cols) {
+  ptrdiff_t r;
+  sste_status s =
+      sste_priv_unary(out, ldo, sizeof *out, w, ldw, sizeof *w, rows, cols);
+  if (s == SSTE_OK)
+    s = sste_priv_two(out, ldo, sizeof *out, mask, ldm, sizeof *mask, rows,
+                      cols);
+  if (s != SSTE_OK || cols == 0) return s;
+  SSTE_OMP(parallel for schedule(static))
+  for (r = 0; r < (ptrdiff_t)rows; ++r) {
+    size_t c;
+    for (c = 0; c < cols; ++c) {
+      const float kept = sste_priv_stored(w[(size_t)r * ldw + c]);
+      out[(size_t)r * ldo + c] = mask[(size_t)r * ldm + c] != 0 ? kept : 0.0f;
     }
   }
   return SSTE_OK;
@@ -417,29 +1025,161 @@ SSTE_API sste_status sste_mask_flip_rate(double *rate, size_t *flips,
   return SSTE_OK;
 }
 
-/* ---- 3. The scale beta --------------------------------------------------- */
+/* Flips over several layers: start one at {0, 0} for each step. */
+typedef struct sste_flips {
+  uint64_t flips;   /* mask entries that changed: SR-STE's SAD */
+  uint64_t entries; /* mask entries in all: the denominator D */
+} sste_flips;
 
-/* Both dot products are summed in the shape that sste_tensor_beta states. */
+/* sste_flips_add - add one layer's flips and entries to a step's total.
+ *   total     the running total
+ *   mask, previous  as for sste_mask_flip_rate; previous may be null where
+ *             there is no earlier mask: that counts as no flips
+ *   e.g.      (1, 1, 0, 0) after (1, 0, 1, 0) adds 2 flips and 4 entries
+ *   BITWISE. Accumulates. Errors: NULL, SHAPE, SIZE.                        */
+SSTE_API sste_status sste_flips_add(sste_flips *total, const uint8_t *mask,
+                                    size_t ldm, const uint8_t *previous,
+                                    size_t ldp, size_t rows, size_t cols) {
+  size_t flips = 0;
+  sste_status s;
+  if (total == NULL) return SSTE_ERR_NULL;
+  s = sste_mask_flip_rate(NULL, &flips, mask, ldm,
+                          previous == NULL ? mask : previous,
+                          previous == NULL ? ldm : ldp, rows, cols);
+  if (s != SSTE_OK) return s;
+  total->flips += flips;
+  total->entries += (uint64_t)rows * cols;
+  return SSTE_OK;
+}
+
+/* sste_flips_rate - the flip rate r_k = flips / D of all layers together: not
+ * the mean of the layers' rates.
+ *   e.g.      2 flips of 4 in one layer, 0 of 12 in the other: 2 / 16 = 0.125
+ *   BITWISE. 0 where there are no entries. Never fails.
+ *   Source: S-STE, section 3.                                               */
+SSTE_API double sste_flips_rate(const sste_flips *total) {
+  return total->entries == 0 ? 0.0
+                             : (double)total->flips / (double)total->entries;
+}
+
+/* ---- 5. Sums ------------------------------------------------------------- */
+
+/* Everything that is summed over a matrix here is summed in one shape. The
+ * elements e = 0, 1, ... of the matrix, in the order of their runs (for groups
+ * along the rows: row-major), form blocks of 4096; in a block, lane j of 32
+ * adds the terms with e mod 32 = j in order, and lanes fold in halves (16, 8,
+ * 4, 2, 1); blocks fold in adjacent pairs, an odd one carried up. Terms are
+ * products of two floats, exact in double, so that fusing changes nothing.
+ * Two sums are taken at once.                                               */
 #define SSTE_PRIV_BLOCK 4096
-typedef struct sste_priv_dots {
-  double ws, ss; /* <W,S> and <S,S> */
-} sste_priv_dots;
+typedef struct sste_priv_sums {
+  double a, b;
+} sste_priv_sums;
 
-static inline sste_priv_dots sste_priv_dots_block(const float *w, size_t ldw,
-                                                  size_t cols, size_t first,
-                                                  size_t count) {
-  double ws[32] = {0.0}, ss[32] = {0.0};
-  size_t row = first / cols, col = first % cols, e;
-  sste_priv_dots d;
+/* What is summed of a group of m elements: */
+typedef enum sste_priv_term {
+  SSTE_PRIV_MIN_MSE,  /* a: w * S(w),       b: S(w)^2 */
+  SSTE_PRIV_EQUAL_L1, /* a: |w|,            b: |S(w)| */
+  SSTE_PRIV_ERROR,    /* a: fl(w - v)^2,    b: w^2 */
+  SSTE_PRIV_NORM,     /* a: w^2 */
+  SSTE_PRIV_CHANGE,   /* a: |fl(w - v)| */
+  SSTE_PRIV_DESCENT   /* a: g * fl(w - v) */
+} sste_priv_term;
+
+typedef struct sste_priv_summed {
+  sste_priv_term term;
+  sste_nm nm;
+  float gamma;
+  const void *w, *v;
+  const float *g;
+  sste_priv_runs w_at, v_at, g_at;
+} sste_priv_summed;
+
+static inline double sste_priv_absolute(float x) {
+  return (double)sste_priv_float(sste_priv_magnitude(x));
+}
+
+/* A group of m elements of a matrix as floats. */
+static inline void sste_priv_gather(float *x, const void *p, sste_nm nm,
+                                    sste_priv_runs v, size_t run,
+                                    size_t group) {
+  const size_t at = run * v.pitch + group * v.step;
+  int i;
+  if (nm.type == SSTE_FLOAT32)
+    for (i = 0; i < nm.m; ++i)
+      x[i] = ((const float *)p)[at + (size_t)i * v.stride];
+  else
+    for (i = 0; i < nm.m; ++i)
+      x[i] = sste_priv_load(p, nm.type, at + (size_t)i * v.stride);
+}
+
+/* The m terms of one group. */
+static inline void sste_priv_terms(const sste_priv_summed *x, size_t run,
+                                   size_t group, double a[32], double b[32]) {
+  const int m = x->nm.m;
+  float w[32], v[32], g[32];
+  int i;
+  sste_priv_gather(w, x->w, x->nm, x->w_at, run, group);
+  if (x->v != NULL) {
+    sste_priv_gather(v, x->v, x->nm, x->v_at, run, group);
+    for (i = 0; i < m; ++i) v[i] = w[i] - v[i];
+  } else {
+    sste_group_project_nm(v, w, x->nm.n, m, x->gamma);
+  }
+  switch (x->term) {
+    case SSTE_PRIV_MIN_MSE:
+      for (i = 0; i < m; ++i) a[i] = (double)w[i] * (double)v[i];
+      for (i = 0; i < m; ++i) b[i] = (double)v[i] * (double)v[i];
+      break;
+    case SSTE_PRIV_EQUAL_L1:
+      for (i = 0; i < m; ++i) a[i] = sste_priv_absolute(w[i]);
+      for (i = 0; i < m; ++i) b[i] = sste_priv_absolute(v[i]);
+      break;
+    case SSTE_PRIV_ERROR:
+      for (i = 0; i < m; ++i) a[i] = (double)v[i] * (double)v[i];
+      for (i = 0; i < m; ++i) b[i] = (double)w[i] * (double)w[i];
+      break;
+    case SSTE_PRIV_NORM:
+      for (i = 0; i < m; ++i) a[i] = (double)w[i] * (double)w[i];
+      break;
+    case SSTE_PRIV_CHANGE:
+      for (i = 0; i < m; ++i) a[i] = sste_priv_absolute(v[i]);
+      break;
+    default:
+      sste_priv_gather(g, x->g, x->nm, x->g_at, run, group);
+      for (i = 0; i < m; ++i) a[i] = (double)g[i] * (double)v[i];
+  }
+}
+
+/* Lanes fold in halves. */
+static inline sste_priv_sums sste_priv_fold(double a[32], double b[32]) {
+  sste_priv_sums sum;
   int j, half;
+  for (half = 16; half > 0; half /= 2)
+    for (j = 0; j < half; ++j) {
+      a[j] += a[j + half];
+      b[j] += b[j + half];
+    }
+  sum.a = a[0];
+  sum.b = b[0];
+  return sum;
+}
 
-  for (e = 0; e < count; e += 4) {
-    const float *a = w + row * ldw + col;
+/* The sums that S-STE's beta takes, 2:4 along rows of floats, which the general
+ * block below would do as well, only several times slower. */
+static inline sste_priv_sums sste_priv_beta_block(const sste_priv_summed *x,
+                                                  size_t first, size_t end) {
+  const size_t cols = x->w_at.length;
+  double a[32] = {0.0}, b[32] = {0.0};
+  size_t row = first / cols, col = first % cols, e;
+  for (e = first; e < end; e += 4) {
+    const float *w = (const float *)x->w + row * x->w_at.pitch + col;
     float s[4];
-    sste_group_project(s, a);
-    for (j = 0; j < 4; ++j) { /* exact products: fused or not, the same bits */
-      ws[(e & 31) + (size_t)j] += (double)a[j] * (double)s[j];
-      ss[(e & 31) + (size_t)j] += (double)s[j] * (double)s[j];
+    int j;
+    sste_group_project(s, w);
+    for (j = 0; j < 4; ++j) {
+      a[(e & 31) + (size_t)j] += (double)w[j] * (double)s[j];
+      b[(e & 31) + (size_t)j] += (double)s[j] * (double)s[j];
     }
     col += 4;
     if (col == cols) {
@@ -447,44 +1187,61 @@ static inline sste_priv_dots sste_priv_dots_block(const float *w, size_t ldw,
       ++row;
     }
   }
-  for (half = 16; half > 0; half /= 2)
-    for (j = 0; j < half; ++j) {
-      ws[j] += ws[j + half];
-      ss[j] += ss[j + half];
+  return sste_priv_fold(a, b);
+}
+
+static inline sste_priv_sums sste_priv_sum_block(const sste_priv_summed *x,
+                                                 size_t first, size_t end) {
+  const size_t m = (size_t)x->nm.m;
+  double a[32] = {0.0}, b[32] = {0.0}, ta[32], tb[32] = {0.0};
+  size_t e = first - first % m; /* a group may straddle two blocks */
+  size_t run = e / x->w_at.length, group = e % x->w_at.length / m, i;
+  if (x->term == SSTE_PRIV_MIN_MSE && x->nm.type == SSTE_FLOAT32 && m == 4 &&
+      x->nm.n == 2 && x->w_at.stride == 1 && x->gamma == 0.0f)
+    return sste_priv_beta_block(x, first, end);
+  for (; e < end; e += m) {
+    const size_t from = e < first ? first - e : 0;
+    const size_t to = end - e < m ? end - e : m;
+    sste_priv_terms(x, run, group, ta, tb);
+    for (i = from; i < to; ++i) {
+      a[(e + i) % 32] += ta[i];
+      b[(e + i) % 32] += tb[i];
     }
-  d.ws = ws[0];
-  d.ss = ss[0];
-  return d;
+    if (++group == x->w_at.groups) {
+      group = 0;
+      ++run;
+    }
+  }
+  return sste_priv_fold(a, b);
 }
 
 /* The sum of n >= 1 blocks from element `first` on. Folding adjacent pairs
  * until one is left is splitting at the largest power of two below n. */
-static inline sste_priv_dots sste_priv_dots_tree(const float *w, size_t ldw,
-                                                 size_t cols, size_t first,
-                                                 size_t end, size_t n) {
-  sste_priv_dots left, right;
+static inline sste_priv_sums sste_priv_sum_tree(const sste_priv_summed *x,
+                                                size_t first, size_t end,
+                                                size_t n) {
+  sste_priv_sums left, right;
   size_t split = 1;
-  if (n == 1) {
-    const size_t count =
-        end - first < SSTE_PRIV_BLOCK ? end - first : SSTE_PRIV_BLOCK;
-    return sste_priv_dots_block(w, ldw, cols, first, count);
-  }
+  if (n == 1)
+    return sste_priv_sum_block(
+        x, first,
+        end - first < SSTE_PRIV_BLOCK ? end : first + SSTE_PRIV_BLOCK);
   while (split * 2 < n) split *= 2;
-  left = sste_priv_dots_tree(w, ldw, cols, first, end, split);
-  right = sste_priv_dots_tree(w, ldw, cols, first + split * SSTE_PRIV_BLOCK,
-                              end, n - split);
-  left.ws += right.ws;
-  left.ss += right.ss;
+  left = sste_priv_sum_tree(x, first, end, split);
+  right =
+      sste_priv_sum_tree(x, first + split * SSTE_PRIV_BLOCK, end, n - split);
+  left.a += right.a;
+  left.b += right.b;
   return left;
 }
 
 /* Threads sum chunks of 2^n blocks, which are subtrees of that same tree; its
  * top, at most 64 parts, is folded in pairs by one thread. */
-static inline sste_priv_dots sste_priv_dots_all(const float *w, size_t ldw,
-                                                size_t rows, size_t cols) {
+static inline sste_priv_sums sste_priv_sum(const sste_priv_summed *x,
+                                           size_t rows, size_t cols) {
   const size_t end = rows * cols;
   const size_t blocks = (end - 1) / SSTE_PRIV_BLOCK + 1;
-  sste_priv_dots part[64];
+  sste_priv_sums part[64];
   size_t chunk = 1, parts;
   ptrdiff_t p;
   while (blocks > 64 * chunk) chunk *= 2;
@@ -493,49 +1250,218 @@ static inline sste_priv_dots sste_priv_dots_all(const float *w, size_t ldw,
   for (p = 0; p < (ptrdiff_t)parts; ++p) {
     const size_t at = (size_t)p * chunk;
     const size_t n = blocks - at < chunk ? blocks - at : chunk;
-    part[p] = sste_priv_dots_tree(w, ldw, cols, at * SSTE_PRIV_BLOCK, end, n);
+    part[p] = sste_priv_sum_tree(x, at * SSTE_PRIV_BLOCK, end, n);
   }
   for (; parts > 1; parts = (parts + 1) / 2) {
     for (p = 0; p < (ptrdiff_t)(parts / 2); ++p) {
-      part[p].ws = part[2 * p].ws + part[2 * p + 1].ws;
-      part[p].ss = part[2 * p].ss + part[2 * p + 1].ss;
+      part[p].a = part[2 * p].a + part[2 * p + 1].a;
+      part[p].b = part[2 * p].b + part[2 * p + 1].b;
     }
     if (parts % 2 != 0) part[parts / 2] = part[parts - 1];
   }
   return part[0];
 }
 
-/* sste_tensor_beta - the scale of a tensor, beta = <W,S(W)> / <S(W),S(W)>.
- *   beta      receives the scale, between 1 and 2^24
- *   w         rows x cols floats, rows ldw apart; cols a multiple of 4
- *   e.g.      (4, -3, 2, -1) -> 2.2;  a large Gaussian tensor -> about 1.4837
- *   BITWISE: the elements e = row * cols + col form blocks of 4096; in a block,
- *   lane j of 32 adds the products with e mod 32 = j in order, and lanes fold
- *   in halves (16, 8, 4, 2, 1); blocks fold in adjacent pairs, an odd one
- *   carried up. All in double; then one division, and one rounding to float.
- *   Overwrites beta.
- *   Errors: NULL, SHAPE, SIZE; ZERO if the projection is 0 everywhere (an empty
- *   tensor, or one whose groups all have their three largest magnitudes equal);
- *   NONFINITE if W holds a NaN or an infinity.
- *   Source: S-STE, the min-MSE scale. Compute it once, before training.     */
-SSTE_API sste_status sste_tensor_beta(float *beta, const float *w, size_t ldw,
-                                      size_t rows, size_t cols) {
-  sste_priv_dots d;
-  float b;
-  const sste_status s = sste_priv_matrix(w, rows, cols, ldw, sizeof *w);
+static inline sste_priv_summed sste_priv_summed_of(sste_priv_term term,
+                                                   const void *w, size_t ldw,
+                                                   size_t rows, size_t cols,
+                                                   sste_nm nm) {
+  sste_priv_summed x;
+  x.term = term;
+  x.nm = nm;
+  x.gamma = 0.0f;
+  x.w = w;
+  x.v = NULL;
+  x.g = NULL;
+  x.w_at = sste_priv_runs_of(rows, cols, ldw, nm.axis, (size_t)nm.m);
+  x.v_at = x.g_at = x.w_at;
+  return x;
+}
+
+/* Element by element along the rows: groups of one. */
+static inline sste_nm sste_priv_elements(sste_type type) {
+  sste_nm nm = sste_nm_of(1, 1);
+  nm.type = type;
+  return nm;
+}
+
+/* One sum over floats, element by element along the rows. */
+static inline sste_status sste_priv_sum_floats(double *out, sste_priv_term term,
+                                               const float *g, size_t ldg,
+                                               const float *w, size_t ldw,
+                                               const float *v, size_t ldv,
+                                               size_t rows, size_t cols) {
+  const sste_nm elements = sste_priv_elements(SSTE_FLOAT32);
+  sste_priv_summed x;
+  sste_status s = sste_priv_matrix(w, rows, cols, ldw, sizeof *w);
+  if (s == SSTE_OK) s = sste_priv_matrix(v, rows, cols, ldv, sizeof *v);
+  if (s == SSTE_OK && term == SSTE_PRIV_DESCENT)
+    s = sste_priv_matrix(g, rows, cols, ldg, sizeof *g);
   if (s != SSTE_OK) return s;
-  if (beta == NULL) return SSTE_ERR_NULL;
-  if (rows == 0 || cols == 0) return SSTE_ERR_ZERO;
-  if (cols % 4 != 0) return SSTE_ERR_SHAPE;
-  d = sste_priv_dots_all(w, ldw, rows, cols);
-  if (d.ss == 0.0) return SSTE_ERR_ZERO;
-  b = (float)(d.ws / d.ss);
-  if (sste_priv_magnitude(b) >= SSTE_PRIV_INF) return SSTE_ERR_NONFINITE;
-  *beta = b;
+  if (out == NULL) return SSTE_ERR_NULL;
+  x = sste_priv_summed_of(term, w, ldw, rows, cols, elements);
+  x.v = v;
+  x.g = g;
+  x.v_at = sste_priv_runs_of(rows, cols, ldv, SSTE_ALONG_ROWS, 1);
+  x.g_at = sste_priv_runs_of(rows, cols, ldg, SSTE_ALONG_ROWS, 1);
+  *out = rows == 0 || cols == 0 ? 0.0 : sste_priv_sum(&x, rows, cols).a;
   return SSTE_OK;
 }
 
-/* ---- 4. The compressed form ---------------------------------------------- */
+/* The scales that S-STE's ablation compares. */
+typedef enum sste_beta_rule {
+  SSTE_BETA_MIN_MSE = 0, /* <W,S> / <S,S>: the paper's beta */
+  SSTE_BETA_EQUAL_L1,    /* ||W||_1 / ||S||_1 */
+  SSTE_BETA_ONE          /* 1 */
+} sste_beta_rule;
+
+/* sste_tensor_beta_nm - the scale of a tensor, for any projection.
+ *     min-MSE: argmin ||W - beta S(W)||^2 = <W,S> / <S,S>
+ *     equal L1: ||beta S(W)||_1 = ||W||_1
+ *   beta      receives the scale, 1 or more
+ *   w         rows x cols elements of nm.type, rows ldw apart; the axis of the
+ *             groups a multiple of nm.m
+ *   nm, gamma the projection, as for sste_tensor_project_nm
+ *   rule      which scale
+ *   e.g.      (4, -3, 2, -1), 2:4, gamma 0: 11/5 by MSE, 10/3 by L1, 1
+ *   BITWISE: sums in the order above, one division in double, one rounding to
+ *   float. Overwrites beta.
+ *   Errors: NULL, SHAPE, SIZE, VALUE (nm, gamma, rule); ZERO if the projection
+ *   is 0 everywhere (an empty tensor, or all thresholds at the largest
+ *   magnitude), but not for SSTE_BETA_ONE; NONFINITE if W holds a NaN or an
+ *   infinity, or the scale overflows.
+ *   Source: S-STE, its scales and their ablation. The paper computes it once,
+ *   before training; recomputing it every step makes masks flip.            */
+SSTE_API sste_status sste_tensor_beta_nm(float *beta, const void *w, size_t ldw,
+                                         size_t rows, size_t cols, sste_nm nm,
+                                         float gamma, sste_beta_rule rule) {
+  sste_priv_summed x;
+  sste_priv_sums sum;
+  float result = 1.0f;
+  sste_status s = sste_priv_nm_check(nm, rows, cols, 0);
+  if (s == SSTE_ERR_VALUE || !sste_priv_is_gamma(gamma) || (int)rule < 0 ||
+      rule > SSTE_BETA_ONE)
+    return SSTE_ERR_VALUE;
+  if (sste_priv_matrix(w, rows, cols, ldw, sste_priv_type_bytes(nm.type)) !=
+      SSTE_OK)
+    return sste_priv_matrix(w, rows, cols, ldw, sste_priv_type_bytes(nm.type));
+  if (beta == NULL) return SSTE_ERR_NULL;
+  if (s != SSTE_OK) return s;
+  if (rule != SSTE_BETA_ONE) {
+    if (rows == 0 || cols == 0) return SSTE_ERR_ZERO;
+    x = sste_priv_summed_of(
+        rule == SSTE_BETA_MIN_MSE ? SSTE_PRIV_MIN_MSE : SSTE_PRIV_EQUAL_L1, w,
+        ldw, rows, cols, nm);
+    x.gamma = gamma;
+    sum = sste_priv_sum(&x, rows, cols);
+    if (sum.b == 0.0) return SSTE_ERR_ZERO;
+    result = (float)(sum.a / sum.b);
+    if (sste_priv_magnitude(result) >= SSTE_PRIV_INF) return SSTE_ERR_NONFINITE;
+  }
+  *beta = result;
+  return SSTE_OK;
+}
+
+/* sste_tensor_beta - S-STE's scale, beta = <W,S(W)> / <S(W),S(W)>, for 2:4
+ * along the rows of floats: sste_tensor_beta_nm with min-MSE.
+ *   beta      receives the scale, between 1 and 2^24
+ *   w         rows x cols floats, rows ldw apart; cols a multiple of 4
+ *   e.g.      (4, -3, 2, -1) -> 2.2;  a large Gaussian tensor -> about 1.4837
+ *   BITWISE. Overwrites beta. Errors: NULL, SHAPE, SIZE, ZERO, NONFINITE.
+ *   Source: S-STE, the min-MSE scale. Compute it once, before training.     */
+SSTE_API sste_status sste_tensor_beta(float *beta, const float *w, size_t ldw,
+                                      size_t rows, size_t cols) {
+  return sste_tensor_beta_nm(beta, w, ldw, rows, cols, sste_nm_of(2, 4), 0.0f,
+                             SSTE_BETA_MIN_MSE);
+}
+
+/* sste_tensor_relative_mse - how far an approximation is from a matrix,
+ *     ||W - V||^2 / ||W||^2
+ *   mse       receives the ratio
+ *   w, v      rows x cols elements of `type` (float, float16, bfloat16), rows
+ *             ldw and ldv apart; V may be a projection, a round trip through
+ *             FP8, anything of the same shape
+ *   e.g.      (4, -3, 2, -1) and (4, -2, 0, 0): 6 / 30 = 0.2. A Gaussian tensor
+ *             and beta S(W): 0.2581; S(W) without the scale: 0.3370
+ *   BITWISE: each difference rounded to float, its square exact; row-major, in
+ *   the order above; one division in double. Overwrites mse.
+ *   Errors: NULL, SHAPE, SIZE, VALUE (type); ZERO if W is empty or 0
+ *   everywhere; NONFINITE if the result is not finite.                      */
+SSTE_API sste_status sste_tensor_relative_mse(double *mse, const void *w,
+                                              size_t ldw, const void *v,
+                                              size_t ldv, size_t rows,
+                                              size_t cols, sste_type type) {
+  sste_priv_summed x;
+  sste_priv_sums sum;
+  sste_status s;
+  double result;
+  size_t size;
+  if ((int)type < 0 || type > SSTE_BFLOAT16) return SSTE_ERR_VALUE;
+  size = sste_priv_type_bytes(type);
+  s = sste_priv_matrix(w, rows, cols, ldw, size);
+  if (s == SSTE_OK) s = sste_priv_matrix(v, rows, cols, ldv, size);
+  if (s != SSTE_OK) return s;
+  if (mse == NULL) return SSTE_ERR_NULL;
+  if (rows == 0 || cols == 0) return SSTE_ERR_ZERO;
+  x = sste_priv_summed_of(SSTE_PRIV_ERROR, w, ldw, rows, cols,
+                          sste_priv_elements(type));
+  x.v = v;
+  x.v_at = sste_priv_runs_of(rows, cols, ldv, SSTE_ALONG_ROWS, 1);
+  sum = sste_priv_sum(&x, rows, cols);
+  if (sum.b == 0.0) return SSTE_ERR_ZERO;
+  result = sum.a / sum.b;
+  if (!(result <= DBL_MAX)) return SSTE_ERR_NONFINITE;
+  *mse = result;
+  return SSTE_OK;
+}
+
+/* sste_tensor_norm2 - ||W||^2, the sum of squares.
+ *   norm2     receives the sum; 0 for an empty matrix
+ *   w         rows x cols floats, rows ldw apart
+ *   e.g.      (4, -3, 2, -1) -> 30
+ *   BITWISE: squares exact; row-major, in the order above. NaN and infinity as
+ *   IEEE has them. Overwrites norm2. Errors: NULL, SHAPE, SIZE.             */
+SSTE_API sste_status sste_tensor_norm2(double *norm2, const float *w,
+                                       size_t ldw, size_t rows, size_t cols) {
+  return sste_priv_sum_floats(norm2, SSTE_PRIV_NORM, NULL, 0, w, ldw, w, ldw,
+                              rows, cols);
+}
+
+/* sste_tensor_change - ||W - V||_1, how far a matrix moved.
+ *   change    receives the sum of |fl(w - v)|; 0 for an empty matrix
+ *   w, v      rows x cols floats, rows ldw and ldv apart
+ *   e.g.      (3, 4) and (2, 6): 1 + 2 = 3
+ *   BITWISE, as sste_tensor_norm2. Overwrites change.
+ *   Errors: NULL, SHAPE, SIZE.
+ *   Source: STEP watches it on Adam's second moments.                       */
+SSTE_API sste_status sste_tensor_change(double *change, const float *w,
+                                        size_t ldw, const float *v, size_t ldv,
+                                        size_t rows, size_t cols) {
+  return sste_priv_sum_floats(change, SSTE_PRIV_CHANGE, NULL, 0, w, ldw, v, ldv,
+                              rows, cols);
+}
+
+/* sste_tensor_descent - the amount of descent that a gradient predicts for a
+ * step, <G, W - V> to first order.
+ *   descent   receives the sum; positive where the loss should fall; 0 for an
+ *             empty matrix
+ *   g         rows x cols floats, rows ldg apart: dL/dW~ at the old weights
+ *   w, v      rows x cols floats, rows ldw and ldv apart: before and after the
+ *             step, either the dense weights (the straight-through prediction)
+ *             or their projections W~ (which isolates the pruning map)
+ *   e.g.      g = (1, 2), w = (3, 4), v = (2, 5): 1 - 2 = -1
+ *   BITWISE: each difference rounded to float, its product exact; row-major, in
+ *   the order above. NaN and infinity as IEEE has them. Overwrites descent.
+ *   Errors: NULL, SHAPE, SIZE. Source: S-STE, section 3.                    */
+SSTE_API sste_status sste_tensor_descent(double *descent, const float *g,
+                                         size_t ldg, const float *w, size_t ldw,
+                                         const float *v, size_t ldv,
+                                         size_t rows, size_t cols) {
+  return sste_priv_sum_floats(descent, SSTE_PRIV_DESCENT, g, ldg, w, ldw, v,
+                              ldv, rows, cols);
+}
+
+/* ---- 6. The compressed form ---------------------------------------------- */
 
 /* A group of a 2:4 matrix is stored as its two kept values and a nibble, the
  * tensor core's metadata:
@@ -595,7 +1521,45 @@ SSTE_API SSTE_HD sste_status sste_group_decompress(float out[4],
   return SSTE_OK;
 }
 
-/* sste_tensor_check - whether a matrix is 2:4 along its rows, and where not.
+/* sste_tensor_check_nm - whether a matrix is N:M along an axis, and where not.
+ *   w         rows x cols elements of nm.type, rows ldw apart; the axis of the
+ *             groups a multiple of nm.m
+ *   nm        pattern, axis, type (1-byte types too; see sste_type for zeros)
+ *   run, group receive the place of the first group, run by run, with more than
+ *             nm.n non-zeros, on SSTE_ERR_PATTERN only; may be null
+ *   specials  NaN and infinity are non-zeros
+ *   BITWISE. Errors: NULL, SHAPE, SIZE, VALUE (nm), PATTERN.                */
+SSTE_API sste_status sste_tensor_check_nm(const void *w, size_t ldw,
+                                          size_t rows, size_t cols, sste_nm nm,
+                                          size_t *run, size_t *group) {
+  sste_priv_runs at;
+  size_t r, g, i;
+  sste_status s = sste_priv_nm_check(nm, rows, cols, 1);
+  if (s == SSTE_ERR_VALUE) return s;
+  if (sste_priv_matrix(w, rows, cols, ldw, sste_priv_type_bytes(nm.type)) !=
+      SSTE_OK)
+    return sste_priv_matrix(w, rows, cols, ldw, sste_priv_type_bytes(nm.type));
+  if (s != SSTE_OK || rows == 0 || cols == 0) return s;
+  at = sste_priv_runs_of(rows, cols, ldw, nm.axis, (size_t)nm.m);
+  for (r = 0; r < at.runs; ++r)
+    for (g = 0; g < at.groups; ++g) {
+      int nonzeros = 0;
+      for (i = 0; i < (size_t)nm.m; ++i)
+        nonzeros += !sste_priv_is_zero(
+            sste_priv_element(w, nm.type,
+                              r * at.pitch + g * at.step + i * at.stride),
+            nm.type);
+      if (nonzeros > nm.n) {
+        if (run != NULL) *run = r;
+        if (group != NULL) *group = g;
+        return SSTE_ERR_PATTERN;
+      }
+    }
+  return SSTE_OK;
+}
+
+/* sste_tensor_check - whether a matrix of floats is 2:4 along its rows, and
+ * where not.
  *   w         rows x cols floats, rows ldw apart; cols a multiple of 4
  *   row, group receive the place of the first group, in row-major order, with
  *             more than two non-zeros, on SSTE_ERR_PATTERN only; may be null
@@ -605,22 +1569,7 @@ SSTE_API SSTE_HD sste_status sste_group_decompress(float out[4],
 SSTE_API sste_status sste_tensor_check(const float *w, size_t ldw, size_t rows,
                                        size_t cols, size_t *row,
                                        size_t *group) {
-  size_t r, c;
-  const sste_status s = sste_priv_matrix(w, rows, cols, ldw, sizeof *w);
-  if (s != SSTE_OK || rows == 0 || cols == 0) return s;
-  if (cols % 4 != 0) return SSTE_ERR_SHAPE;
-  for (r = 0; r < rows; ++r)
-    for (c = 0; c < cols; c += 4) {
-      int i, nonzeros = 0;
-      for (i = 0; i < 4; ++i)
-        nonzeros += sste_priv_magnitude(w[r * ldw + c + (size_t)i]) != 0;
-      if (nonzeros > 2) {
-        if (row != NULL) *row = r;
-        if (group != NULL) *group = c / 4;
-        return SSTE_ERR_PATTERN;
-      }
-    }
-  return SSTE_OK;
+  return sste_tensor_check_nm(w, ldw, rows, cols, sste_nm_of(2, 4), row, group);
 }
 
 /* The nibble of group g of a metadata row. */
@@ -631,12 +1580,14 @@ static inline int sste_priv_nibble(const uint8_t *meta_row, size_t g) {
 /* The bytes of one metadata row; an odd last group leaves half a byte. */
 static inline size_t sste_priv_meta_cols(size_t cols) { return (cols + 7) / 8; }
 
-/* A compressed matrix: both arrays, its shape, and every nibble. */
-static inline sste_status sste_priv_compressed(const float *values, size_t ldv,
+/* A compressed matrix: both arrays, its shape, and every nibble. rows and cols
+ * are those of the matrix seen as runs: a run is a row of values and meta. */
+static inline sste_status sste_priv_compressed(const void *values, size_t ldv,
                                                const uint8_t *meta, size_t ldm,
-                                               size_t rows, size_t cols) {
+                                               size_t rows, size_t cols,
+                                               size_t size) {
   size_t r, g;
-  sste_status s = sste_priv_matrix(values, rows, cols / 2, ldv, sizeof *values);
+  sste_status s = sste_priv_matrix(values, rows, cols / 2, ldv, size);
   if (s == SSTE_OK)
     s = sste_priv_matrix(meta, rows, sste_priv_meta_cols(cols), ldm,
                          sizeof *meta);
@@ -649,7 +1600,102 @@ static inline sste_status sste_priv_compressed(const float *values, size_t ldv,
   return SSTE_OK;
 }
 
-/* sste_tensor_compress - a 2:4 matrix as values and metadata.
+/* How an element is stored in the compressed form and out of it: a zero as +0,
+ * a NaN of a float type as the one; a code as it is. */
+static inline uint32_t sste_priv_stored_bits(uint32_t bits, sste_type type) {
+  if (sste_priv_is_zero(bits, type)) return 0;
+  if (type == SSTE_FLOAT32 && (bits & 0x7FFFFFFFu) > SSTE_PRIV_INF)
+    return SSTE_PRIV_NAN;
+  if (type == SSTE_FLOAT16 && (bits & 0x7FFFu) > 0x7C00u) return 0x7E00u;
+  if (type == SSTE_BFLOAT16 && (bits & 0x7FFFu) > 0x7F80u) return 0x7FC0u;
+  return bits;
+}
+
+/* The two positions to keep of four elements, at most two of them non-zero, as
+ * a nibble: the non-zeros, and zeros from the lowest index on to fill up. */
+static inline int sste_priv_keep(const uint32_t a[4], sste_type type) {
+  int i, spare = 2, n = 0, nibble = 0;
+  for (i = 0; i < 4; ++i) spare -= !sste_priv_is_zero(a[i], type);
+  for (i = 0; i < 4; ++i) {
+    const int zero = sste_priv_is_zero(a[i], type);
+    if (zero && spare <= 0) continue;
+    spare -= zero;
+    nibble |= i << (2 * n++);
+  }
+  return nibble;
+}
+
+/* sste_tensor_compress_as - a 2:4 matrix of any element type, with groups along
+ * rows or down columns, as values and metadata. A run of groups (a row, or a
+ * column) becomes a row of both, so that down columns it is the compressed form
+ * of the transpose.
+ *   values    receives runs x length/2 elements, rows ldv apart: rows x cols/2,
+ *             or cols x rows/2 down columns
+ *   meta      receives runs x ceil(length/8) bytes, rows ldm apart
+ *   w         rows x cols elements of `type`, rows ldw apart, 2:4 along `axis`,
+ *             which is a multiple of 4 long. No two of the three may overlap
+ *   type, axis what the elements are, which way the groups run
+ *   ties, specials  as sste_group_compress, zeros as sste_type has them; a
+ *             float16 NaN is stored as 0x7E00, a bfloat16 NaN as 0x7FC0, a
+ *             1-byte code as it is; an unused half byte is 0
+ *   e.g.      E4M3FN codes 00 3A 00 80 -> 00 3A, 0x4
+ *   BITWISE. Overwrites values and meta.
+ *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (type, axis), PATTERN
+ *   (sste_tensor_check_nm says where).                                      */
+SSTE_API sste_status sste_tensor_compress_as(void *values, size_t ldv,
+                                             uint8_t *meta, size_t ldm,
+                                             const void *w, size_t ldw,
+                                             size_t rows, size_t cols,
+                                             sste_type type, sste_axis axis) {
+  sste_nm nm = sste_nm_of(2, 4);
+  sste_priv_runs at;
+  size_t size, mcols;
+  ptrdiff_t r;
+  sste_status s;
+  nm.type = type;
+  nm.axis = axis;
+  s = sste_tensor_check_nm(w, ldw, rows, cols, nm, NULL, NULL);
+  if (s != SSTE_OK) return s;
+  size = sste_priv_type_bytes(type);
+  at = sste_priv_runs_of(rows, cols, ldw, axis, 4);
+  mcols = sste_priv_meta_cols(at.length);
+  s = sste_priv_matrix(values, at.runs, at.length / 2, ldv, size);
+  if (s == SSTE_OK) s = sste_priv_matrix(meta, at.runs, mcols, ldm, 1);
+  if (s != SSTE_OK || rows == 0 || cols == 0) return s;
+  if (sste_priv_overlap(values, at.runs, at.length / 2, ldv, size, w, rows,
+                        cols, ldw, size) ||
+      sste_priv_overlap(meta, at.runs, mcols, ldm, 1, w, rows, cols, ldw,
+                        size) ||
+      sste_priv_overlap(meta, at.runs, mcols, ldm, 1, values, at.runs,
+                        at.length / 2, ldv, size))
+    return SSTE_ERR_OVERLAP;
+  SSTE_OMP(parallel for schedule(static))
+  for (r = 0; r < (ptrdiff_t)at.runs; ++r) {
+    uint8_t *nibbles = meta + (size_t)r * ldm;
+    size_t g;
+    for (g = 0; g < at.groups; ++g) {
+      const size_t put = (size_t)r * ldv + 2 * g;
+      uint32_t a[4];
+      int nibble;
+      size_t i;
+      for (i = 0; i < 4; ++i)
+        a[i] = sste_priv_stored_bits(
+            sste_priv_element(
+                w, type, (size_t)r * at.pitch + g * at.step + i * at.stride),
+            type);
+      nibble = sste_priv_keep(a, type);
+      sste_priv_set_element(values, type, put, a[nibble & 3]);
+      sste_priv_set_element(values, type, put + 1, a[nibble >> 2]);
+      if (g % 2 == 0)
+        nibbles[g / 2] = (uint8_t)nibble;
+      else
+        nibbles[g / 2] = (uint8_t)(nibbles[g / 2] | nibble << 4);
+    }
+  }
+  return SSTE_OK;
+}
+
+/* sste_tensor_compress - sste_tensor_compress_as for floats along the rows.
  *   values    receives rows x cols/2 floats, rows ldv apart
  *   meta      receives rows x ceil(cols/8) bytes, rows ldm apart
  *   w         rows x cols floats, rows ldw apart, 2:4 along the rows; cols a
@@ -663,37 +1709,65 @@ SSTE_API sste_status sste_tensor_compress(float *values, size_t ldv,
                                           uint8_t *meta, size_t ldm,
                                           const float *w, size_t ldw,
                                           size_t rows, size_t cols) {
-  const size_t mcols = sste_priv_meta_cols(cols);
+  return sste_tensor_compress_as(values, ldv, meta, ldm, w, ldw, rows, cols,
+                                 SSTE_FLOAT32, SSTE_ALONG_ROWS);
+}
+
+/* sste_tensor_decompress_as - the dense matrix of a compressed one.
+ *   out       receives rows x cols elements of `type`, rows ldo apart
+ *   values, meta  as sste_tensor_compress_as made them for rows x cols, type
+ *             and axis; no overlap with out
+ *   specials  as there: zeros come out as +0, NaNs as the one of their type
+ *   e.g.      E4M3FN codes 00 3A, 0x4 -> 00 3A 00 00
+ *   BITWISE. Overwrites out.
+ *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (type, axis), PATTERN (an illegal
+ *   nibble).                                                                */
+SSTE_API sste_status sste_tensor_decompress_as(void *out, size_t ldo,
+                                               const void *values, size_t ldv,
+                                               const uint8_t *meta, size_t ldm,
+                                               size_t rows, size_t cols,
+                                               sste_type type, sste_axis axis) {
+  sste_nm nm = sste_nm_of(2, 4);
+  sste_priv_runs at;
+  size_t size;
   ptrdiff_t r;
-  sste_status s = sste_tensor_check(w, ldw, rows, cols, NULL, NULL);
+  sste_status s;
+  nm.type = type;
+  nm.axis = axis;
+  s = sste_priv_nm_check(nm, rows, cols, 1);
+  if (s == SSTE_ERR_VALUE) return s;
+  size = sste_priv_type_bytes(type);
+  at = sste_priv_runs_of(rows, cols, ldo, axis, 4);
+  s = sste_priv_matrix(out, rows, cols, ldo, size);
   if (s == SSTE_OK)
-    s = sste_priv_matrix(values, rows, cols / 2, ldv, sizeof *values);
-  if (s == SSTE_OK) s = sste_priv_matrix(meta, rows, mcols, ldm, sizeof *meta);
+    s = sste_priv_compressed(values, ldv, meta, ldm, at.runs, at.length, size);
   if (s != SSTE_OK || rows == 0 || cols == 0) return s;
-  if (sste_priv_overlap(values, rows, cols / 2, ldv, sizeof *values, w, rows,
-                        cols, ldw, sizeof *w) ||
-      sste_priv_overlap(meta, rows, mcols, ldm, 1, w, rows, cols, ldw,
-                        sizeof *w) ||
-      sste_priv_overlap(meta, rows, mcols, ldm, 1, values, rows, cols / 2, ldv,
-                        sizeof *values))
+  if (sste_priv_overlap(out, rows, cols, ldo, size, values, at.runs,
+                        at.length / 2, ldv, size) ||
+      sste_priv_overlap(out, rows, cols, ldo, size, meta, at.runs,
+                        sste_priv_meta_cols(at.length), ldm, 1))
     return SSTE_ERR_OVERLAP;
   SSTE_OMP(parallel for schedule(static))
-  for (r = 0; r < (ptrdiff_t)rows; ++r) {
-    uint8_t *nibbles = meta + (size_t)r * ldm;
+  for (r = 0; r < (ptrdiff_t)at.runs; ++r) {
     size_t g;
-    for (g = 0; g < cols / 4; ++g) {
-      const int nibble = sste_group_compress(values + (size_t)r * ldv + 2 * g,
-                                             w + (size_t)r * ldw + 4 * g);
-      if (g % 2 == 0)
-        nibbles[g / 2] = (uint8_t)nibble;
-      else
-        nibbles[g / 2] = (uint8_t)(nibbles[g / 2] | nibble << 4);
+    for (g = 0; g < at.groups; ++g) {
+      const size_t put = (size_t)r * at.pitch + g * at.step;
+      const int nibble = sste_priv_nibble(meta + (size_t)r * ldm, g);
+      size_t i;
+      for (i = 0; i < 4; ++i)
+        sste_priv_set_element(out, type, put + i * at.stride, 0);
+      for (i = 0; i < 2; ++i)
+        sste_priv_set_element(
+            out, type, put + (size_t)(nibble >> (2 * i) & 3) * at.stride,
+            sste_priv_stored_bits(
+                sste_priv_element(values, type, (size_t)r * ldv + 2 * g + i),
+                type));
     }
   }
   return SSTE_OK;
 }
 
-/* sste_tensor_decompress - the dense matrix of a compressed one.
+/* sste_tensor_decompress - sste_tensor_decompress_as for floats along the rows.
  *   out       receives rows x cols floats, rows ldo apart
  *   values    rows x cols/2 floats, rows ldv apart; no overlap with out
  *   meta      rows x ceil(cols/8) bytes, rows ldm apart; no overlap with out
@@ -704,28 +1778,11 @@ SSTE_API sste_status sste_tensor_decompress(float *out, size_t ldo,
                                             const float *values, size_t ldv,
                                             const uint8_t *meta, size_t ldm,
                                             size_t rows, size_t cols) {
-  ptrdiff_t r;
-  sste_status s = sste_priv_matrix(out, rows, cols, ldo, sizeof *out);
-  if (s == SSTE_OK)
-    s = sste_priv_compressed(values, ldv, meta, ldm, rows, cols);
-  if (s != SSTE_OK || rows == 0 || cols == 0) return s;
-  if (sste_priv_overlap(out, rows, cols, ldo, sizeof *out, values, rows,
-                        cols / 2, ldv, sizeof *values) ||
-      sste_priv_overlap(out, rows, cols, ldo, sizeof *out, meta, rows,
-                        sste_priv_meta_cols(cols), ldm, 1))
-    return SSTE_ERR_OVERLAP;
-  SSTE_OMP(parallel for schedule(static))
-  for (r = 0; r < (ptrdiff_t)rows; ++r) {
-    size_t g;
-    for (g = 0; g < cols / 4; ++g)
-      sste_group_decompress(out + (size_t)r * ldo + 4 * g,
-                            values + (size_t)r * ldv + 2 * g,
-                            sste_priv_nibble(meta + (size_t)r * ldm, g));
-  }
-  return SSTE_OK;
+  return sste_tensor_decompress_as(out, ldo, values, ldv, meta, ldm, rows, cols,
+                                   SSTE_FLOAT32, SSTE_ALONG_ROWS);
 }
 
-/* ---- 5. Products --------------------------------------------------------- */
+/* ---- 7. Products --------------------------------------------------------- */
 
 /* Every output is one sum over the contraction index in ascending order, in one
  * double that starts at +0, rounded to float at the end. A product of two
@@ -970,7 +2027,8 @@ SSTE_API sste_status sste_product_forward_compressed(
   const size_t across = (N + SSTE_PRIV_TILE - 1) / SSTE_PRIV_TILE;
   const size_t down = (T + SSTE_PRIV_TILE - 1) / SSTE_PRIV_TILE;
   ptrdiff_t tile;
-  sste_status s = sste_priv_compressed(values, ldv, meta, ldm, N, K);
+  sste_status s =
+      sste_priv_compressed(values, ldv, meta, ldm, N, K, sizeof *values);
   if (s != SSTE_OK) return s;
   s = sste_priv_product_check(z, T, N, ldz, x, T, K, ldx, values, N, K / 2,
                               ldv);

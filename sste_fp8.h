@@ -65,9 +65,9 @@
 #include <string.h>
 
 #define SSTE_VERSION_MAJOR 0
-#define SSTE_VERSION_MINOR 3
+#define SSTE_VERSION_MINOR 4
 #define SSTE_VERSION_PATCH 0
-#define SSTE_VERSION "0.3.0"
+#define SSTE_VERSION "0.4.0"
 
 /* SSTE_API: linkage of every public function. Define it empty in one .c file
  * to export the functions from a shared object; callers bring prototypes. */
@@ -131,8 +131,15 @@ typedef enum sste_status {
   SSTE_ERR_VALUE,     /* a scalar argument is outside its range */
   SSTE_ERR_ZERO,      /* the projection is zero everywhere: no scale exists */
   SSTE_ERR_NONFINITE, /* a result that must be finite is not */
-  SSTE_ERR_PATTERN    /* a group has more than two non-zeros, or a bad nibble */
+  SSTE_ERR_PATTERN    /* a group has too many non-zeros, or a bad nibble */
 } sste_status;
+
+/* Which way the groups of a row-major matrix run. A run is a line of groups,
+ * one after another along the contraction index. */
+typedef enum sste_axis {
+  SSTE_ALONG_ROWS = 0,  /* M consecutive columns of one row; run = the row */
+  SSTE_DOWN_COLUMNS = 1 /* M consecutive rows of one column; run = the column */
+} sste_axis;
 
 /* sste_status_text - one line in English for a status, for error messages. */
 SSTE_API const char *sste_status_text(sste_status status) {
@@ -145,7 +152,7 @@ SSTE_API const char *sste_status_text(sste_status status) {
     case SSTE_ERR_VALUE: return "a scalar argument is out of range";
     case SSTE_ERR_ZERO: return "the projection is zero everywhere";
     case SSTE_ERR_NONFINITE: return "a result that must be finite is not";
-    case SSTE_ERR_PATTERN: return "a group of four is not 2:4";
+    case SSTE_ERR_PATTERN: return "a group is not N:M sparse";
     default: return "unknown status";
   }
 }
@@ -213,6 +220,26 @@ static inline sste_status sste_priv_unary(const void *out, size_t ldo,
                            in_size)
              ? SSTE_ERR_OVERLAP
              : SSTE_OK;
+}
+
+/* The groups of m of a row-major matrix: element i of group g of run r is at
+ * r * pitch + g * step + i * stride; a run has `groups`, `length` elements. */
+typedef struct sste_priv_runs {
+  size_t runs, length, groups, pitch, step, stride;
+} sste_priv_runs;
+
+static inline sste_priv_runs sste_priv_runs_of(size_t rows, size_t cols,
+                                               size_t ld, sste_axis axis,
+                                               size_t m) {
+  const int down = axis == SSTE_DOWN_COLUMNS;
+  sste_priv_runs v;
+  v.runs = down ? cols : rows;
+  v.length = down ? rows : cols;
+  v.pitch = down ? 1 : ld;
+  v.stride = down ? ld : 1;
+  v.groups = v.length / m;
+  v.step = m * v.stride;
+  return v;
 }
 
 #endif /* SSTE_PRELUDE */

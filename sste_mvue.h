@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: 2026 The sste authors
  *
- * sste_mvue.h - minimum-variance unbiased 2:4 and 1:2 sampling.
+ * sste_mvue.h - minimum-variance unbiased N:M sampling.
  *
  * Sparse training wants the output gradient 2:4 sparse as well, and pruning it
  * by magnitude would bias every step. So each group of four is replaced by a
@@ -29,7 +29,9 @@
  *   2. Probabilities of a group of four
  *   3. The draw of a group of four
  *   4. 1:2, groups of two
- *   5. Tensors              groups along rows or down columns, any slice
+ *   5. N of M               probabilities, of pairs too, variance, the draw
+ *   6. The paper's approximation for 2:4
+ *   7. Tensors              groups along rows or down columns, any slice
  *
  * Numerics. Probabilities and draws are BITWISE: a draw is a function of the
  * group and of one 32-bit word, and the word depends on (seed, tensor, step,
@@ -57,9 +59,9 @@
 #include <string.h>
 
 #define SSTE_VERSION_MAJOR 0
-#define SSTE_VERSION_MINOR 3
+#define SSTE_VERSION_MINOR 4
 #define SSTE_VERSION_PATCH 0
-#define SSTE_VERSION "0.3.0"
+#define SSTE_VERSION "0.4.0"
 
 /* SSTE_API: linkage of every public function. Define it empty in one .c file
  * to export the functions from a shared object; callers bring prototypes. */
@@ -123,8 +125,15 @@ typedef enum sste_status {
   SSTE_ERR_VALUE,     /* a scalar argument is outside its range */
   SSTE_ERR_ZERO,      /* the projection is zero everywhere: no scale exists */
   SSTE_ERR_NONFINITE, /* a result that must be finite is not */
-  SSTE_ERR_PATTERN    /* a group has more than two non-zeros, or a bad nibble */
+  SSTE_ERR_PATTERN    /* a group has too many non-zeros, or a bad nibble */
 } sste_status;
+
+/* Which way the groups of a row-major matrix run. A run is a line of groups,
+ * one after another along the contraction index. */
+typedef enum sste_axis {
+  SSTE_ALONG_ROWS = 0,  /* M consecutive columns of one row; run = the row */
+  SSTE_DOWN_COLUMNS = 1 /* M consecutive rows of one column; run = the column */
+} sste_axis;
 
 /* sste_status_text - one line in English for a status, for error messages. */
 SSTE_API const char *sste_status_text(sste_status status) {
@@ -137,7 +146,7 @@ SSTE_API const char *sste_status_text(sste_status status) {
     case SSTE_ERR_VALUE: return "a scalar argument is out of range";
     case SSTE_ERR_ZERO: return "the projection is zero everywhere";
     case SSTE_ERR_NONFINITE: return "a result that must be finite is not";
-    case SSTE_ERR_PATTERN: return "a group of four is not 2:4";
+    case SSTE_ERR_PATTERN: return "a group is not N:M sparse";
     default: return "unknown status";
   }
 }
@@ -205,6 +214,26 @@ static inline sste_status sste_priv_unary(const void *out, size_t ldo,
                            in_size)
              ? SSTE_ERR_OVERLAP
              : SSTE_OK;
+}
+
+/* The groups of m of a row-major matrix: element i of group g of run r is at
+ * r * pitch + g * step + i * stride; a run has `groups`, `length` elements. */
+typedef struct sste_priv_runs {
+  size_t runs, length, groups, pitch, step, stride;
+} sste_priv_runs;
+
+static inline sste_priv_runs sste_priv_runs_of(size_t rows, size_t cols,
+                                               size_t ld, sste_axis axis,
+                                               size_t m) {
+  const int down = axis == SSTE_DOWN_COLUMNS;
+  sste_priv_runs v;
+  v.runs = down ? cols : rows;
+  v.length = down ? rows : cols;
+  v.pitch = down ? 1 : ld;
+  v.stride = down ? ld : 1;
+  v.groups = v.length / m;
+  v.step = m * v.stride;
+  return v;
 }
 
 #endif /* SSTE_PRELUDE */
@@ -518,92 +547,548 @@ SSTE_API SSTE_HD void sste_mvue12_group_draw(float out[2], const float a[2],
   out[1 - kept] = 0.0f;
 }
 
-/* ---- 5. Tensors ---------------------------------------------------------- */
+/* ---- 5. N of M ----------------------------------------------------------- */
 
-/* Which way the groups of a row-major matrix run. */
-typedef enum sste_axis {
-  SSTE_ALONG_ROWS = 0,  /* M consecutive columns of one row; run = the row */
-  SSTE_DOWN_COLUMNS = 1 /* M consecutive rows of one column; run = the column */
-} sste_axis;
+/* For N of any M <= 32 the optimum has the same form. Up to N - 1 elements can
+ * be certain; leaving the k largest out and sharing N - k places among the rest
+ * gives one candidate for tau, and the smallest is the right one:
+ *
+ *     tau = min over k < N of R_k / (N - k),   R_k = sum of all but k largest
+ *     w_i = min(|a_i|, tau),   p_i = w_i / tau,   survivors max(|a_i|, tau)
+ *
+ * One uniform still draws all survivors (systematic sampling): the cells w_i
+ * lie end to end on a line of length N tau, and those that u*tau, (1+u)*tau,
+ * ..., (N-1+u)*tau fall into are kept. Any design with these p_i has the least
+ * total variance; it decides only which elements survive together.
+ *
+ * Groups of up to four are worked out in float, longer ones in double, as their
+ * sums have more terms to go wrong. Draws of 2:4 and 1:2, and probabilities of
+ * 2:4, are to the bit those of the sections above.                          */
+typedef struct sste_priv_mvue_nm {
+  double b[32];     /* |a_i| * unit */
+  double tau, unit; /* unit: 1; 1/4 where floats would overflow */
+  uint32_t certain; /* bit i: a_i is in every sample */
+  int nonzeros;     /* how many; -0 is a zero */
+  int lost;         /* a NaN, or two infinities: no estimate exists */
+} sste_priv_mvue_nm;
 
-/* A matrix seen as runs of groups of `size`: element i of group g of run r is
- * at r * pitch + (g * size + i) * stride. */
-typedef struct sste_priv_mvue_view {
-  float *out;
-  const float *a;
-  size_t out_pitch, out_stride, pitch, stride, runs, groups;
-  int size; /* 4 or 2 */
-} sste_priv_mvue_view;
+SSTE_HD static inline int sste_priv_mvue_is_nm(int n, int m) {
+  return 0 < n && n < m && m <= 32;
+}
 
-/* Draw the groups of run r that share one Philox call, 4*quad .. 4*quad + 3
- * counted in the whole tensor, as far as they lie in this array. */
-static inline void sste_priv_mvue_quad(const sste_priv_mvue_view *v,
-                                       const sste_mvue_stream *stream, size_t r,
-                                       size_t quad) {
-  const sste_philox_words words =
-      sste_priv_mvue_words(stream, stream->run + r, quad);
-  int k, i;
-  for (k = 0; k < 4; ++k) {
-    const size_t group = 4 * quad + (size_t)k, g = group - stream->group;
-    float x[4];
-    if (g >= v->groups) continue; /* as is a g below 0, which wraps round */
-    for (i = 0; i < v->size; ++i)
-      x[i] = v->a[r * v->pitch + (g * (size_t)v->size + (size_t)i) * v->stride];
-    if (v->size == 4)
-      sste_mvue24_group_draw(x, x, words.word[k]);
+/* x in working precision. Float arithmetic done in double and rounded is float
+ * arithmetic, as a double has more than twice the digits. */
+SSTE_HD static inline double sste_priv_mvue_working(double x, int m) {
+  return m <= 4 ? (double)(float)x : x;
+}
+
+/* The sum of the b_i not in the set `without`, adjacent pairs first. */
+SSTE_HD static inline double sste_priv_mvue_rest(const double *b,
+                                                 uint32_t without, int m) {
+  double part[32] = {0.0};
+  int i, n;
+  for (i = 0; i < m; ++i) part[i] = without >> i & 1 ? 0.0 : b[i];
+  for (n = m; n > 1; n = (n + 1) / 2) {
+    for (i = 0; i < n / 2; ++i)
+      part[i] = sste_priv_mvue_working(part[2 * i] + part[2 * i + 1], m);
+    if (n % 2 != 0) part[n / 2] = part[n - 1];
+  }
+  return part[0];
+}
+
+SSTE_HD static inline sste_priv_mvue_nm sste_priv_mvue_nm_in(const float *a,
+                                                             int n, int m,
+                                                             double unit) {
+  sste_priv_mvue_nm g;
+  uint32_t top = 0; /* the k largest */
+  int i, k, infinities = 0, nans = 0;
+  g.unit = unit;
+  g.certain = 0;
+  g.nonzeros = 0;
+  for (i = 0; i < m; ++i) {
+    const uint32_t magnitude = sste_priv_magnitude(a[i]);
+    g.b[i] =
+        sste_priv_mvue_working((double)sste_priv_float(magnitude) * unit, m);
+    g.nonzeros += magnitude != 0;
+    infinities += magnitude == SSTE_PRIV_INF;
+    nans += magnitude == SSTE_PRIV_NAN;
+  }
+  g.lost = nans > 0 || infinities > 1;
+  g.tau = sste_priv_mvue_working(sste_priv_mvue_rest(g.b, 0, m) / (double)n, m);
+  for (k = 1; k < n; ++k) {
+    int largest = -1;
+    double tau;
+    for (i = 0; i < m; ++i)
+      if ((top >> i & 1) == 0 && (largest < 0 || g.b[i] > g.b[largest]))
+        largest = i;
+    top |= (uint32_t)1 << largest;
+    tau = sste_priv_mvue_rest(g.b, top, m) / (double)(n - k);
+    tau = sste_priv_mvue_working(tau, m);
+    if (tau < g.tau) g.tau = tau;
+  }
+  for (i = 0; i < m; ++i)
+    if ((top >> i & 1) != 0 && g.b[i] >= g.tau) g.certain |= (uint32_t)1 << i;
+  return g;
+}
+
+SSTE_HD static inline sste_priv_mvue_nm sste_priv_mvue_nm_of(const float *a,
+                                                             int n, int m) {
+  const sste_priv_mvue_nm g = sste_priv_mvue_nm_in(a, n, m, 1.0);
+  const int large =
+      g.tau >= 42535295865117307932921825928971026432.0; /* 2^125 */
+  return m <= 4 && large ? sste_priv_mvue_nm_in(a, n, m, 0.25) : g;
+}
+
+/* Whether chance has nothing to decide, and if so whether a_i stays: the group
+ * is lost, has at most n non-zeros, or its one place is an infinity's.      */
+SSTE_HD static inline int sste_priv_mvue_is_fixed(const sste_priv_mvue_nm *g,
+                                                  int n) {
+  return g->lost || g->nonzeros <= n || g->tau > DBL_MAX;
+}
+SSTE_HD static inline int sste_priv_mvue_is_kept(const sste_priv_mvue_nm *g,
+                                                 const float *a, int n, int m,
+                                                 int i) {
+  if (g->lost) return sste_priv_mvue_is_top(a, m, n, i);
+  return g->nonzeros <= n ? g->b[i] > 0.0 : g->b[i] > DBL_MAX;
+}
+
+/* sste_mvue_group_prob - the probability that each of m survives:
+ *     p_i = min(|a_i|, tau) / tau
+ *   p         receives m values in [0, 1]; they add up to min(n, non-zeros), to
+ *             within 2^-21 (2^-48 for m > 4) unless tau is subnormal
+ *   a         m values
+ *   n, m      0 < n < m <= 32; else p is untouched
+ *   specials  up to n non-zeros: 1 for each, 0 for the zeros; one infinity: 1
+ *             for it, the others share n - 1; a NaN or two infinities: 1 for
+ *             the n largest magnitudes, which the draw turns into NaN
+ *   e.g.      {1, 2, 3, 4}, 1:4 -> {.1, .2, .3, .4};  2:4 -> {.2, .4, .6, .8};
+ *             3:4: tau = 3 -> {1/3, 2/3, 1, 1}
+ *   BITWISE: the sums R_k in adjacent pairs, the k largest (lower index first)
+ *   replaced by 0, in working precision; the last quotient in double.
+ *   Overwrites p. Never fails.                                              */
+SSTE_API SSTE_HD void sste_mvue_group_prob(double *p, const float *a, int n,
+                                           int m) {
+  sste_priv_mvue_nm g;
+  int i;
+  if (!sste_priv_mvue_is_nm(n, m)) return;
+  g = sste_priv_mvue_nm_of(a, n, m);
+  for (i = 0; i < m; ++i) {
+    if (sste_priv_mvue_is_fixed(&g, n))
+      p[i] = sste_priv_mvue_is_kept(&g, a, n, m, i);
     else
-      sste_mvue12_group_draw(x, x, words.word[k]);
-    for (i = 0; i < v->size; ++i)
-      v->out[r * v->out_pitch +
-             (g * (size_t)v->size + (size_t)i) * v->out_stride] = x[i];
+      p[i] = g.b[i] >= g.tau ? 1.0 : g.b[i] / g.tau;
   }
 }
 
-static inline sste_status sste_priv_mvue_tensor(
-    float *out, size_t ldo, const float *a, size_t lda, size_t rows,
-    size_t cols, sste_axis axis, const sste_mvue_stream *stream, int size) {
+/* The length that two arcs have in common on a circle of length 1: one of
+ * length p from 0 on, the other of length q from d on, 0 <= d < 1. */
+SSTE_HD static inline double sste_priv_mvue_common(double p, double q,
+                                                   double d) {
+  const double ahead = p - d < q ? p - d : q;
+  const double round = q - (1.0 - d) < p ? q - (1.0 - d) : p;
+  return (ahead > 0.0 ? ahead : 0.0) + (round > 0.0 ? round : 0.0);
+}
+
+/* sste_mvue_group_pair_prob - the probability that two elements survive
+ * together, for the draw below. Modulo tau each cell is an arc of a circle, u a
+ * point on it, and the two survive where their arcs overlap.
+ *   pair      receives m x m values, row-major; the diagonal is the p_i of
+ *             sste_mvue_group_prob, and row i adds up to n p_i if there are
+ *             more than n non-zeros
+ *   a, n, m   as for sste_mvue_group_prob; pair is untouched for a bad n or m
+ *   e.g.      {1, 2, 3, 4}, 2:4: the cells are [0,.2) [.2,.6) [.6,1.2) [1.2,2);
+ *             0 and 1 never survive together, 0 and 2: 0.2, 2 and 3: 0.4
+ *   BITWISE, in double; to within 2^-46 of the exact overlap. The covariance of
+ *   two survivors' values is pair_ij B_i B_j - a_i a_j. Overwrites pair. Never
+ *   fails.                                                                  */
+SSTE_API SSTE_HD void sste_mvue_group_pair_prob(double *pair, const float *a,
+                                                int n, int m) {
+  double p[32], start[32], end = 0.0;
+  sste_priv_mvue_nm g;
+  int i, j, fixed;
+  if (!sste_priv_mvue_is_nm(n, m)) return;
+  g = sste_priv_mvue_nm_of(a, n, m);
+  fixed = sste_priv_mvue_is_fixed(&g, n);
+  sste_mvue_group_prob(p, a, n, m);
+  for (i = 0; i < m; ++i) {
+    start[i] = end;
+    end += p[i];
+    if (end >= 1.0) end -= 1.0;
+  }
+  for (i = 0; i < m; ++i)
+    for (j = 0; j < m; ++j) {
+      const double ahead = start[j] - start[i];
+      const double d = ahead < 0.0 ? ahead + 1.0 : ahead;
+      if (i == j || fixed || p[i] == 1.0 || p[j] == 1.0)
+        pair[i * m + j] = i == j ? p[i] : p[i] < p[j] ? p[i] : p[j];
+      else
+        pair[i * m + j] = sste_priv_mvue_common(p[i], p[j], d);
+    }
+}
+
+/* sste_mvue_group_second_moment - E ||B||^2 = sum |a_i| max(|a_i|, tau).
+ *   a, n, m   as for sste_mvue_group_prob; a bad n or m gives NaN
+ *   specials  a NaN or two infinities give NaN, one infinity gives it
+ *   e.g.      {1, 2, 3, 4}, 2:4: 5 (1 + 2 + 3 + 4) = 50
+ *   ORDERED: in double, i ascending, to within 2^-20 (2^-47 for m > 4) of
+ *   itself, unless tau is subnormal. Never fails.                           */
+SSTE_API SSTE_HD double sste_mvue_group_second_moment(const float *a, int n,
+                                                      int m) {
+  const double nan = (double)sste_priv_float(SSTE_PRIV_NAN);
+  sste_priv_mvue_nm g;
+  double sum = 0.0;
+  int i;
+  if (!sste_priv_mvue_is_nm(n, m)) return nan;
+  g = sste_priv_mvue_nm_of(a, n, m);
+  if (g.lost) return nan;
+  for (i = 0; i < m; ++i) {
+    const double b = (double)sste_priv_float(sste_priv_magnitude(a[i]));
+    const double tau = g.nonzeros <= n ? 0.0 : g.tau / g.unit;
+    if (b > 0.0) sum += b * (b > tau ? b : tau);
+  }
+  return sum;
+}
+
+/* sste_mvue_group_variance - the total variance of a sample,
+ *     E ||B - a||^2 = sum a_i^2 / p_i - sum a_i^2
+ *                   = sum |a_i| (max(|a_i|, tau) - |a_i|),
+ * the least that any unbiased estimate with n non-zeros can have.
+ *   a, n, m   as for sste_mvue_group_prob; a bad n or m gives NaN
+ *   specials  a NaN or two infinities give NaN; one infinity is certain and
+ *             adds nothing
+ *   e.g.      {1, 2, 3, 4}: 2:4 -> 20;  1:4 -> 70
+ *   ORDERED: in double, i ascending, to within 2^-20 (2^-47) of the second
+ *   moment. Never fails.                                                    */
+SSTE_API SSTE_HD double sste_mvue_group_variance(const float *a, int n, int m) {
+  const double nan = (double)sste_priv_float(SSTE_PRIV_NAN);
+  sste_priv_mvue_nm g;
+  double sum = 0.0;
+  int i;
+  if (!sste_priv_mvue_is_nm(n, m)) return nan;
+  g = sste_priv_mvue_nm_of(a, n, m);
+  if (g.lost) return nan;
+  for (i = 0; i < m; ++i) {
+    const double b = (double)sste_priv_float(sste_priv_magnitude(a[i]));
+    const double tau = g.tau / g.unit;
+    if (!sste_priv_mvue_is_fixed(&g, n) && b < tau) sum += b * (tau - b);
+  }
+  return sum;
+}
+
+/* The n of more than n non-zeros that u keeps, as bits of a mask. Places are
+ * held free for the certain ones that are still to come. */
+SSTE_HD static inline uint32_t sste_priv_mvue_pick(const sste_priv_mvue_nm *g,
+                                                   int n, int m, double u) {
+  double end = 0.0;
+  uint32_t mask = 0;
+  int i, found = 0, held = 0;
+  for (i = 0; i < m; ++i) held += (int)(g->certain >> i & 1);
+  for (i = 0; i < m && found < n; ++i) {
+    const double point = ((double)found + u) * g->tau;
+    const int certain = (int)(g->certain >> i & 1);
+    if (g->b[i] == 0.0) continue;
+    end =
+        sste_priv_mvue_working(end + (g->b[i] < g->tau ? g->b[i] : g->tau), m);
+    if (certain ||
+        (found + held < n && sste_priv_mvue_working(point, m) < end)) {
+      mask |= (uint32_t)1 << i;
+      ++found;
+      held -= certain;
+    }
+  }
+  for (i = m - 1; i >= 0 && found < n; --i)
+    if (g->b[i] != 0.0 && (mask >> i & 1) == 0) {
+      mask |= (uint32_t)1 << i;
+      ++found;
+    }
+  return mask;
+}
+
+/* sste_mvue_group_draw - one N:M sample B of a group with E[B] = a.
+ *     u = (word >> 9) * 2^-23;  cells of width min(|a_i|, tau) end to end;
+ *     keep those that u*tau, (1+u)*tau, ... fall into;
+ *     B_i = sign(a_i) * max(|a_i|, tau)
+ *   out       receives m values; may be a itself
+ *   a         m values
+ *   n, m      0 < n < m <= 32; else out is untouched
+ *   word      32 uniform bits; the lowest 9 are not used
+ *   ties      cells are half-open. Of the n - 1 largest (lower index first),
+ *             those that reach tau are kept wherever the points fall; should
+ *             points lie beyond the last cell, the last unused non-zeros are
+ *             taken
+ *   specials  min(n, non-zeros) survivors, everything else is +0; up to n
+ *             non-zeros come back as they are; one infinity is kept; a NaN or
+ *             two infinities: the n largest magnitudes become 0x7FC00000; a
+ *             survivor beyond FLT_MAX is an infinity
+ *   e.g.      {1, 2, 3, 4}, word 0x80000000 (u = 0.5): 2:4 -> {0, 5, 0, 5};
+ *             1:4: tau = 10, 5 lies in the third cell -> {0, 0, 10, 0}
+ *   BITWISE; the mean over all words is STATISTICAL: a to within 2^-21
+ *   max(|a_i|, tau), and 2^-147 more where tau is subnormal.
+ *   Overwrites out. Never fails.                                            */
+SSTE_API SSTE_HD void sste_mvue_group_draw(float *out, const float *a, int n,
+                                           int m, uint32_t word) {
+  sste_priv_mvue_nm g;
+  uint32_t mask = 0;
+  int i, fixed;
+  if (!sste_priv_mvue_is_nm(n, m)) return;
+  g = sste_priv_mvue_nm_of(a, n, m);
+  fixed = sste_priv_mvue_is_fixed(&g, n);
+  for (i = 0; fixed && i < m; ++i)
+    mask |= (uint32_t)sste_priv_mvue_is_kept(&g, a, n, m, i) << i;
+  if (!fixed)
+    mask = sste_priv_mvue_pick(&g, n, m, (double)sste_priv_mvue_uniform(word));
+  for (i = 0; i < m; ++i) {
+    const double larger = g.b[i] > g.tau ? g.b[i] : g.tau;
+    if ((mask >> i & 1) == 0)
+      out[i] = 0.0f;
+    else if (g.lost)
+      out[i] = sste_priv_float(SSTE_PRIV_NAN);
+    else
+      out[i] = fixed ? a[i]
+                     : sste_priv_mvue_survivor(a[i], (float)(larger / g.unit));
+  }
+}
+
+/* ---- 6. The paper's approximation for 2:4 -------------------------------- */
+
+/* The sampling that the paper and the official kernels use: draw i with
+ * probability t_i = |a_i| / S, then another j with |a_j| / (S - |a_i|). It
+ * needs two uniforms and many divisions, and its variance is up to twice the
+ * optimum's (6 percent more for Gaussian gradients, 11 for Laplacian): it is
+ * here to be compared with. With rest_j = S - |a_j|, an element is drawn with
+ *
+ *     pi_i = t_i + sum over j != i of t_j |a_i| / rest_j,   B_i = a_i / pi_i.
+ */
+typedef struct sste_priv_mvue_two {
+  double b[4], rest[4], sum;
+  int infinite; /* the index of the one infinity, or -1 */
+  int nonzeros, lost;
+} sste_priv_mvue_two;
+
+SSTE_HD static inline sste_priv_mvue_two sste_priv_mvue_two_of(
+    const float a[4]) {
+  sste_priv_mvue_two g;
+  int i;
+  g.infinite = -1;
+  g.nonzeros = 0;
+  g.lost = 0;
+  for (i = 0; i < 4; ++i) {
+    const uint32_t magnitude = sste_priv_magnitude(a[i]);
+    g.b[i] = (double)sste_priv_float(magnitude);
+    g.nonzeros += magnitude != 0;
+    if (magnitude == SSTE_PRIV_NAN ||
+        (magnitude == SSTE_PRIV_INF && g.infinite >= 0))
+      g.lost = 1;
+    if (magnitude == SSTE_PRIV_INF) g.infinite = i;
+  }
+  g.sum = (g.b[0] + g.b[1]) + (g.b[2] + g.b[3]);
+  g.rest[0] = g.b[1] + (g.b[2] + g.b[3]);
+  g.rest[1] = g.b[0] + (g.b[2] + g.b[3]);
+  g.rest[2] = (g.b[0] + g.b[1]) + g.b[3];
+  g.rest[3] = (g.b[0] + g.b[1]) + g.b[2];
+  return g;
+}
+
+/* pi_i of a group with more than two non-zeros that is not lost. */
+SSTE_HD static inline double sste_priv_mvue_two_prob(
+    const sste_priv_mvue_two *g, int i) {
+  double pi = 0.0;
+  int j;
+  for (j = 0; j < 4; ++j) {
+    const double t = g->infinite < 0 ? g->b[j] / g->sum : j == g->infinite;
+    if (t == 0.0) continue;
+    pi += j == i ? t : t * g->b[i] / g->rest[j]; /* dividing last: no fusing */
+  }
+  return pi < 1.0 ? pi : 1.0;
+}
+
+/* sste_mvue24_group_prob_approx - pi_i of the approximation.
+ *   p         receives four values in [0, 1] that add up to min(2, non-zeros)
+ *   a         the group
+ *   specials  up to two non-zeros: 1 for each; one infinity: 1 for it, the
+ *             others share 1; a NaN or two infinities: 1 for the two largest
+ *   e.g.      {1, 1, 1, 1} -> {.5, .5, .5, .5};  {1, 2, 3, 4} -> {.235, .441,
+ *             .608, .716}, where the optimum has {.2, .4, .6, .8}
+ *   BITWISE, in double; j ascending. Overwrites p. Never fails.
+ *   Source: Chmiel et al., the approximation of their 2:4 optimum; the official
+ *   S-STE kernels.                                                          */
+SSTE_API SSTE_HD void sste_mvue24_group_prob_approx(double p[4],
+                                                    const float a[4]) {
+  const sste_priv_mvue_two g = sste_priv_mvue_two_of(a);
+  int i;
+  for (i = 0; i < 4; ++i) {
+    if (g.lost)
+      p[i] = sste_priv_mvue_is_top(a, 4, 2, i);
+    else
+      p[i] = g.nonzeros <= 2 ? g.b[i] > 0.0 : sste_priv_mvue_two_prob(&g, i);
+  }
+}
+
+/* sste_mvue24_group_variance_approx - its total variance, at most twice that of
+ * sste_mvue_group_variance:  sum a_i^2 (1 - pi_i) / pi_i.
+ *   a         the group
+ *   specials  a NaN or two infinities give NaN; one infinity adds nothing
+ *   e.g.      {1, 1, 1, 1} -> 4, as the optimum;  {1, 2, 3, 4} -> 20.47, where
+ *             the optimum has 20
+ *   ORDERED: in double, i ascending. Never fails.                           */
+SSTE_API SSTE_HD double sste_mvue24_group_variance_approx(const float a[4]) {
+  const sste_priv_mvue_two g = sste_priv_mvue_two_of(a);
+  double p[4], sum = 0.0;
+  int i;
+  if (g.lost) return (double)sste_priv_float(SSTE_PRIV_NAN);
+  sste_mvue24_group_prob_approx(p, a);
+  for (i = 0; i < 4; ++i)
+    if (p[i] > 0.0 && p[i] < 1.0) sum += g.b[i] * g.b[i] * (1.0 - p[i]) / p[i];
+  return sum;
+}
+
+/* The first element whose cell ends beyond u * length, `skip` having none; the
+ * last one with a cell if rounding leaves the point beyond them all. */
+SSTE_HD static inline int sste_priv_mvue_two_pick(const double b[4], int skip,
+                                                  double length, double u) {
+  const double point = u * length;
+  double end = 0.0;
+  int i, last = -1;
+  for (i = 0; i < 4; ++i) {
+    if (i == skip || b[i] == 0.0) continue;
+    end += b[i];
+    last = i;
+    if (point < end) break;
+  }
+  return last;
+}
+
+/* sste_mvue24_group_draw_approx - one sample of the approximation:
+ *     i: the cell of |a| that u0 * S falls into;  j: among the other three, the
+ *     cell that u1 * (S - |a_i|) falls into;  B = a_i / pi_i and a_j / pi_j
+ *   out       receives the sample; may be a itself
+ *   a         the group
+ *   word0, word1  32 uniform bits each; the lowest 9 are not used
+ *   specials  always min(2, non-zeros) survivors, everything else is +0; up to
+ *             two non-zeros come back as they are; one infinity is kept; a NaN
+ *             or two infinities: the two largest become 0x7FC00000
+ *   e.g.      {1, 1, 1, 1}, words 0 and 0 -> {2, 2, 0, 0}
+ *   BITWISE: sums and quotients in double, survivors rounded to float; the mean
+ *   over all words is STATISTICAL: a to within 2^-21 S. Overwrites out.
+ *   Never fails.                                                            */
+SSTE_API SSTE_HD void sste_mvue24_group_draw_approx(float out[4],
+                                                    const float a[4],
+                                                    uint32_t word0,
+                                                    uint32_t word1) {
+  const sste_priv_mvue_two g = sste_priv_mvue_two_of(a);
+  double p[4];
+  float sample[4];
+  int i, first = -1, second = -1;
+  sste_mvue24_group_prob_approx(p, a);
+  if (!g.lost && g.nonzeros > 2) {
+    first = g.infinite;
+    if (first < 0)
+      first = sste_priv_mvue_two_pick(g.b, -1, g.sum,
+                                      (double)sste_priv_mvue_uniform(word0));
+    second = sste_priv_mvue_two_pick(g.b, first, g.rest[first],
+                                     (double)sste_priv_mvue_uniform(word1));
+  }
+  for (i = 0; i < 4; ++i) {
+    sample[i] = 0.0f;
+    if (first < 0 ? p[i] == 1.0 : i == first || i == second)
+      sample[i] = g.lost ? sste_priv_float(SSTE_PRIV_NAN)
+                         : (float)((double)a[i] / p[i]);
+  }
+  for (i = 0; i < 4; ++i) out[i] = sample[i]; /* out may be a */
+}
+
+/* ---- 7. Tensors ---------------------------------------------------------- */
+
+/* A matrix's groups, and how each is drawn. */
+typedef struct sste_priv_mvue_view {
+  float *out;
+  const float *a;
+  sste_priv_runs out_at, at;
+  int n, m;
+  int words; /* one per group; two for the approximation */
+} sste_priv_mvue_view;
+
+static inline void sste_priv_mvue_one(const sste_priv_mvue_view *v, float *x,
+                                      const uint32_t *words) {
+  if (v->words == 2)
+    sste_mvue24_group_draw_approx(x, x, words[0], words[1]);
+  else if (v->n == 2 && v->m == 4)
+    sste_mvue24_group_draw(x, x, words[0]);
+  else if (v->n == 1 && v->m == 2)
+    sste_mvue12_group_draw(x, x, words[0]);
+  else
+    sste_mvue_group_draw(x, x, v->n, v->m, words[0]);
+}
+
+/* Draw the groups of run r that share Philox call `call` of the whole tensor,
+ * four of them, or two that take two words each, as far as they lie here. */
+static inline void sste_priv_mvue_call(const sste_priv_mvue_view *v,
+                                       const sste_mvue_stream *stream, size_t r,
+                                       size_t call) {
+  const sste_philox_words words =
+      sste_priv_mvue_words(stream, stream->run + r, call);
+  const size_t shared = v->words == 2 ? 2 : 4, m = (size_t)v->m;
+  size_t k, i;
+  for (k = 0; k < shared; ++k) {
+    const size_t g = shared * call + k - stream->group;
+    const size_t at = r * v->at.pitch + g * v->at.step;
+    const size_t put = r * v->out_at.pitch + g * v->out_at.step;
+    float x[32];
+    if (g >= v->at.groups) continue; /* as is a g below 0, which wraps round */
+    for (i = 0; i < m; ++i) x[i] = v->a[at + i * v->at.stride];
+    sste_priv_mvue_one(v, x, words.word + k * (size_t)v->words);
+    for (i = 0; i < m; ++i) v->out[put + i * v->out_at.stride] = x[i];
+  }
+}
+
+static inline sste_status sste_priv_mvue_tensor(float *out, size_t ldo,
+                                                const float *a, size_t lda,
+                                                size_t rows, size_t cols,
+                                                sste_axis axis,
+                                                const sste_mvue_stream *stream,
+                                                int n, int m, int words) {
   const int down = axis == SSTE_DOWN_COLUMNS;
+  const size_t shared = words == 2 ? 2 : 4;
   sste_priv_mvue_view v;
-  size_t first, quads, last_run;
+  size_t first, calls, last_run;
   ptrdiff_t k;
   sste_status s =
       sste_priv_unary(out, ldo, sizeof *out, a, lda, sizeof *a, rows, cols);
-  if (!down && axis != SSTE_ALONG_ROWS) return SSTE_ERR_VALUE;
+  if ((!down && axis != SSTE_ALONG_ROWS) || !sste_priv_mvue_is_nm(n, m))
+    return SSTE_ERR_VALUE;
   if (s != SSTE_OK || rows == 0 || cols == 0) return s;
   if (stream == NULL) return SSTE_ERR_NULL;
-  if ((down ? rows : cols) % (size_t)size != 0) return SSTE_ERR_SHAPE;
+  if ((down ? rows : cols) % (size_t)m != 0) return SSTE_ERR_SHAPE;
 
   v.out = out;
   v.a = a;
-  v.size = size;
-  v.pitch = down ? 1 : lda;
-  v.stride = down ? lda : 1;
-  v.out_pitch = down ? 1 : ldo;
-  v.out_stride = down ? ldo : 1;
-  v.runs = down ? cols : rows;
-  v.groups = (down ? rows : cols) / (size_t)size;
+  v.n = n;
+  v.m = m;
+  v.words = words;
+  v.at = sste_priv_runs_of(rows, cols, lda, axis, (size_t)m);
+  v.out_at = sste_priv_runs_of(rows, cols, ldo, axis, (size_t)m);
 
-  last_run = stream->run + (v.runs - 1);
-  first = stream->group / 4;
-  quads = (stream->group + (v.groups - 1)) / 4;
+  last_run = stream->run + (v.at.runs - 1);
+  first = stream->group / shared;
+  calls = (stream->group + (v.at.groups - 1)) / shared;
   if (last_run < stream->run || (uint64_t)last_run > 0xFFFFFFFFu ||
-      quads < first || (uint64_t)quads > 0xFFFFFFFFu)
+      calls < first || (uint64_t)calls > 0xFFFFFFFFu)
     return SSTE_ERR_SIZE;
-  quads = quads - first + 1;
+  calls = calls - first + 1;
 
   if (down) {
     SSTE_OMP(parallel for schedule(static))
-    for (k = 0; k < (ptrdiff_t)quads; ++k) {
+    for (k = 0; k < (ptrdiff_t)calls; ++k) {
       size_t r;
-      for (r = 0; r < v.runs; ++r)
-        sste_priv_mvue_quad(&v, stream, r, first + (size_t)k);
+      for (r = 0; r < v.at.runs; ++r)
+        sste_priv_mvue_call(&v, stream, r, first + (size_t)k);
     }
   } else {
     SSTE_OMP(parallel for schedule(static))
-    for (k = 0; k < (ptrdiff_t)v.runs; ++k) {
+    for (k = 0; k < (ptrdiff_t)v.at.runs; ++k) {
       size_t q;
-      for (q = 0; q < quads; ++q)
-        sste_priv_mvue_quad(&v, stream, (size_t)k, first + q);
+      for (q = 0; q < calls; ++q)
+        sste_priv_mvue_call(&v, stream, (size_t)k, first + q);
     }
   }
   return SSTE_OK;
@@ -628,7 +1113,8 @@ SSTE_API sste_status sste_mvue24_tensor_draw(float *out, size_t ldo,
                                              size_t rows, size_t cols,
                                              sste_axis axis,
                                              const sste_mvue_stream *stream) {
-  return sste_priv_mvue_tensor(out, ldo, a, lda, rows, cols, axis, stream, 4);
+  return sste_priv_mvue_tensor(out, ldo, a, lda, rows, cols, axis, stream, 2, 4,
+                               1);
 }
 
 /* sste_mvue12_tensor_draw - an unbiased 1:2 sample of a matrix.
@@ -639,7 +1125,36 @@ SSTE_API sste_status sste_mvue12_tensor_draw(float *out, size_t ldo,
                                              size_t rows, size_t cols,
                                              sste_axis axis,
                                              const sste_mvue_stream *stream) {
-  return sste_priv_mvue_tensor(out, ldo, a, lda, rows, cols, axis, stream, 2);
+  return sste_priv_mvue_tensor(out, ldo, a, lda, rows, cols, axis, stream, 1, 2,
+                               1);
+}
+
+/* sste_mvue_tensor_draw - an unbiased n:m sample of a matrix.
+ *   All as sste_mvue24_tensor_draw, with groups of m (g counts those) and
+ *   0 < n < m <= 32; for 2:4 and 1:2 the same bits as those functions.
+ *   e.g.      the group g of run r is sste_mvue_group_draw of its m elements
+ *             and sste_mvue_word(stream, r, g)
+ *   BITWISE; E[out] = a is STATISTICAL. Overwrites out. Errors as there, and
+ *   VALUE for n or m.                                                       */
+SSTE_API sste_status sste_mvue_tensor_draw(float *out, size_t ldo,
+                                           const float *a, size_t lda,
+                                           size_t rows, size_t cols, int n,
+                                           int m, sste_axis axis,
+                                           const sste_mvue_stream *stream) {
+  return sste_priv_mvue_tensor(out, ldo, a, lda, rows, cols, axis, stream, n, m,
+                               1);
+}
+
+/* sste_mvue24_tensor_draw_approx - the paper's two-draw sample of a matrix.
+ *   All as sste_mvue24_tensor_draw, but group g takes words 2 (g & 1) and
+ *   2 (g & 1) + 1 of Philox at counter (g >> 1, run, step, tensor).
+ *   BITWISE; E[out] = a is STATISTICAL. Overwrites out. Errors as there (SIZE:
+ *   a group past 2^33).                                                     */
+SSTE_API sste_status sste_mvue24_tensor_draw_approx(
+    float *out, size_t ldo, const float *a, size_t lda, size_t rows,
+    size_t cols, sste_axis axis, const sste_mvue_stream *stream) {
+  return sste_priv_mvue_tensor(out, ldo, a, lda, rows, cols, axis, stream, 2, 4,
+                               2);
 }
 
 #ifdef __cplusplus

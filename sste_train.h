@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: 2026 The sste authors
  *
- * sste_train.h - the S-STE linear layer, and a self-check of your build.
+ * sste_train.h - the S-STE linear layer, its forerunners, and diagnostics.
  *
  * A linear layer Z = X W^T + b costs three products per step, and S-STE makes
  * each of them cheaper without touching the dense weights that the optimiser
@@ -18,10 +18,17 @@
  * to W unchanged, unmasked and not multiplied by beta, so that pruned weights
  * keep learning.
  *
+ * The methods that S-STE is compared with train other sparse weights, M o W
+ * with a mask of the largest magnitudes, and pull pruned weights to zero. They
+ * are the same layer with other options, and a few small functions around the
+ * optimiser.
+ *
  *   1. Self-check           do flags or process state break the promises?
  *   2. The layer            options, its scale, its scratch
  *   3. Forward
  *   4. Backward
+ *   5. Methods              STE, SR-STE, masked decay, T-SR-STE, STEP, S-STE
+ *   6. Diagnostics          amount of descent, frozen masks, a layer's report
  *
  * Letters as in sste.h: X: T x K, W: N x K, Z: T x N. A layer needs K to be a
  * multiple of 4, and T as well while it samples gradients. The caller owns all
@@ -126,22 +133,40 @@ SSTE_API int sste_self_check(void) {
 
 /* ---- 2. The layer -------------------------------------------------------- */
 
+/* What W~ is.                                                               */
+typedef enum sste_weights {
+  SSTE_WEIGHTS_SOFT = 0, /* beta S(W): S-STE */
+  SSTE_WEIGHTS_MASKED,   /* M o W with the layer's mask: the forerunners */
+  SSTE_WEIGHTS_DENSE     /* W: the baseline, dense fine-tuning */
+} sste_weights;
+
 /* One layer: its shape, its frozen scale, and how its products are computed.
  * sste_linear_init fills it; change the options afterwards as you like.     */
 typedef struct sste_linear {
-  size_t in_features;  /* K, a multiple of 4 */
-  size_t out_features; /* N */
-  float beta;          /* part of the model: save it with the weights */
-  int fp8;             /* 1: both operands of every product through FP8 */
-  int mvue;            /* 1: dZ through 2:4 MVUE in the weight grad */
-  int scale_gradient;  /* 1: dW is multiplied by beta, the exact chain rule */
+  size_t in_features;   /* K, a multiple of 4 */
+  size_t out_features;  /* N */
+  sste_weights weights; /* what W~ is */
+  float beta;           /* part of the model: save it with the weights */
+  const uint8_t *mask;  /* MASKED: N x K bytes, 2:4 along the rows; the caller
+                           keeps it, and sste_method_refresh writes it */
+  size_t ldm;           /* its rows are ldm apart */
+  int transposable;     /* MASKED, 1: it is 2:4 down the columns as well (N a
+                           multiple of 4), and dX's product uses that */
+  int fp8;              /* 1: both operands of every product through FP8 */
+  int mvue;             /* 1: dZ through 2:4 MVUE in the weight grad */
+  int stochastic; /* 1: MVUE(dZ) is rounded to FP8 at random, so that E[dW]
+                           = dZ^T Q(X); 0: to nearest, as the paper does */
+  uint32_t rounding_tensor; /* the tensor number of those random bits: one that
+                               no MVUE stream uses */
+  int scale_gradient; /* 1: dW is multiplied by beta, the exact chain rule */
   sste_fp8_format forward_format;     /* of X and W~ */
   sste_fp8_format input_grad_format;  /* of dZ and W~ */
   sste_fp8_format weight_grad_format; /* of MVUE(dZ) and X */
 } sste_linear;
 
-/* sste_linear_init - a layer with the scale of its initial weights, FP8 and
- * MVUE on, E4M3FN forward and E5M2 backward, the gradient straight through.
+/* sste_linear_init - an S-STE layer with the scale of its initial weights, FP8
+ * and MVUE on, E4M3FN forward and E5M2 backward, the gradient straight through.
+ * For another method, sste_method_refresh changes it before each step.
  *   layer     receives the layer; untouched on an error
  *   w         N x K floats, rows ldw apart: the weights before the first step
  *   e.g.      w = (4, -3, 2, -1), N = 1, K = 4: beta = 2.2
@@ -157,9 +182,15 @@ SSTE_API sste_status sste_linear_init(sste_linear *layer, const float *w,
   if (layer == NULL) return SSTE_ERR_NULL;
   layer->in_features = K;
   layer->out_features = N;
+  layer->weights = SSTE_WEIGHTS_SOFT;
   layer->beta = beta;
+  layer->mask = NULL;
+  layer->ldm = K;
+  layer->transposable = 0;
   layer->fp8 = 1;
   layer->mvue = 1;
+  layer->stochastic = 0;
+  layer->rounding_tensor = 0x80000000u;
   layer->scale_gradient = 0;
   layer->forward_format = sste_fp8_e4m3fn();
   layer->input_grad_format = sste_fp8_e5m2();
@@ -167,8 +198,9 @@ SSTE_API sste_status sste_linear_init(sste_linear *layer, const float *w,
   return SSTE_OK;
 }
 
-/* The scratch buffer: W~, X, and dZ or the kept values of W~, all contiguous
- * floats; the codes of one of them; the metadata of W~. */
+/* The scratch buffer, contiguous: the floats of W~, of X or the kept values of
+ * the transpose of W~, and of dZ or the kept values of W~; the codes of one of
+ * them; the metadata of W~ or its transpose. */
 typedef struct sste_priv_scratch {
   float *w, *x, *z;
   uint8_t *code, *meta;
@@ -184,7 +216,7 @@ static inline sste_priv_scratch sste_priv_scratch_at(const sste_linear *layer,
   sste_priv_scratch s;
   s.w = (float *)memory;
   s.x = s.w + N * K;
-  s.z = s.x + T * K;
+  s.z = s.x + sste_priv_larger(T * K, N * K / 2);
   s.code = (uint8_t *)(s.z + sste_priv_larger(T * N, N * K / 2));
   s.meta = s.code + sste_priv_larger(sste_priv_larger(N * K, T * K), T * N);
   return s;
@@ -203,14 +235,29 @@ SSTE_API size_t sste_linear_scratch_bytes(const sste_linear *layer, size_t T) {
   const size_t limit = (size_t)PTRDIFF_MAX / 16;
   if ((K != 0 && (N > limit / K || T > limit / K)) || (N != 0 && T > limit / N))
     return SIZE_MAX;
-  return sizeof(float) * (N * K + T * K + sste_priv_larger(T * N, N * K / 2)) +
+  return sizeof(float) * (N * K + sste_priv_larger(T * K, N * K / 2) +
+                          sste_priv_larger(T * N, N * K / 2)) +
          sste_priv_larger(sste_priv_larger(N * K, T * K), T * N) +
-         N * sste_priv_meta_cols(K);
+         sste_priv_larger(N * sste_priv_meta_cols(K),
+                          K * sste_priv_meta_cols(N));
 }
 
 /* A format that holds weights and gradients: sound, and with a sign. */
 static inline int sste_priv_is_signed(sste_fp8_format f) {
   return f.sign_bits == 1 && sste_fp8_format_check(f) == SSTE_OK;
+}
+
+/* A mask that M o W can be compressed by: at most two of four along the rows,
+ * and down the columns if it is transposable. */
+static inline sste_status sste_priv_mask_check(const sste_linear *layer) {
+  const size_t N = layer->out_features, K = layer->in_features;
+  sste_nm nm = sste_nm_of(2, 4);
+  sste_status s;
+  nm.type = SSTE_INT8;
+  s = sste_tensor_check_nm(layer->mask, layer->ldm, N, K, nm, NULL, NULL);
+  if (s != SSTE_OK || !layer->transposable) return s;
+  nm.axis = SSTE_DOWN_COLUMNS;
+  return sste_tensor_check_nm(layer->mask, layer->ldm, N, K, nm, NULL, NULL);
 }
 
 /* The layer's own fields, and whether the scratch will do. */
@@ -220,13 +267,15 @@ static inline sste_status sste_priv_linear_check(const sste_linear *layer,
   if (layer == NULL || scratch == NULL) return SSTE_ERR_NULL;
   if (layer->in_features % 4 != 0) return SSTE_ERR_SHAPE;
   if (sste_priv_bits(layer->beta) - 1u >= SSTE_PRIV_INF - 1u ||
+      (int)layer->weights < 0 || layer->weights > SSTE_WEIGHTS_DENSE ||
       !sste_priv_is_signed(layer->forward_format) ||
       !sste_priv_is_signed(layer->input_grad_format) ||
       !sste_priv_is_signed(layer->weight_grad_format) ||
       (uintptr_t)scratch % sizeof(float) != 0)
     return SSTE_ERR_VALUE;
-  return scratch_bytes < sste_linear_scratch_bytes(layer, T) ? SSTE_ERR_SIZE
-                                                             : SSTE_OK;
+  if (scratch_bytes < sste_linear_scratch_bytes(layer, T)) return SSTE_ERR_SIZE;
+  return layer->weights == SSTE_WEIGHTS_MASKED ? sste_priv_mask_check(layer)
+                                               : SSTE_OK;
 }
 
 /* A matrix that a call was given; `optional` ones may be null. */
@@ -248,6 +297,15 @@ static inline sste_priv_extent sste_priv_floats(const float *p, size_t rows,
 static inline sste_priv_extent sste_priv_optional(const float *p, size_t rows,
                                                   size_t cols, size_t ld) {
   return sste_priv_floats(p, p == NULL ? 0 : rows, cols, ld);
+}
+/* The mask of a layer that has one. */
+static inline sste_priv_extent sste_priv_mask_of(const sste_linear *layer) {
+  const int masked = layer->weights == SSTE_WEIGHTS_MASKED;
+  sste_priv_extent e = sste_priv_floats(NULL, masked ? layer->out_features : 0,
+                                        layer->in_features, layer->ldm);
+  e.p = layer->mask;
+  e.size = 1;
+  return e;
 }
 static inline sste_priv_extent sste_priv_bytes(const void *p, size_t bytes) {
   sste_priv_extent e = sste_priv_floats(NULL, 1, bytes, bytes);
@@ -288,6 +346,22 @@ static inline sste_status sste_priv_quantise(float *q, float *scale,
   return sste_fp8_tensor_decode(q, cols, code, cols, rows, cols, &one, how);
 }
 
+/* W~, contiguous: what every product of the layer multiplies by. */
+static inline sste_status sste_priv_weights(const sste_linear *layer,
+                                            float *out, const float *w,
+                                            size_t ldw, size_t *nan_groups) {
+  const size_t N = layer->out_features, K = layer->in_features;
+  size_t n;
+  if (layer->weights == SSTE_WEIGHTS_SOFT)
+    return sste_tensor_project(out, K, w, ldw, N, K, layer->beta, nan_groups);
+  if (layer->weights == SSTE_WEIGHTS_MASKED)
+    return sste_tensor_apply_mask(out, K, w, ldw, layer->mask, layer->ldm, N,
+                                  K);
+  for (n = 0; n < N && K != 0; ++n)
+    memcpy(out + n * K, w + n * ldw, K * sizeof *out);
+  return SSTE_OK;
+}
+
 /* y = fl(y / (scale_a * scale_b)), then fl(y + bias). The product of the scales
  * is exact in double and cannot overflow there.
  * DEVIATION: the official code forms it in float, where it can overflow. */
@@ -310,8 +384,8 @@ static inline void sste_priv_unscale(float *y, size_t ldy, size_t rows,
 
 /* ---- 3. Forward ---------------------------------------------------------- */
 
-/* sste_linear_forward - Z = X W~^T + b with W~ = beta S(W), through the
- * compressed form; with FP8, both operands are rounded first:
+/* sste_linear_forward - Z = X W~^T + b, for W~ = beta S(W) and M o W through
+ * the compressed form; with FP8, both operands are rounded first:
  *     s_x = max / amax|X|,  s_w = max / amax|W~|
  *     Z = fl( fl(sum_k q(X s_x) q(W~ s_w)) / (s_x s_w) ) + b
  *   layer     the layer
@@ -333,7 +407,8 @@ static inline void sste_priv_unscale(float *y, size_t ldy, size_t rows,
  *   addition, each rounded once. Beside the error bound stated there, Z carries
  *   the errors of the FP8 roundings. Overwrites z.
  *   Errors: NULL, SHAPE, SIZE (also: too little scratch), OVERLAP, VALUE (a
- *   field of the layer, or scratch not aligned).
+ *   field of the layer, or scratch not aligned), PATTERN (a mask that is not
+ *   2:4).
  *   Source: S-STE, the forward product and its FP8 simulation.              */
 SSTE_API sste_status sste_linear_forward(const sste_linear *layer, float *z,
                                          size_t ldz, const float *x, size_t ldx,
@@ -342,7 +417,7 @@ SSTE_API sste_status sste_linear_forward(const sste_linear *layer, float *z,
                                          void *scratch, size_t scratch_bytes) {
   sste_status s = sste_priv_linear_check(layer, T, scratch, scratch_bytes);
   size_t N, K, meta_cols;
-  sste_priv_extent given[5];
+  sste_priv_extent given[6];
   sste_priv_scratch at;
   float scale_x = 1.0f, scale_w = 1.0f;
   if (s != SSTE_OK) return s;
@@ -354,11 +429,12 @@ SSTE_API sste_status sste_linear_forward(const sste_linear *layer, float *z,
   given[2] = sste_priv_floats(x, T, K, ldx);
   given[3] = sste_priv_floats(w, N, K, ldw);
   given[4] = sste_priv_optional(bias, 1, N, N);
-  s = sste_priv_apart(given, 2, 5);
+  given[5] = sste_priv_mask_of(layer);
+  s = sste_priv_apart(given, 2, 6);
   if (s != SSTE_OK) return s;
 
   at = sste_priv_scratch_at(layer, T, scratch);
-  s = sste_tensor_project(at.w, K, w, ldw, N, K, layer->beta, NULL);
+  s = sste_priv_weights(layer, at.w, w, ldw, NULL);
   if (s == SSTE_OK && layer->fp8) {
     s = sste_priv_quantise(at.w, &scale_w, at.code, at.w, K, N, K,
                            layer->forward_format);
@@ -368,11 +444,14 @@ SSTE_API sste_status sste_linear_forward(const sste_linear *layer, float *z,
     x = at.x;
     ldx = K;
   }
-  if (s == SSTE_OK)
+  if (s == SSTE_OK && layer->weights == SSTE_WEIGHTS_DENSE) {
+    s = sste_product_forward(z, ldz, x, ldx, at.w, K, T, N, K);
+  } else if (s == SSTE_OK) {
     s = sste_tensor_compress(at.z, K / 2, at.meta, meta_cols, at.w, K, N, K);
-  if (s == SSTE_OK)
-    s = sste_product_forward_compressed(z, ldz, x, ldx, at.z, K / 2, at.meta,
-                                        meta_cols, T, N, K);
+    if (s == SSTE_OK)
+      s = sste_product_forward_compressed(z, ldz, x, ldx, at.z, K / 2, at.meta,
+                                          meta_cols, T, N, K);
+  }
   if (s == SSTE_OK && (layer->fp8 || bias != NULL))
     sste_priv_unscale(z, ldz, T, N, scale_x, scale_w, bias);
   return s;
@@ -393,7 +472,24 @@ static inline void sste_priv_bias_grad(float *db, const float *dz, size_t lddz,
   }
 }
 
-/* dX = Q(dZ) Q(W~): dense, because W~ is 2:4 along K and this sums over N. */
+/* dX = dZ W~ with W~ 2:4 down its columns: the forward product of W~^T. */
+static inline sste_status sste_priv_transposed_product(const sste_linear *layer,
+                                                       float *dx, size_t lddx,
+                                                       const float *dz,
+                                                       size_t lddz, size_t T,
+                                                       sste_priv_scratch at) {
+  const size_t N = layer->out_features, K = layer->in_features;
+  const size_t meta_cols = sste_priv_meta_cols(N);
+  const sste_status s =
+      sste_tensor_compress_as(at.x, N / 2, at.meta, meta_cols, at.w, K, N, K,
+                              SSTE_FLOAT32, SSTE_DOWN_COLUMNS);
+  if (s != SSTE_OK) return s;
+  return sste_product_forward_compressed(dx, lddx, dz, lddz, at.x, N / 2,
+                                         at.meta, meta_cols, T, K, N);
+}
+
+/* dX = Q(dZ) Q(W~). Dense unless the mask is transposable: W~ is 2:4 along K,
+ * and this sums over N. */
 static inline sste_status sste_priv_input_grad(const sste_linear *layer,
                                                float *dx, size_t lddx,
                                                const float *dz, size_t lddz,
@@ -402,7 +498,7 @@ static inline sste_status sste_priv_input_grad(const sste_linear *layer,
   const size_t N = layer->out_features, K = layer->in_features;
   const sste_fp8_format f = layer->input_grad_format;
   float scale_z = 1.0f, scale_w = 1.0f;
-  sste_status s = sste_tensor_project(at.w, K, w, ldw, N, K, layer->beta, NULL);
+  sste_status s = sste_priv_weights(layer, at.w, w, ldw, NULL);
   if (s == SSTE_OK && layer->fp8) {
     s = sste_priv_quantise(at.w, &scale_w, at.code, at.w, K, N, K, f);
     if (s == SSTE_OK)
@@ -411,10 +507,85 @@ static inline sste_status sste_priv_input_grad(const sste_linear *layer,
     lddz = N;
   }
   if (s == SSTE_OK)
-    s = sste_product_input_grad(dx, lddx, dz, lddz, at.w, K, T, N, K);
+    s = layer->weights == SSTE_WEIGHTS_MASKED && layer->transposable
+            ? sste_priv_transposed_product(layer, dx, lddx, dz, lddz, T, at)
+            : sste_product_input_grad(dx, lddx, dz, lddz, at.w, K, T, N, K);
   if (s == SSTE_OK && layer->fp8)
     sste_priv_unscale(dx, lddx, T, K, scale_z, scale_w, NULL);
   return s;
+}
+
+/* sste_fp8_tensor_encode_stochastic - codes whose mean is the scaled value:
+ * rounded up or down at random, in proportion to where between its neighbours
+ * it lies. What an unbiased sample goes through to stay unbiased in FP8.
+ *   code      receives rows x cols bytes, rows ldc apart; may not overlap x
+ *   x         rows x cols floats, rows ldx apart
+ *   f         a format with a sign
+ *   scale     finite and positive: fl(x * scale) is what is rounded
+ *   axis      which way the stream's runs go
+ *   stream    seed, tensor (its own: no MVUE stream's), step, and where in the
+ *             whole tensor x begins, stream->group counting groups of four
+ *             elements along a run. Element i of group g takes word i of Philox
+ *             at counter (g, run, step, tensor)
+ *   specials  beyond the largest finite number and at infinity: that number, so
+ *             that the mean is lost; NaN is the format's
+ *   e.g.      E4M3FN, 1.2 lies 0.6 of the way from 0x39 (1.125) to 0x3A (1.25):
+ *             0x3A for six words in ten
+ *   BITWISE; the mean of the decoded codes is STATISTICAL: fl(x * scale) to
+ *   within 2^-32 of the gap. Overwrites code.
+ *   Errors: NULL, SHAPE, SIZE (also: a run or a group past 2^32), OVERLAP,
+ *   VALUE (f, scale, axis).                                                 */
+SSTE_API sste_status sste_fp8_tensor_encode_stochastic(
+    uint8_t *code, size_t ldc, const float *x, size_t ldx, size_t rows,
+    size_t cols, sste_fp8_format f, float scale, sste_axis axis,
+    const sste_mvue_stream *stream) {
+  const sste_priv_runs at = sste_priv_runs_of(rows, cols, ldx, axis, 1);
+  const sste_priv_runs put = sste_priv_runs_of(rows, cols, ldc, axis, 1);
+  sste_fp8_rule rule = sste_fp8_saturating();
+  ptrdiff_t q;
+  size_t last_run, last_group;
+  const sste_status s =
+      sste_priv_two(code, ldc, sizeof *code, x, ldx, sizeof *x, rows, cols);
+  if ((axis != SSTE_ALONG_ROWS && axis != SSTE_DOWN_COLUMNS) ||
+      !sste_priv_is_signed(f) ||
+      sste_priv_bits(scale) - 1u >= SSTE_PRIV_INF - 1u)
+    return SSTE_ERR_VALUE;
+  if (s != SSTE_OK || rows == 0 || cols == 0) return s;
+  if (stream == NULL) return SSTE_ERR_NULL;
+  last_run = stream->run + (at.runs - 1);
+  last_group = stream->group + (at.length - 1) / 4;
+  if (last_run < stream->run || (uint64_t)last_run > 0xFFFFFFFFu ||
+      last_group < stream->group || (uint64_t)last_group > 0xFFFFFFFFu)
+    return SSTE_ERR_SIZE;
+  rule.rounding = SSTE_ROUND_STOCHASTIC;
+  SSTE_OMP(parallel for schedule(static))
+  for (q = 0; q < (ptrdiff_t)((at.length + 3) / 4); ++q) {
+    size_t r, i;
+    for (r = 0; r < at.runs; ++r) {
+      const sste_philox_words words = sste_priv_mvue_words(
+          stream, stream->run + r, stream->group + (size_t)q);
+      for (i = 4 * (size_t)q; i < at.length && i < 4 * (size_t)q + 4; ++i)
+        code[r * put.pitch + i * put.stride] = sste_fp8_encode_float(
+            f, rule, x[r * at.pitch + i * at.stride] * scale,
+            words.word[i & 3]);
+    }
+  }
+  return SSTE_OK;
+}
+
+/* MVUE(dZ) through FP8 at random, as sste_priv_quantise does to nearest. */
+static inline sste_status sste_priv_quantise_stochastic(
+    float *q, float *scale, uint8_t *code, size_t rows, size_t cols,
+    sste_fp8_format f, sste_mvue_stream stream, uint32_t tensor) {
+  const sste_fp8_recipe how = sste_fp8_recipe_current(f);
+  const float one = 1.0f;
+  sste_status s = sste_fp8_tensor_scale(scale, q, cols, rows, cols, how);
+  stream.tensor = tensor;
+  if (s == SSTE_OK)
+    s = sste_fp8_tensor_encode_stochastic(code, cols, q, cols, rows, cols, f,
+                                          *scale, SSTE_DOWN_COLUMNS, &stream);
+  if (s != SSTE_OK) return s;
+  return sste_fp8_tensor_decode(q, cols, code, cols, rows, cols, &one, how);
 }
 
 /* dW = Q(MVUE(dZ))^T Q(X): sampling first, so that FP8 rounds the survivors. */
@@ -434,7 +605,10 @@ static inline sste_status sste_priv_weight_grad(
     lddz = N;
   }
   if (s == SSTE_OK && layer->fp8) {
-    s = sste_priv_quantise(at.z, &scale_z, at.code, dz, lddz, T, N, f);
+    s = layer->mvue && layer->stochastic
+            ? sste_priv_quantise_stochastic(at.z, &scale_z, at.code, T, N, f,
+                                            *stream, layer->rounding_tensor)
+            : sste_priv_quantise(at.z, &scale_z, at.code, dz, lddz, T, N, f);
     if (s == SSTE_OK)
       s = sste_priv_quantise(at.x, &scale_x, at.code, x, ldx, T, K, f);
     dz = at.z;
@@ -476,10 +650,12 @@ static inline sste_status sste_priv_weight_grad(
  *   e.g.      FP8 and MVUE off, x = (1, 2, 3, 4), dz = 1: dW = (1, 2, 3, 4),
  *             also where W~ is zero
  *   ORDERED and BITWISE, as the products, then one division, rounded once.
- *   E[dW] over the draws is STATISTICAL, and is the dense dW only without FP8,
- *   which rounds to nearest after the draw. Overwrites dx, dw and db.
+ *   E[dW] over the draws is STATISTICAL: dZ^T X without FP8, dZ^T Q(X) with FP8
+ *   and stochastic rounding, and biased with FP8 to nearest. Overwrites dx, dw
+ *   and db.
  *   Errors: NULL, SHAPE, SIZE (also: too little scratch, or a stream past its
- *   counter), OVERLAP, VALUE (a field of the layer, or scratch not aligned).
+ *   counter), OVERLAP, VALUE (a field of the layer, or scratch not aligned),
+ *   PATTERN (a mask that is not 2:4).
  *   Source: S-STE, the backward products and straight-through estimator.    */
 SSTE_API sste_status sste_linear_backward(
     const sste_linear *layer, float *dx, size_t lddx, float *dw, size_t lddw,
@@ -488,7 +664,7 @@ SSTE_API sste_status sste_linear_backward(
     void *scratch, size_t scratch_bytes) {
   sste_status s = sste_priv_linear_check(layer, T, scratch, scratch_bytes);
   size_t N, K;
-  sste_priv_extent given[7];
+  sste_priv_extent given[8];
   sste_priv_scratch at;
   if (s != SSTE_OK) return s;
   N = layer->out_features;
@@ -500,7 +676,8 @@ SSTE_API sste_status sste_linear_backward(
   given[4] = sste_priv_floats(dz, T, N, lddz);
   given[5] = sste_priv_floats(x, T, K, ldx);
   given[6] = sste_priv_floats(w, N, K, ldw);
-  s = sste_priv_apart(given, 4, 7);
+  given[7] = sste_priv_mask_of(layer);
+  s = sste_priv_apart(given, 4, 8);
   if (s != SSTE_OK) return s;
   at = sste_priv_scratch_at(layer, T, scratch);
   if (dw != NULL) { /* first, as only the draw can still refuse */
@@ -510,6 +687,511 @@ SSTE_API sste_status sste_linear_backward(
   if (db != NULL) sste_priv_bias_grad(db, dz, lddz, T, N);
   if (dx == NULL) return SSTE_OK;
   return sste_priv_input_grad(layer, dx, lddx, dz, lddz, w, ldw, T, at);
+}
+
+/* ---- 5. Methods ---------------------------------------------------------- */
+
+/* A training loop, for any method:
+ *
+ *     every step   sste_method_refresh      mask, beta, dense or sparse
+ *                  forward, backward
+ *                  sste_method_decay_grad   masked decay, before the optimiser
+ *                  the optimiser            on the dense weights
+ *                  sste_method_decay_weight SR-STE's decay, after it
+ *
+ *     method         W~         decay lambda     mask            after training
+ *     STE            m(W) o W   none             every step      sparse
+ *     SR-STE         m(W) o W   on the weights   every step      sparse
+ *     masked decay   m(W) o W   on the gradient  every step      sparse
+ *     T-SR-STE       M o W      on the gradient  every 40 steps, dense
+ *                                                transposable
+ *     STEP           W, then    none             every step      sparse
+ *                    m(W) o W
+ *     S-STE          beta S(W)  none             none            sparse
+ *
+ * m(W) is the hard magnitude mask, lower index wins. All pass the gradient
+ * straight through.                                                         */
+
+/* Where the decay of pruned weights acts.                                   */
+typedef enum sste_decay {
+  SSTE_DECAY_NONE = 0,
+  SSTE_DECAY_WEIGHT,  /* W <- W - rate lambda (1 - M) o W after the optimiser */
+  SSTE_DECAY_GRADIENT /* G <- G + lambda (1 - M) o W before it: Adam's division
+                         by sqrt(v) then applies to the decay as well */
+} sste_decay;
+
+/* A method as data. Take one of the functions below, then change it at will. */
+typedef struct sste_method {
+  sste_weights weights; /* W~ of the sparse steps */
+  int transposable;     /* the mask is 2:4 along rows and columns */
+  size_t mask_every;    /* steps from one mask to the next, 1 or more */
+  sste_decay decay;     /* where pruned weights decay */
+  float lambda;         /* by how much; finite, 0 or more */
+  sste_beta_rule beta;  /* which scale S-STE uses */
+  int beta_every_step;  /* 1: recompute it each step, which makes masks flip */
+  size_t sparse_from;   /* the first step with sparse weights */
+  size_t dense_from;    /* the first step of dense fine-tuning, or SIZE_MAX */
+  int freeze_second_moment; /* 1: from sparse_from on, Adam's v stays what it
+                               is; the optimiser is the caller's */
+} sste_method;
+
+/* sste_method_dense - the baseline: W~ = W at every step.                   */
+SSTE_API sste_method sste_method_dense(void) {
+  sste_method method;
+  method.weights = SSTE_WEIGHTS_DENSE;
+  method.transposable = 0;
+  method.mask_every = 1;
+  method.decay = SSTE_DECAY_NONE;
+  method.lambda = 0.0f;
+  method.beta = SSTE_BETA_MIN_MSE;
+  method.beta_every_step = 0;
+  method.sparse_from = 0;
+  method.dense_from = SIZE_MAX;
+  method.freeze_second_moment = 0;
+  return method;
+}
+
+/* sste_method_ste - the hard threshold with a straight-through gradient:
+ * W~ = m(W) o W.                                                            */
+SSTE_API sste_method sste_method_ste(void) {
+  sste_method method = sste_method_dense();
+  method.weights = SSTE_WEIGHTS_MASKED;
+  return method;
+}
+
+/* sste_method_sr_ste - STE, and pruned weights decay themselves.
+ *   lambda    2e-4 in the paper
+ *   Source: Zhou et al., "Learning N:M Fine-grained Structured Sparse Neural
+ *   Networks From Scratch", ICLR 2021.                                      */
+SSTE_API sste_method sste_method_sr_ste(float lambda) {
+  sste_method method = sste_method_ste();
+  method.decay = SSTE_DECAY_WEIGHT;
+  method.lambda = lambda;
+  return method;
+}
+
+/* sste_method_masked_decay - STE, and the decay goes into the gradient, before
+ * the optimiser.
+ *   lambda    6e-5 or 2e-4 for GPT-2, by size; sste_decay_choose
+ *   Source: Hu et al., ICML 2024 ("Accelerating Transformer Pre-training with
+ *   2:4 Sparsity").                                                         */
+SSTE_API sste_method sste_method_masked_decay(float lambda) {
+  sste_method method = sste_method_sr_ste(lambda);
+  method.decay = SSTE_DECAY_GRADIENT;
+  return method;
+}
+
+/* sste_method_t_sr_ste - transposable masks, so that the forward and the input
+ * grad products are both sparse; a new mask every 40 steps; masked decay on the
+ * gradient; the last sixth of training dense.
+ *   lambda    as sste_method_masked_decay
+ *   steps     of the whole training: dense from step floor(5 steps / 6) on
+ *   Source: Hu et al., ICML 2024, which S-STE calls T-SR-STE + Dense.       */
+SSTE_API sste_method sste_method_t_sr_ste(float lambda, size_t steps) {
+  sste_method method = sste_method_masked_decay(lambda);
+  method.transposable = 1;
+  method.mask_every = 40;
+  method.dense_from = steps / 6 * 5 + steps % 6 * 5 / 6;
+  return method;
+}
+
+/* sste_method_step - dense at first, to learn Adam's second moments; then
+ * masks, with those moments frozen as a preconditioner.
+ *   sparse_from  the step of the switch; SIZE_MAX until sste_step_switch says
+ *   Source: Lu et al., "STEP: Learning N:M Structured Sparsity Masks from
+ *   Scratch with Precondition", ICML 2023.                                  */
+SSTE_API sste_method sste_method_step(size_t sparse_from) {
+  sste_method method = sste_method_ste();
+  method.sparse_from = sparse_from;
+  method.freeze_second_moment = 1;
+  return method;
+}
+
+/* sste_method_s_ste - W~ = beta S(W), beta from before the first step.
+ *   Source: Hu, Zhu, Chen, NeurIPS 2024. Adds no hyper-parameter.           */
+SSTE_API sste_method sste_method_s_ste(void) {
+  sste_method method = sste_method_dense();
+  method.weights = SSTE_WEIGHTS_SOFT;
+  return method;
+}
+
+/* sste_method_is_sparse - whether step k has sparse weights.
+ *   e.g.      T-SR-STE over 300 steps: 1 for step 249, 0 for step 250        */
+SSTE_API int sste_method_is_sparse(const sste_method *method, size_t k) {
+  return method->weights != SSTE_WEIGHTS_DENSE && k >= method->sparse_from &&
+         k < method->dense_from;
+}
+
+/* sste_method_refresh - make a layer what the method wants at step k: dense or
+ * sparse; a new mask where one is due; beta at the first sparse step, or each.
+ *   method, layer  the layer keeps its products' options (fp8, mvue, formats)
+ *   mask      N x K bytes, rows ldm apart, kept by the caller from one step to
+ *             the next: receives the new mask when (k - sparse_from) is a
+ *             multiple of mask_every. To count flips, keep a copy. Not read or
+ *             written, and may be null, unless masks are in use at step k
+ *   w         N x K floats, rows ldw apart: the dense weights
+ *   k         the step, counted from 0
+ *   e.g.      STE, w = (4, -3, 2, -1): mask (1, 1, 0, 0), layer->weights is
+ *             SSTE_WEIGHTS_MASKED
+ *   BITWISE. Overwrites mask and fields of layer; neither on an error.
+ *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (a field of the method); ZERO and
+ *   NONFINITE where beta is computed.                                       */
+SSTE_API sste_status sste_method_refresh(const sste_method *method,
+                                         sste_linear *layer, uint8_t *mask,
+                                         size_t ldm, const float *w, size_t ldw,
+                                         size_t k) {
+  size_t N, K;
+  sste_status s = SSTE_OK;
+  if (method == NULL || layer == NULL) return SSTE_ERR_NULL;
+  if ((int)method->weights < 0 || method->weights > SSTE_WEIGHTS_DENSE ||
+      method->mask_every == 0)
+    return SSTE_ERR_VALUE;
+  N = layer->out_features;
+  K = layer->in_features;
+  if (!sste_method_is_sparse(method, k)) {
+    layer->weights = SSTE_WEIGHTS_DENSE;
+    return SSTE_OK;
+  }
+  if (method->weights == SSTE_WEIGHTS_SOFT) {
+    if (method->beta_every_step || k == method->sparse_from)
+      s = sste_tensor_beta_nm(&layer->beta, w, ldw, N, K, sste_nm_of(2, 4),
+                              0.0f, method->beta);
+  } else {
+    if (mask == NULL && N != 0 && K != 0) return SSTE_ERR_NULL;
+    if ((k - method->sparse_from) % method->mask_every == 0)
+      s = method->transposable
+              ? sste_tensor_mask_transposable(mask, ldm, w, ldw, N, K,
+                                              SSTE_TILE_OPTIMAL)
+              : sste_tensor_mask(mask, ldm, w, ldw, N, K, SSTE_TIE_LOWER);
+    if (s == SSTE_OK) {
+      layer->mask = mask;
+      layer->ldm = ldm;
+      layer->transposable = method->transposable;
+    }
+  }
+  if (s == SSTE_OK) layer->weights = method->weights;
+  return s;
+}
+
+/* sste_tensor_masked_decay - Y <- Y + factor (1 - M) o W: pruned weights pull.
+ *   y         rows x cols floats, rows ldy apart: a gradient, or W itself, with
+ *             ldy = ldw
+ *   w         rows x cols floats, rows ldw apart: the dense weights
+ *   mask      rows x cols bytes, rows ldm apart; where it is not 0, y stays as
+ *             it is. Overlaps neither
+ *   factor    finite; lambda for a gradient, -rate lambda for weights
+ *   e.g.      y = (1, 1), w = (4, 4), mask (1, 0), factor 0.5 -> (1, 3)
+ *   BITWISE: the product exact, the sum in double, then rounded to float; NaN
+ *   is 0x7FC00000. Accumulates into y.
+ *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (factor).                     */
+SSTE_API sste_status sste_tensor_masked_decay(float *y, size_t ldy,
+                                              const float *w, size_t ldw,
+                                              const uint8_t *mask, size_t ldm,
+                                              size_t rows, size_t cols,
+                                              float factor) {
+  ptrdiff_t r;
+  sste_status s =
+      sste_priv_unary(y, ldy, sizeof *y, w, ldw, sizeof *w, rows, cols);
+  if (s == SSTE_OK)
+    s = sste_priv_two(y, ldy, sizeof *y, mask, ldm, sizeof *mask, rows, cols);
+  if (sste_priv_magnitude(factor) >= SSTE_PRIV_INF) return SSTE_ERR_VALUE;
+  if (s != SSTE_OK || cols == 0) return s;
+  SSTE_OMP(parallel for schedule(static))
+  for (r = 0; r < (ptrdiff_t)rows; ++r) {
+    float *to = y + (size_t)r * ldy;
+    const float *from = w + (size_t)r * ldw;
+    size_t c;
+    for (c = 0; c < cols; ++c)
+      if (mask[(size_t)r * ldm + c] == 0)
+        to[c] = sste_priv_canonical(
+            (float)((double)to[c] + (double)factor * (double)from[c]));
+  }
+  return SSTE_OK;
+}
+
+/* sste_method_decay_grad - masked decay: G <- G + lambda (1 - M) o W, where the
+ * method has it and the layer has a mask in use. Before the optimiser (after
+ * unscaling and clipping).
+ *   method, layer  as sste_method_refresh left them
+ *   g         N x K floats, rows ldg apart: the gradient of the weights
+ *   w         N x K floats, rows ldw apart: the dense weights
+ *   BITWISE, as sste_tensor_masked_decay. Accumulates into g, or leaves it.
+ *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (lambda). Source: Hu et al., ICML
+ *   2024.                                                                   */
+SSTE_API sste_status sste_method_decay_grad(const sste_method *method,
+                                            const sste_linear *layer, float *g,
+                                            size_t ldg, const float *w,
+                                            size_t ldw) {
+  if (method == NULL || layer == NULL) return SSTE_ERR_NULL;
+  if (method->decay != SSTE_DECAY_GRADIENT ||
+      layer->weights != SSTE_WEIGHTS_MASKED)
+    return SSTE_OK;
+  return sste_tensor_masked_decay(g, ldg, w, ldw, layer->mask, layer->ldm,
+                                  layer->out_features, layer->in_features,
+                                  method->lambda);
+}
+
+/* sste_method_decay_weight - SR-STE: W <- W - rate lambda (1 - M) o W, where
+ * the method has it and the layer has a mask in use. After the optimiser.
+ *   method, layer  as sste_method_refresh left them
+ *   w         N x K floats, rows ldw apart: the dense weights
+ *   rate      the learning rate of this step; finite
+ *   BITWISE, as sste_tensor_masked_decay with factor -fl(rate lambda).
+ *   Accumulates into w, or leaves it. Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE
+ *   (lambda, rate). Source: SR-STE, as Hu et al. read it: beside the optimiser,
+ *   like decoupled weight decay.                                            */
+SSTE_API sste_status sste_method_decay_weight(const sste_method *method,
+                                              const sste_linear *layer,
+                                              float *w, size_t ldw,
+                                              float rate) {
+  if (method == NULL || layer == NULL) return SSTE_ERR_NULL;
+  if (method->decay != SSTE_DECAY_WEIGHT ||
+      layer->weights != SSTE_WEIGHTS_MASKED)
+    return SSTE_OK;
+  return sste_tensor_masked_decay(w, ldw, w, ldw, layer->mask, layer->ldm,
+                                  layer->out_features, layer->in_features,
+                                  -(rate * method->lambda));
+}
+
+/* sste_decay_choose - the factor lambda by a short trial in warm-up: train
+ * dense and with each candidate for as many steps, measure the flip rates at
+ * the same step, and take the first candidate for which
+ *     low <= mu <= high,   mu = r_candidate / r_dense.
+ *   index     receives which; untouched on an error
+ *   rate      count flip rates, one for each candidate, lambda ascending, so
+ *             that the least decay that calms the mask wins
+ *   dense     the flip rate of the dense run, its mask virtual; above 0
+ *   low, high the healthy range; 0.60 and 0.95 as far as is known
+ *   e.g.      rates (2.0, 0.9, 0.5) of dense: index 1
+ *   BITWISE. Overwrites index. Errors: NULL, VALUE (dense or the range is not
+ *   positive; or no candidate lies in it).
+ *   Source: Hu et al., ICML 2024; the two bounds are not checked against it. */
+SSTE_API sste_status sste_decay_choose(size_t *index, const double *rate,
+                                       size_t count, double dense, double low,
+                                       double high) {
+  size_t i;
+  if (index == NULL || (rate == NULL && count != 0)) return SSTE_ERR_NULL;
+  if (!(dense > 0.0) || !(low > 0.0) || !(low <= high)) return SSTE_ERR_VALUE;
+  for (i = 0; i < count; ++i)
+    if (rate[i] / dense >= low && rate[i] / dense <= high) {
+      *index = i;
+      return SSTE_OK;
+    }
+  return SSTE_ERR_VALUE;
+}
+
+/* When STEP goes over from dense to sparse: when Adam's second moments v have
+ * settled. The caller fills in all but `seen`, which starts at 0.           */
+typedef struct sste_step_watch {
+  double *history;         /* `window` doubles of the caller's */
+  size_t window;           /* 1 / (1 - beta_2) steps, 1 or more */
+  size_t earliest, latest; /* 10 % and 50 % of all steps are advised */
+  double eps;              /* Adam's epsilon */
+  size_t seen;             /* steps so far */
+} sste_step_watch;
+
+/* sste_step_switch - whether step k is the first sparse one: after `earliest`
+ * steps and a full window, the mean of |v_t - v_{t-1}| over the window and all
+ * coordinates is below eps; after `latest` steps in any case.
+ *   watch     history and seen are brought up to date
+ *   change    this step's mean |v_t - v_{t-1}|: sste_tensor_change of all
+ *             layers over the number of coordinates
+ *   returns   1 to switch now, else 0
+ *   e.g.      window 2, earliest 2, eps 0.1: changes 1, 0.05, 0.05 -> 0, 0, 1
+ *   BITWISE: the window is summed from the oldest on. Accumulates into watch.
+ *   Never fails, but needs a window. Source: STEP's AutoSwitch, the arithmetic
+ *   mean.                                                                   */
+SSTE_API int sste_step_switch(sste_step_watch *watch, double change) {
+  double sum = 0.0;
+  size_t i;
+  watch->history[watch->seen % watch->window] = change;
+  ++watch->seen;
+  if (watch->seen >= watch->latest) return 1;
+  if (watch->seen < watch->earliest || watch->seen < watch->window) return 0;
+  for (i = 0; i < watch->window; ++i)
+    sum += watch->history[(watch->seen + i) % watch->window];
+  return sum / (double)watch->window < watch->eps;
+}
+
+/* ---- 6. Diagnostics ------------------------------------------------------ */
+
+/* What section 3 of S-STE measures on one fixed batch, with L the loss, w_k the
+ * dense weights at step k, S the pruning map in use, m_k the mask at step k and
+ * g_k the gradient with respect to W~ at S(w_k):
+ *
+ *     actual descent     A_k = L(S(w_k)) - L(S(w_{k+1}))
+ *     predicted descent  P_k = <g_k, w_k - w_{k+1}>
+ *     frozen descent     F_k = L(S(w_k)) - L(m_k o w_{k+1})
+ *
+ * P is sste_tensor_descent; F takes a layer whose mask is not refreshed.
+ * A step goes in a wrong direction where the loss falls with the mask frozen,
+ * F > 0, and yet rises as the mask moves, A < 0. Where the map is continuous A
+ * follows P. The masks' flip rate is sste_flips_rate.                       */
+typedef struct sste_descent {
+  size_t steps;          /* how many were added */
+  size_t opposite;       /* A and F have opposite signs */
+  size_t wrong;          /* of these, F > 0 > A */
+  size_t rising;         /* A < 0 */
+  double mean_a, mean_p; /* means of A and P */
+  double aa, pp, ap;     /* sums of squares and products about the means */
+} sste_descent;
+
+/* sste_descent_add - add one step's losses.
+ *   d         running totals; start with all zeros
+ *   before    L(S(w_k));  after: L(S(w_{k+1}));  frozen: L(m_k o w_{k+1}), or
+ *             the same as after where there is no mask to freeze
+ *   predicted P_k
+ *   e.g.      before 3, after 3.5, frozen 2.5: A = -0.5, F = 0.5, a wrong step
+ *   ORDERED: in double, by Welford's updates. Accumulates. Never fails; losses
+ *   that are not finite make the means NaN.                                 */
+SSTE_API void sste_descent_add(sste_descent *d, double before, double after,
+                               double frozen, double predicted) {
+  const double a = before - after, f = before - frozen, p = predicted;
+  const double from_a = a - d->mean_a, from_p = p - d->mean_p;
+  ++d->steps;
+  d->opposite += (a < 0.0 && f > 0.0) || (a > 0.0 && f < 0.0);
+  d->wrong += a < 0.0 && f > 0.0;
+  d->rising += a < 0.0;
+  d->mean_a += from_a / (double)d->steps;
+  d->mean_p += from_p / (double)d->steps;
+  d->aa += from_a * (a - d->mean_a);
+  d->pp += from_p * (p - d->mean_p);
+  d->ap += from_p * (a - d->mean_a);
+}
+
+/* sste_descent_slope - of the least-squares line of A over P: 1 where the loss
+ * falls by what the gradient predicts.
+ *   returns   cov(A, P) / var(P); 0 where P does not vary                   */
+SSTE_API double sste_descent_slope(const sste_descent *d) {
+  return d->pp > 0.0 ? d->ap / d->pp : 0.0;
+}
+
+/* sste_descent_r2 - the squared correlation of A and P: the share of A's
+ * variance that P explains.
+ *   returns   between 0 and 1; 0 where either does not vary                 */
+SSTE_API double sste_descent_r2(const sste_descent *d) {
+  const double product = d->aa * d->pp;
+  return product > 0.0 ? d->ap * d->ap / product : 0.0;
+}
+
+/* What a format does to a tensor's non-zeros.                               */
+typedef struct sste_fp8_losses {
+  size_t nonzeros;    /* -0 is a zero; NaN and infinity are not counted */
+  size_t saturated;   /* of these, beyond the largest number after rounding */
+  size_t underflowed; /* of these, rounded to zero */
+} sste_fp8_losses;
+
+/* sste_fp8_tensor_losses - how many values a format cannot hold.
+ *   losses    receives the counts
+ *   x         rows x cols floats, rows ldx apart
+ *   f         a format with a sign, at most 8 bits
+ *   scale     finite and positive; fl(x * scale) is rounded, to nearest even
+ *   e.g.      (500, 1e-9, 0, 1) in E4M3FN, scale 1: 3 non-zeros, 1 and 1
+ *   BITWISE. Overwrites losses. Errors: NULL, SHAPE, SIZE, VALUE (f, scale). */
+SSTE_API sste_status sste_fp8_tensor_losses(sste_fp8_losses *losses,
+                                            const float *x, size_t ldx,
+                                            size_t rows, size_t cols,
+                                            sste_fp8_format f, float scale) {
+  size_t nonzeros = 0, over = 0, under = 0;
+  sste_fp8_rule rule = sste_fp8_saturating();
+  ptrdiff_t r;
+  const sste_status s = sste_priv_matrix(x, rows, cols, ldx, sizeof *x);
+  if (!sste_priv_is_signed(f) ||
+      sste_priv_bits(scale) - 1u >= SSTE_PRIV_INF - 1u)
+    return SSTE_ERR_VALUE;
+  if (s != SSTE_OK) return s;
+  if (losses == NULL) return SSTE_ERR_NULL;
+  if (cols == 0) rows = 0;
+  rule.overflow = SSTE_OVERFLOW_NONE; /* so that it shows */
+  SSTE_OMP(parallel for schedule(static) reduction(+ : nonzeros, over, under))
+  for (r = 0; r < (ptrdiff_t)rows; ++r) {
+    size_t c;
+    for (c = 0; c < cols; ++c) {
+      const float value = x[(size_t)r * ldx + c];
+      const uint32_t m = sste_priv_magnitude(value);
+      uint32_t held;
+      if (m == 0 || m >= SSTE_PRIV_INF) continue;
+      held = sste_priv_magnitude(
+          sste_fp8_decode(f, sste_fp8_encode_float(f, rule, value * scale, 0)));
+      ++nonzeros;
+      over += held >= SSTE_PRIV_INF;
+      under += held == 0;
+    }
+  }
+  losses->nonzeros = nonzeros;
+  losses->saturated = over;
+  losses->underflowed = under;
+  return SSTE_OK;
+}
+
+/* A layer's weights at a glance: counts are of entries of W~.               */
+typedef struct sste_report {
+  size_t entries, zeros;
+  size_t nan_groups;     /* of four, for soft weights */
+  float beta;            /* 1 unless the weights are soft */
+  double norm2, norm2_w; /* ||W~||^2 and ||W||^2 */
+  double relative_mse;   /* ||W - W~||^2 / ||W||^2; 0 where W is zero */
+  float scale[3];        /* of forward, input grad and weight grad format */
+  sste_fp8_losses scaled[3], unscaled[3]; /* by that scale, and by 1 */
+} sste_report;
+
+/* sste_linear_report - measure a layer's weights.
+ *   report    receives the measures
+ *   layer, w, scratch  as for sste_linear_forward with T = 0
+ *   e.g.      w = (4, -3, 2, -1), S-STE: W~ = (4.4, -2.2, 0, 0), 2 zeros, beta
+ *             2.2, norms 24.2 and 30, relative MSE 5.8 / 30 = 0.1933
+ *   BITWISE. Overwrites report.
+ *   Errors: those of sste_linear_forward; NONFINITE if a measure is not finite.
+ */
+SSTE_API sste_status sste_linear_report(sste_report *report,
+                                        const sste_linear *layer,
+                                        const float *w, size_t ldw,
+                                        void *scratch, size_t scratch_bytes) {
+  sste_status s = sste_priv_linear_check(layer, 0, scratch, scratch_bytes);
+  sste_fp8_format format[3];
+  sste_priv_extent given[3];
+  sste_priv_scratch at;
+  sste_report x;
+  size_t N, K, e;
+  int i;
+  if (s != SSTE_OK) return s;
+  if (report == NULL) return SSTE_ERR_NULL;
+  N = layer->out_features;
+  K = layer->in_features;
+  given[0] = sste_priv_bytes(scratch, scratch_bytes);
+  given[1] = sste_priv_floats(w, N, K, ldw);
+  given[2] = sste_priv_mask_of(layer);
+  s = sste_priv_apart(given, 1, 3);
+  if (s != SSTE_OK) return s;
+  at = sste_priv_scratch_at(layer, 0, scratch);
+  x.nan_groups = 0;
+  s = sste_priv_weights(layer, at.w, w, ldw, &x.nan_groups);
+  x.entries = N * K;
+  x.zeros = 0;
+  for (e = 0; e < x.entries; ++e) x.zeros += sste_priv_magnitude(at.w[e]) == 0;
+  x.beta = layer->weights == SSTE_WEIGHTS_SOFT ? layer->beta : 1.0f;
+  if (s == SSTE_OK) s = sste_tensor_norm2(&x.norm2, at.w, K, N, K);
+  if (s == SSTE_OK) s = sste_tensor_norm2(&x.norm2_w, w, ldw, N, K);
+  x.relative_mse = 0.0;
+  if (s == SSTE_OK && x.norm2_w != 0.0)
+    s = sste_tensor_relative_mse(&x.relative_mse, w, ldw, at.w, K, N, K,
+                                 SSTE_FLOAT32);
+  format[0] = layer->forward_format;
+  format[1] = layer->input_grad_format;
+  format[2] = layer->weight_grad_format;
+  for (i = 0; i < 3; ++i) {
+    if (s == SSTE_OK)
+      s = sste_fp8_tensor_scale(&x.scale[i], at.w, K, N, K,
+                                sste_fp8_recipe_current(format[i]));
+    if (s == SSTE_OK)
+      s = sste_fp8_tensor_losses(&x.scaled[i], at.w, K, N, K, format[i],
+                                 x.scale[i]);
+    if (s == SSTE_OK)
+      s = sste_fp8_tensor_losses(&x.unscaled[i], at.w, K, N, K, format[i],
+                                 1.0f);
+  }
+  if (s == SSTE_OK) *report = x;
+  return s;
 }
 
 #ifdef __cplusplus

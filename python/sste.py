@@ -55,7 +55,7 @@ import sys
 
 import numpy as np
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 
 # ---- The library -------------------------------------------------------------
 
