@@ -1342,11 +1342,10 @@ SSTE_API sste_status sste_tensor_beta_nm(float *beta, const void *w, size_t ldw,
   if (s == SSTE_ERR_VALUE || !sste_priv_is_gamma(gamma) || (int)rule < 0 ||
       rule > SSTE_BETA_ONE)
     return SSTE_ERR_VALUE;
-  if (sste_priv_matrix(w, rows, cols, ldw, sste_priv_type_bytes(nm.type)) !=
-      SSTE_OK)
-    return sste_priv_matrix(w, rows, cols, ldw, sste_priv_type_bytes(nm.type));
-  if (beta == NULL) return SSTE_ERR_NULL;
+  if (s == SSTE_OK)
+    s = sste_priv_matrix(w, rows, cols, ldw, sste_priv_type_bytes(nm.type));
   if (s != SSTE_OK) return s;
+  if (beta == NULL) return SSTE_ERR_NULL;
   if (rule != SSTE_BETA_ONE) {
     if (rows == 0 || cols == 0) return SSTE_ERR_ZERO;
     x = sste_priv_summed_of(
@@ -1535,10 +1534,8 @@ SSTE_API sste_status sste_tensor_check_nm(const void *w, size_t ldw,
   sste_priv_runs at;
   size_t r, g, i;
   sste_status s = sste_priv_nm_check(nm, rows, cols, 1);
-  if (s == SSTE_ERR_VALUE) return s;
-  if (sste_priv_matrix(w, rows, cols, ldw, sste_priv_type_bytes(nm.type)) !=
-      SSTE_OK)
-    return sste_priv_matrix(w, rows, cols, ldw, sste_priv_type_bytes(nm.type));
+  if (s == SSTE_OK)
+    s = sste_priv_matrix(w, rows, cols, ldw, sste_priv_type_bytes(nm.type));
   if (s != SSTE_OK || rows == 0 || cols == 0) return s;
   at = sste_priv_runs_of(rows, cols, ldw, nm.axis, (size_t)nm.m);
   for (r = 0; r < at.runs; ++r)

@@ -158,7 +158,7 @@ typedef struct sste_linear {
                            = dZ^T Q(X); 0: to nearest, as the paper does */
   uint32_t rounding_tensor; /* the tensor number of those random bits: one that
                                no MVUE stream uses */
-  int scale_gradient; /* 1: dW is multiplied by beta, the exact chain rule */
+  int scale_gradient; /* SOFT, 1: dW is multiplied by beta, the chain rule */
   sste_fp8_format forward_format;     /* of X and W~ */
   sste_fp8_format input_grad_format;  /* of dZ and W~ */
   sste_fp8_format weight_grad_format; /* of MVUE(dZ) and X */
@@ -573,17 +573,20 @@ SSTE_API sste_status sste_fp8_tensor_encode_stochastic(
   return SSTE_OK;
 }
 
-/* MVUE(dZ) through FP8 at random, as sste_priv_quantise does to nearest. */
+/* MVUE(dZ) through FP8 at random, as sste_priv_quantise does to nearest. The
+ * stream may be null where there is nothing to draw. */
 static inline sste_status sste_priv_quantise_stochastic(
     float *q, float *scale, uint8_t *code, size_t rows, size_t cols,
-    sste_fp8_format f, sste_mvue_stream stream, uint32_t tensor) {
+    sste_fp8_format f, const sste_mvue_stream *stream, uint32_t tensor) {
   const sste_fp8_recipe how = sste_fp8_recipe_current(f);
   const float one = 1.0f;
+  sste_mvue_stream own = {0, 0, 0, 0, 0};
   sste_status s = sste_fp8_tensor_scale(scale, q, cols, rows, cols, how);
-  stream.tensor = tensor;
+  if (stream != NULL) own = *stream;
+  own.tensor = tensor;
   if (s == SSTE_OK)
     s = sste_fp8_tensor_encode_stochastic(code, cols, q, cols, rows, cols, f,
-                                          *scale, SSTE_DOWN_COLUMNS, &stream);
+                                          *scale, SSTE_DOWN_COLUMNS, &own);
   if (s != SSTE_OK) return s;
   return sste_fp8_tensor_decode(q, cols, code, cols, rows, cols, &one, how);
 }
@@ -607,7 +610,7 @@ static inline sste_status sste_priv_weight_grad(
   if (s == SSTE_OK && layer->fp8) {
     s = layer->mvue && layer->stochastic
             ? sste_priv_quantise_stochastic(at.z, &scale_z, at.code, T, N, f,
-                                            *stream, layer->rounding_tensor)
+                                            stream, layer->rounding_tensor)
             : sste_priv_quantise(at.z, &scale_z, at.code, dz, lddz, T, N, f);
     if (s == SSTE_OK)
       s = sste_priv_quantise(at.x, &scale_x, at.code, x, ldx, T, K, f);
@@ -620,7 +623,9 @@ static inline sste_status sste_priv_weight_grad(
     s = sste_product_weight_grad(dw, lddw, dz, lddz, x, ldx, T, N, K);
   if (s == SSTE_OK && layer->fp8)
     sste_priv_unscale(dw, lddw, N, K, scale_z, scale_x, NULL);
-  if (s != SSTE_OK || !layer->scale_gradient) return s;
+  if (s != SSTE_OK || !layer->scale_gradient ||
+      layer->weights != SSTE_WEIGHTS_SOFT)
+    return s;
   SSTE_OMP(parallel for schedule(static))
   for (n = 0; n < (ptrdiff_t)N; ++n) {
     float *row = dw + (size_t)n * lddw;
@@ -695,9 +700,9 @@ SSTE_API sste_status sste_linear_backward(
  *
  *     every step   sste_method_refresh      mask, beta, dense or sparse
  *                  forward, backward
- *                  sste_method_decay_grad   masked decay, before the optimiser
+ *                  sste_method_decay_weight SR-STE's decay
+ *                  sste_method_decay_grad   masked decay
  *                  the optimiser            on the dense weights
- *                  sste_method_decay_weight SR-STE's decay, after it
  *
  *     method         W~         decay lambda     mask            after training
  *     STE            m(W) o W   none             every step      sparse
@@ -715,9 +720,10 @@ SSTE_API sste_status sste_linear_backward(
 /* Where the decay of pruned weights acts.                                   */
 typedef enum sste_decay {
   SSTE_DECAY_NONE = 0,
-  SSTE_DECAY_WEIGHT,  /* W <- W - rate lambda (1 - M) o W after the optimiser */
-  SSTE_DECAY_GRADIENT /* G <- G + lambda (1 - M) o W before it: Adam's division
-                         by sqrt(v) then applies to the decay as well */
+  SSTE_DECAY_WEIGHT,  /* W <- W - rate lambda (1 - M) o W, beside the gradient
+                         step, like decoupled weight decay */
+  SSTE_DECAY_GRADIENT /* G <- G + lambda (1 - M) o W: Adam's division by sqrt(v)
+                         then applies to the decay as well */
 } sste_decay;
 
 /* A method as data. Take one of the functions below, then change it at will. */
@@ -844,7 +850,8 @@ SSTE_API sste_status sste_method_refresh(const sste_method *method,
   sste_status s = SSTE_OK;
   if (method == NULL || layer == NULL) return SSTE_ERR_NULL;
   if ((int)method->weights < 0 || method->weights > SSTE_WEIGHTS_DENSE ||
-      method->mask_every == 0)
+      method->mask_every == 0 ||
+      sste_priv_bits(method->lambda) >= SSTE_PRIV_INF)
     return SSTE_ERR_VALUE;
   N = layer->out_features;
   K = layer->in_features;
@@ -910,14 +917,14 @@ SSTE_API sste_status sste_tensor_masked_decay(float *y, size_t ldy,
 }
 
 /* sste_method_decay_grad - masked decay: G <- G + lambda (1 - M) o W, where the
- * method has it and the layer has a mask in use. Before the optimiser (after
- * unscaling and clipping).
+ * method has it and the layer has a mask in use. Before the optimiser, after
+ * unscaling and clipping.
  *   method, layer  as sste_method_refresh left them
  *   g         N x K floats, rows ldg apart: the gradient of the weights
  *   w         N x K floats, rows ldw apart: the dense weights
  *   BITWISE, as sste_tensor_masked_decay. Accumulates into g, or leaves it.
- *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (lambda). Source: Hu et al., ICML
- *   2024.                                                                   */
+ *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (lambda is not finite).
+ *   Source: Hu et al., ICML 2024.                                           */
 SSTE_API sste_status sste_method_decay_grad(const sste_method *method,
                                             const sste_linear *layer, float *g,
                                             size_t ldg, const float *w,
@@ -932,14 +939,16 @@ SSTE_API sste_status sste_method_decay_grad(const sste_method *method,
 }
 
 /* sste_method_decay_weight - SR-STE: W <- W - rate lambda (1 - M) o W, where
- * the method has it and the layer has a mask in use. After the optimiser.
+ * the method has it and the layer has a mask in use. Before the optimiser, so
+ * that the old weights decay: with plain gradient descent the step is then
+ * W - rate (G + lambda (1 - M) o W), as in the paper.
  *   method, layer  as sste_method_refresh left them
  *   w         N x K floats, rows ldw apart: the dense weights
  *   rate      the learning rate of this step; finite
  *   BITWISE, as sste_tensor_masked_decay with factor -fl(rate lambda).
- *   Accumulates into w, or leaves it. Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE
- *   (lambda, rate). Source: SR-STE, as Hu et al. read it: beside the optimiser,
- *   like decoupled weight decay.                                            */
+ *   Accumulates into w, or leaves it.
+ *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (rate lambda is not finite).
+ *   Source: SR-STE, as Hu et al. read it.                                   */
 SSTE_API sste_status sste_method_decay_weight(const sste_method *method,
                                               const sste_linear *layer,
                                               float *w, size_t ldw,
@@ -990,13 +999,14 @@ typedef struct sste_step_watch {
   size_t seen;             /* steps so far */
 } sste_step_watch;
 
-/* sste_step_switch - whether step k is the first sparse one: after `earliest`
- * steps and a full window, the mean of |v_t - v_{t-1}| over the window and all
- * coordinates is below eps; after `latest` steps in any case.
+/* sste_step_switch - whether the next step is the first sparse one, asked after
+ * each step's update of v: after `earliest` steps and a full window, the mean of
+ * |v_t - v_{t-1}| over window and coordinates is below eps; after `latest` steps
+ * in any case.
  *   watch     history and seen are brought up to date
  *   change    this step's mean |v_t - v_{t-1}|: sste_tensor_change of all
  *             layers over the number of coordinates
- *   returns   1 to switch now, else 0
+ *   returns   1 to switch: sparse_from = k + 1 if asked after step k; else 0
  *   e.g.      window 2, earliest 2, eps 0.1: changes 1, 0.05, 0.05 -> 0, 0, 1
  *   BITWISE: the window is summed from the oldest on. Accumulates into watch.
  *   Never fails, but needs a window. Source: STEP's AutoSwitch, the arithmetic

@@ -176,6 +176,24 @@ passed
 gcc -std=c99 -O2 -I. "$tmp/readme.c" -o "$tmp/readme" &&
   "$tmp/readme" || fail "README.md: the kernel test"
 passed
+{ echo '#include "sste_train.h"'; echo 'enum { T = 4, N = 4, K = 8, steps = 3 };'
+  echo 'static float w[N * K], dw[N * K], x[T * K], z[T * N], dz[T * N];'
+  echo 'static uint8_t mask[N * K]; static float scratch[4096];'
+  echo 'static void my_loss(float *to, const float *from) {'
+  echo 'memcpy(to, from, sizeof dz); }'
+  echo 'static void my_optimiser(float *to, const float *g, float rate) {'
+  echo 'int i; for (i = 0; i < N * K; ++i) to[i] -= rate * g[i]; }'
+  echo 'int main(void) { const size_t bytes = sizeof scratch; size_t k, i;'
+  echo 'const sste_mvue_stream stream = {1, 2, 3, 0, 0}; sste_linear layer;'
+  echo 'float rate = 0.01f; for (i = 0; i < N * K; ++i)'
+  echo 'x[i] = w[i] = (float)(i * 37 % 11) - 5;'
+  echo 'if (sste_linear_init(&layer, w, K, N, K) != SSTE_OK) return 1;'; block 6
+  echo 'for (i = 0; i < N * K; ++i) rate += (float)mask[i];'
+  echo 'return layer.mask != mask || rate != 0.01f + N * K / 2; }'
+} >"$tmp/readme.c"
+gcc -std=c99 -O2 -I. "$tmp/readme.c" -o "$tmp/readme" &&
+  "$tmp/readme" || fail "README.md: the training loop"
+passed
 for file in $headers tests/*.[ch] tests/*.sh tests/*.py tests/*/*.py \
   tests/*/*.cu bench/* examples/* python/*.* Makefile .ci/run; do
   head -3 "$file" | grep -q 'SPDX-License-Identifier: MIT' ||
