@@ -58,7 +58,7 @@ build/examples/%: examples/%.c $(wildcard examples/*.h) $(HEADERS)
 demo: build/examples/pretrain ## train a transformer dense and by S-STE, compare
 	@sh examples/demo.sh $(STEPS) "$(TEXT)"
 
-examples: $(LESSONS) ## run the five lessons
+examples: $(LESSONS) ## run the six lessons
 	@for lesson in $(LESSONS); do echo "== $$lesson"; $$lesson || exit 1; done
 
 sste: build/examples/sste ## the command: build/examples/sste --help
@@ -130,7 +130,7 @@ test-full: test ## and exhaustively, other flags, ASan, UBSan, TSan (longer)
 		$(MAKE) --no-print-directory run-tsan
 	@echo "all tests passed, exhaustive level and sanitizers included"
 
-test-portable: ## the same FP8 codes by other flags, i386 and big-endian (qemu)
+test-portable: ## the same bits by other flags, i386 and big-endian (qemu)
 	@$(call need,gcc,gcc libc6-dev)
 	@sh tests/portable.sh
 	@sh tests/vectorised.sh

@@ -346,8 +346,8 @@ SSTE_API SSTE_HD int sste_group_project(float out[4], const float a[4]) {
  *     t = t_0 + gamma (t_1 - t_0),     0 <= gamma <= 1,
  *
  * t_0 being the (M-N)-th smallest magnitude and t_1 the one above it. gamma = 0
- * is S-STE's threshold and leaves N non-zeros, gamma = 1 leaves N-1. For 2:4
- * and gamma = 0 every bit is that of section 1.                             */
+ * is S-STE's threshold and leaves N non-zeros, gamma = 1, but for rounding,
+ * N-1. For 2:4 and gamma = 0 every bit is that of section 1.                */
 
 /* What a matrix holds. 1- and 2-byte elements are bit patterns.             */
 typedef enum sste_type {
@@ -410,8 +410,8 @@ SSTE_HD static inline float sste_priv_order(const float *a, int m, int k) {
  *             t_1 is; else an infinite or NaN t_1 makes t infinite or NaN. NaN
  *             for n, m or gamma out of range
  *   e.g.      (4, -3, 2, -1), 2:4: gamma 0 -> 2, gamma 0.5 -> 2.5, 1 -> 3
- *   BITWISE: t_1 - t_0 in float; the product, exact, and the sum in double;
- *   rounded once. Never fails.
+ *   BITWISE: t_1 - t_0 in float; its product with gamma exact; the sum rounded
+ *   to double, then to float. Never fails.
  *   Source: S-STE sweeps such a gamma and takes 0; that it interpolates so is
  *   this library's reading.                                                 */
 SSTE_API SSTE_HD float sste_group_threshold_nm(const float *a, int n, int m,
@@ -801,21 +801,13 @@ SSTE_HD static inline int sste_priv_pair(int p) {
   return p < 3 ? 1 | 2 << p : p < 5 ? 2 | 4 << (p - 3) : 12;
 }
 
-/* Row 3 given the columns of rows 0, 1 and 2, such that each of the four has
- * two; 0 if there is none. */
-SSTE_HD static inline int sste_priv_last_pair(int r0, int r1, int r2) {
-  const int full = r0 & r1, once = r0 ^ r1, none = 15 & ~(r0 | r1);
-  if ((r2 & full) != 0 || (r2 & none) != none) return 0;
-  return none | (once & ~r2);
-}
-
 /* |a| as a float that sums: NaN counts as an infinity. */
 SSTE_HD static inline float sste_priv_score(float a) {
   return sste_priv_float(sste_priv_min(sste_priv_magnitude(a), SSTE_PRIV_INF));
 }
 
-/* sste_tile_mask_optimal - the transposable pattern of a 4 x 4 tile that keeps
- * most: argmax of <|tile|, pattern> over the 90.
+/* sste_tile_mask_optimal - the one of the 90 patterns that keeps most of a tile
+ * of 4 x 4: argmax of <|tile|, pattern>.
  *   tile      4 x 4 floats, rows ld apart
  *   ties      the first of the 90 in descending lexicographic order
  *   specials  a NaN counts as an infinity; equal sums, infinite ones too, tie
@@ -826,8 +818,11 @@ SSTE_HD static inline float sste_priv_score(float a) {
  *   Source: Hu et al., "Accelerating Transformer Pre-training with 2:4
  *   Sparsity", ICML 2024: the transposable mask search.                     */
 SSTE_API SSTE_HD int sste_tile_mask_optimal(const float *tile, size_t ld) {
-  float pair[4][6], best = -1.0f;
-  int i, p, q, r, mask = 0;
+  /* Two columns as a number of four digits in base 3: those of two rows add up
+   * to how often each column is kept, those of a pattern to 2222 = 80. */
+  const int digits[6] = {4, 10, 28, 12, 30, 36};
+  float pair[4][6], lower[81] = {0.0f}, best = -1.0f;
+  int i, p, q, upper = 0;
   for (i = 0; i < 4; ++i)
     for (p = 0; p < 6; ++p) {
       const float *row = tile + (size_t)i * ld;
@@ -835,23 +830,31 @@ SSTE_API SSTE_HD int sste_tile_mask_optimal(const float *tile, size_t ld) {
       const int second = p < 3 ? p + 1 : p < 5 ? p - 1 : 3;
       pair[i][p] = sste_priv_score(row[first]) + sste_priv_score(row[second]);
     }
-  /* Of the last two rows only the columns matter that the first two leave. */
+  /* Of the lower halves with the same column counts only the best matters:
+   * rounding is monotonic, so that none of them gives a larger sum. */
   for (p = 0; p < 6; ++p)
-    for (q = 0; q < 6; ++q)
-      for (r = 0; r < 6; ++r) {
-        const int p0 = sste_priv_pair(p), p1 = sste_priv_pair(q);
-        const int p2 = sste_priv_pair(r), p3 = sste_priv_last_pair(p0, p1, p2);
-        int last = 0;
-        float score;
-        if (p3 == 0) continue;
-        while (sste_priv_pair(last) != p3) ++last;
-        score = (pair[0][p] + pair[1][q]) + (pair[2][r] + pair[3][last]);
-        if (score > best) {
-          best = score;
-          mask = p0 | p1 << 4 | p2 << 8 | p3 << 12;
-        }
-      }
-  return mask;
+    for (q = 0; q < 6; ++q) {
+      float *most = &lower[digits[p] + digits[q]];
+      const float score = pair[2][p] + pair[3][q];
+      *most = score > *most ? score : *most;
+    }
+  for (p = 0; p < 6; ++p)
+    for (q = 0; q < 6; ++q) {
+      const float score =
+          (pair[0][p] + pair[1][q]) + lower[80 - digits[p] - digits[q]];
+      upper = score > best ? 6 * p + q : upper;
+      best = score > best ? score : best;
+    }
+  /* But a lesser one may round to the same sum and come first. */
+  p = upper / 6;
+  q = upper % 6;
+  i = 0;
+  while (i < 35 &&
+         (digits[p] + digits[q] + digits[i / 6] + digits[i % 6] != 80 ||
+          (pair[0][p] + pair[1][q]) + (pair[2][i / 6] + pair[3][i % 6]) < best))
+    ++i;
+  return sste_priv_pair(p) | sste_priv_pair(q) << 4 |
+         sste_priv_pair(i / 6) << 8 | sste_priv_pair(i % 6) << 12;
 }
 
 /* sste_tile_mask_greedy - the rule of PyTorch's semi-structured training: take
@@ -863,32 +866,34 @@ SSTE_API SSTE_HD int sste_tile_mask_optimal(const float *tile, size_t ld) {
  *             network leaves them)
  *   specials  NaN goes first; -0 and +0 are equal
  *   returns   16 bits, element (i, j) at bit 4i + j; seven or eight are set,
- *             never more than two in a row or column
+ *             never more than two in a row or column. Seven may keep more
+ *             than the best eight
  *   e.g.      all entries equal -> 0xCC33
  *   BITWISE. Never fails.
  *   Source: PyTorch, _sparse_semi_structured_tile.                          */
 SSTE_API SSTE_HD int sste_tile_mask_greedy(const float *tile, size_t ld,
                                            int by_value) {
-  int row[4] = {0, 0, 0, 0}, col[4] = {0, 0, 0, 0};
-  int taken = 0, mask = 0, turn;
-  for (turn = 0; turn < 16; ++turn) {
-    int e, top = -1;
-    int64_t largest = 0;
+  int64_t key[16]; /* sorts like the entries; the lower index is the larger */
+  int e, mask = 0, open = 0xFFFF;
+  for (e = 0; e < 16; ++e) {
+    const float x = tile[(size_t)(e >> 2) * ld + (size_t)(e & 3)];
+    const int64_t m = sste_priv_magnitude(x);
+    key[e] = (by_value && x < 0.0f ? -m : m) * 16 - e;
+  }
+  while (open != 0) {
+    int64_t largest = INT64_MIN;
+    int top = 0, row, column;
     for (e = 0; e < 16; ++e) {
-      const float x = tile[(size_t)(e >> 2) * ld + (size_t)(e & 3)];
-      int64_t rank = sste_priv_magnitude(x);
-      if (by_value && rank != SSTE_PRIV_NAN && x < 0.0f) rank = -rank;
-      if ((taken >> e & 1) == 0 && (top < 0 || rank > largest)) {
-        top = e;
-        largest = rank;
-      }
+      const int goes_first = (open >> e & 1) && key[e] > largest;
+      top = goes_first ? e : top;
+      largest = goes_first ? key[e] : largest;
     }
-    taken |= 1 << top;
-    if (row[top >> 2] < 2 && col[top & 3] < 2) {
-      ++row[top >> 2];
-      ++col[top & 3];
-      mask |= 1 << top;
-    }
+    row = 0xF << (top & 12);
+    column = 0x1111 << (top & 3);
+    open &= ~(1 << top);
+    if (mask & row) open &= ~row; /* top is the second of its row */
+    if (mask & column) open &= ~column;
+    mask |= 1 << top;
   }
   return mask;
 }
@@ -1418,8 +1423,9 @@ SSTE_API sste_status sste_tensor_relative_mse(double *mse, const void *w,
  *   norm2     receives the sum; 0 for an empty matrix
  *   w         rows x cols floats, rows ldw apart
  *   e.g.      (4, -3, 2, -1) -> 30
- *   BITWISE: squares exact; row-major, in the order above. NaN and infinity as
- *   IEEE has them. Overwrites norm2. Errors: NULL, SHAPE, SIZE.             */
+ *   BITWISE: squares exact; row-major, in the order above. Infinity and
+ *   NaN as IEEE has them; a NaN's bits are not promised. Overwrites norm2.
+ *   Errors: NULL, SHAPE, SIZE.                                              */
 SSTE_API sste_status sste_tensor_norm2(double *norm2, const float *w,
                                        size_t ldw, size_t rows, size_t cols) {
   return sste_priv_sum_floats(norm2, SSTE_PRIV_NORM, NULL, 0, w, ldw, w, ldw,
@@ -1450,7 +1456,7 @@ SSTE_API sste_status sste_tensor_change(double *change, const float *w,
  *             or their projections W~ (which isolates the pruning map)
  *   e.g.      g = (1, 2), w = (3, 4), v = (2, 5): 1 - 2 = -1
  *   BITWISE: each difference rounded to float, its product exact; row-major, in
- *   the order above. NaN and infinity as IEEE has them. Overwrites descent.
+ *   the order above, as sste_tensor_norm2. Overwrites descent.
  *   Errors: NULL, SHAPE, SIZE. Source: S-STE, section 3.                    */
 SSTE_API sste_status sste_tensor_descent(double *descent, const float *g,
                                          size_t ldg, const float *w, size_t ldw,

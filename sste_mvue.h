@@ -423,18 +423,19 @@ SSTE_HD static inline float sste_priv_mvue_survivor(float a, float magnitude) {
 
 /* The two of more than two non-zeros that u keeps, as bits of a mask. The loop
  * walks along the cells; `end` is where cell i ends, `point` what it looks for.
- */
+ * A place is held free for the certain element until it comes. */
 SSTE_HD static inline int sste_priv_mvue24_pick(const sste_priv_mvue_group *g,
                                                 float u) {
   const int certain = g->b[g->top] >= g->tau ? g->top : -1; /* p = 1 */
   float point = u * g->tau, end = 0.0f;
-  int i, found = 0, mask = 0;
+  int i, found = 0, mask = 0, held = certain >= 0;
   for (i = 0; i < 4 && found < 2; ++i) {
     if (g->b[i] == 0.0f) continue;
     end += g->b[i] < g->tau ? g->b[i] : g->tau;
-    if (point < end || i == certain) {
+    if (i == certain || (point < end && found + held < 2)) {
       mask |= 1 << i;
       ++found;
+      held = held && i != certain;
       point = (1.0f + u) * g->tau;
     }
   }
@@ -561,9 +562,9 @@ SSTE_API SSTE_HD void sste_mvue12_group_draw(float out[2], const float a[2],
  * ..., (N-1+u)*tau fall into are kept. Any design with these p_i has the least
  * total variance; it decides only which elements survive together.
  *
- * Groups of up to four are worked out in float, longer ones in double, as their
- * sums have more terms to go wrong. Draws of 2:4 and 1:2, and probabilities of
- * 2:4, are to the bit those of the sections above.                          */
+ * 2:4 and 1:2, which hardware multiplies, are worked out in float, so that the
+ * draws of both and the probabilities of 2:4 are to the bit those of the
+ * sections above; all other patterns in double.                             */
 typedef struct sste_priv_mvue_nm {
   double b[32];     /* |a_i| * unit */
   double tau, unit; /* unit: 1; 1/4 where floats would overflow */
@@ -578,19 +579,23 @@ SSTE_HD static inline int sste_priv_mvue_is_nm(int n, int m) {
 
 /* x in working precision. Float arithmetic done in double and rounded is float
  * arithmetic, as a double has more than twice the digits. */
-SSTE_HD static inline double sste_priv_mvue_working(double x, int m) {
-  return m <= 4 ? (double)(float)x : x;
+SSTE_HD static inline int sste_priv_mvue_is_single(int n, int m) {
+  return m == 2 * n && n <= 2;
+}
+SSTE_HD static inline double sste_priv_mvue_working(double x, int single) {
+  return single ? (double)(float)x : x;
 }
 
 /* The sum of the b_i not in the set `without`, adjacent pairs first. */
 SSTE_HD static inline double sste_priv_mvue_rest(const double *b,
-                                                 uint32_t without, int m) {
+                                                 uint32_t without, int m,
+                                                 int single) {
   double part[32] = {0.0};
   int i, n;
   for (i = 0; i < m; ++i) part[i] = without >> i & 1 ? 0.0 : b[i];
   for (n = m; n > 1; n = (n + 1) / 2) {
     for (i = 0; i < n / 2; ++i)
-      part[i] = sste_priv_mvue_working(part[2 * i] + part[2 * i + 1], m);
+      part[i] = sste_priv_mvue_working(part[2 * i] + part[2 * i + 1], single);
     if (n % 2 != 0) part[n / 2] = part[n - 1];
   }
   return part[0];
@@ -599,6 +604,7 @@ SSTE_HD static inline double sste_priv_mvue_rest(const double *b,
 SSTE_HD static inline sste_priv_mvue_nm sste_priv_mvue_nm_in(const float *a,
                                                              int n, int m,
                                                              double unit) {
+  const int single = sste_priv_mvue_is_single(n, m);
   sste_priv_mvue_nm g;
   uint32_t top = 0; /* the k largest */
   int i, k, infinities = 0, nans = 0;
@@ -607,14 +613,15 @@ SSTE_HD static inline sste_priv_mvue_nm sste_priv_mvue_nm_in(const float *a,
   g.nonzeros = 0;
   for (i = 0; i < m; ++i) {
     const uint32_t magnitude = sste_priv_magnitude(a[i]);
-    g.b[i] =
-        sste_priv_mvue_working((double)sste_priv_float(magnitude) * unit, m);
+    g.b[i] = sste_priv_mvue_working((double)sste_priv_float(magnitude) * unit,
+                                    single);
     g.nonzeros += magnitude != 0;
     infinities += magnitude == SSTE_PRIV_INF;
     nans += magnitude == SSTE_PRIV_NAN;
   }
   g.lost = nans > 0 || infinities > 1;
-  g.tau = sste_priv_mvue_working(sste_priv_mvue_rest(g.b, 0, m) / (double)n, m);
+  g.tau = sste_priv_mvue_rest(g.b, 0, m, single) / (double)n;
+  g.tau = sste_priv_mvue_working(g.tau, single);
   for (k = 1; k < n; ++k) {
     int largest = -1;
     double tau;
@@ -622,8 +629,8 @@ SSTE_HD static inline sste_priv_mvue_nm sste_priv_mvue_nm_in(const float *a,
       if ((top >> i & 1) == 0 && (largest < 0 || g.b[i] > g.b[largest]))
         largest = i;
     top |= (uint32_t)1 << largest;
-    tau = sste_priv_mvue_rest(g.b, top, m) / (double)(n - k);
-    tau = sste_priv_mvue_working(tau, m);
+    tau = sste_priv_mvue_rest(g.b, top, m, single) / (double)(n - k);
+    tau = sste_priv_mvue_working(tau, single);
     if (tau < g.tau) g.tau = tau;
   }
   for (i = 0; i < m; ++i)
@@ -636,7 +643,9 @@ SSTE_HD static inline sste_priv_mvue_nm sste_priv_mvue_nm_of(const float *a,
   const sste_priv_mvue_nm g = sste_priv_mvue_nm_in(a, n, m, 1.0);
   const int large =
       g.tau >= 42535295865117307932921825928971026432.0; /* 2^125 */
-  return m <= 4 && large ? sste_priv_mvue_nm_in(a, n, m, 0.25) : g;
+  return sste_priv_mvue_is_single(n, m) && large
+             ? sste_priv_mvue_nm_in(a, n, m, 0.25)
+             : g;
 }
 
 /* Whether chance has nothing to decide, and if so whether a_i stays: the group
@@ -655,7 +664,7 @@ SSTE_HD static inline int sste_priv_mvue_is_kept(const sste_priv_mvue_nm *g,
 /* sste_mvue_group_prob - the probability that each of m survives:
  *     p_i = min(|a_i|, tau) / tau
  *   p         receives m values in [0, 1]; they add up to min(n, non-zeros), to
- *             within 2^-21 (2^-48 for m > 4) unless tau is subnormal
+ *             within 2^-45 (2:4 and 1:2: 2^-21, unless tau is subnormal)
  *   a         m values
  *   n, m      0 < n < m <= 32; else p is untouched
  *   specials  up to n non-zeros: 1 for each, 0 for the zeros; one infinity: 1
@@ -698,9 +707,10 @@ SSTE_HD static inline double sste_priv_mvue_common(double p, double q,
  *   a, n, m   as for sste_mvue_group_prob; pair is untouched for a bad n or m
  *   e.g.      {1, 2, 3, 4}, 2:4: the cells are [0,.2) [.2,.6) [.6,1.2) [1.2,2);
  *             0 and 1 never survive together, 0 and 2: 0.2, 2 and 3: 0.4
- *   BITWISE, in double; to within 2^-46 of the exact overlap. The covariance of
- *   two survivors' values is pair_ij B_i B_j - a_i a_j. Overwrites pair. Never
- *   fails.                                                                  */
+ *   BITWISE, in double; to within 2^-44 of the exact overlap (2:4 and 1:2:
+ *   2^-20, unless tau is subnormal). The covariance of the values of two
+ *   elements is pair_ij v_i v_j - a_i a_j, v being what survivors become.
+ *   Overwrites pair. Never fails.                                           */
 SSTE_API SSTE_HD void sste_mvue_group_pair_prob(double *pair, const float *a,
                                                 int n, int m) {
   double p[32], start[32], end = 0.0;
@@ -730,8 +740,8 @@ SSTE_API SSTE_HD void sste_mvue_group_pair_prob(double *pair, const float *a,
  *   a, n, m   as for sste_mvue_group_prob; a bad n or m gives NaN
  *   specials  a NaN or two infinities give NaN, one infinity gives it
  *   e.g.      {1, 2, 3, 4}, 2:4: 5 (1 + 2 + 3 + 4) = 50
- *   ORDERED: in double, i ascending, to within 2^-20 (2^-47 for m > 4) of
- *   itself, unless tau is subnormal. Never fails.                           */
+ *   ORDERED: in double, i ascending, to within 2^-45 of itself (2:4 and
+ *   1:2: 2^-20, unless tau is subnormal). Never fails.                      */
 SSTE_API SSTE_HD double sste_mvue_group_second_moment(const float *a, int n,
                                                       int m) {
   const double nan = (double)sste_priv_float(SSTE_PRIV_NAN);
@@ -757,8 +767,8 @@ SSTE_API SSTE_HD double sste_mvue_group_second_moment(const float *a, int n,
  *   specials  a NaN or two infinities give NaN; one infinity is certain and
  *             adds nothing
  *   e.g.      {1, 2, 3, 4}: 2:4 -> 20;  1:4 -> 70
- *   ORDERED: in double, i ascending, to within 2^-20 (2^-47) of the second
- *   moment. Never fails.                                                    */
+ *   ORDERED: in double, i ascending, to within 2^-45 of the second moment
+ *   (2:4 and 1:2: 2^-20, unless tau is subnormal). Never fails.             */
 SSTE_API SSTE_HD double sste_mvue_group_variance(const float *a, int n, int m) {
   const double nan = (double)sste_priv_float(SSTE_PRIV_NAN);
   sste_priv_mvue_nm g;
@@ -779,6 +789,7 @@ SSTE_API SSTE_HD double sste_mvue_group_variance(const float *a, int n, int m) {
  * held free for the certain ones that are still to come. */
 SSTE_HD static inline uint32_t sste_priv_mvue_pick(const sste_priv_mvue_nm *g,
                                                    int n, int m, double u) {
+  const int single = sste_priv_mvue_is_single(n, m);
   double end = 0.0;
   uint32_t mask = 0;
   int i, found = 0, held = 0;
@@ -787,10 +798,10 @@ SSTE_HD static inline uint32_t sste_priv_mvue_pick(const sste_priv_mvue_nm *g,
     const double point = ((double)found + u) * g->tau;
     const int certain = (int)(g->certain >> i & 1);
     if (g->b[i] == 0.0) continue;
-    end =
-        sste_priv_mvue_working(end + (g->b[i] < g->tau ? g->b[i] : g->tau), m);
+    end = sste_priv_mvue_working(end + (g->b[i] < g->tau ? g->b[i] : g->tau),
+                                 single);
     if (certain ||
-        (found + held < n && sste_priv_mvue_working(point, m) < end)) {
+        (found + held < n && sste_priv_mvue_working(point, single) < end)) {
       mask |= (uint32_t)1 << i;
       ++found;
       held -= certain;
@@ -889,17 +900,36 @@ SSTE_HD static inline sste_priv_mvue_two sste_priv_mvue_two_of(
   return g;
 }
 
-/* pi_i of a group with more than two non-zeros that is not lost. */
+/* t_j; with an infinity, its limit. */
+SSTE_HD static inline double sste_priv_mvue_two_first(
+    const sste_priv_mvue_two *g, int j) {
+  return g->infinite < 0 ? g->b[j] / g->sum : j == g->infinite;
+}
+
+/* Of a group with more than two non-zeros that is not lost: pi_i, and 1 - pi_i
+ * without the cancellation. Dividing last leaves nothing to fuse. */
 SSTE_HD static inline double sste_priv_mvue_two_prob(
     const sste_priv_mvue_two *g, int i) {
   double pi = 0.0;
   int j;
   for (j = 0; j < 4; ++j) {
-    const double t = g->infinite < 0 ? g->b[j] / g->sum : j == g->infinite;
-    if (t == 0.0) continue;
-    pi += j == i ? t : t * g->b[i] / g->rest[j]; /* dividing last: no fusing */
+    const double t = sste_priv_mvue_two_first(g, j);
+    if (t > 0.0) pi += j == i ? t : t * g->b[i] / g->rest[j];
   }
   return pi < 1.0 ? pi : 1.0;
+}
+SSTE_HD static inline double sste_priv_mvue_two_miss(
+    const sste_priv_mvue_two *g, int i) {
+  double miss = 0.0;
+  int j, k;
+  for (j = 0; j < 4; ++j) {
+    const double t = sste_priv_mvue_two_first(g, j);
+    double others = 0.0; /* the two that are neither i nor j */
+    for (k = 0; k < 4; ++k)
+      if (k != i && k != j) others += g->b[k];
+    if (t > 0.0 && j != i) miss += t * others / g->rest[j];
+  }
+  return miss;
 }
 
 /* sste_mvue24_group_prob_approx - pi_i of the approximation.
@@ -933,12 +963,13 @@ SSTE_API SSTE_HD void sste_mvue24_group_prob_approx(double p[4],
  *   ORDERED: in double, i ascending. Never fails.                           */
 SSTE_API SSTE_HD double sste_mvue24_group_variance_approx(const float a[4]) {
   const sste_priv_mvue_two g = sste_priv_mvue_two_of(a);
-  double p[4], sum = 0.0;
+  double sum = 0.0;
   int i;
   if (g.lost) return (double)sste_priv_float(SSTE_PRIV_NAN);
-  sste_mvue24_group_prob_approx(p, a);
   for (i = 0; i < 4; ++i)
-    if (p[i] > 0.0 && p[i] < 1.0) sum += g.b[i] * g.b[i] * (1.0 - p[i]) / p[i];
+    if (g.nonzeros > 2 && g.b[i] > 0.0 && i != g.infinite)
+      sum += g.b[i] * g.b[i] * sste_priv_mvue_two_miss(&g, i) /
+             sste_priv_mvue_two_prob(&g, i);
   return sum;
 }
 
@@ -1041,6 +1072,11 @@ static inline void sste_priv_mvue_call(const sste_priv_mvue_view *v,
   }
 }
 
+/* Whether a counter's 32 bits do not hold first .. last, or last wrapped. */
+static inline int sste_priv_mvue_is_past(uint64_t first, uint64_t last) {
+  return last < first || last > 0xFFFFFFFFu;
+}
+
 static inline sste_status sste_priv_mvue_tensor(float *out, size_t ldo,
                                                 const float *a, size_t lda,
                                                 size_t rows, size_t cols,
@@ -1071,8 +1107,8 @@ static inline sste_status sste_priv_mvue_tensor(float *out, size_t ldo,
   last_run = stream->run + (v.at.runs - 1);
   first = stream->group / shared;
   calls = (stream->group + (v.at.groups - 1)) / shared;
-  if (last_run < stream->run || (uint64_t)last_run > 0xFFFFFFFFu ||
-      calls < first || (uint64_t)calls > 0xFFFFFFFFu)
+  if (sste_priv_mvue_is_past(stream->run, last_run) ||
+      sste_priv_mvue_is_past(first, calls))
     return SSTE_ERR_SIZE;
   calls = calls - first + 1;
 

@@ -554,8 +554,8 @@ SSTE_API sste_status sste_fp8_tensor_encode_stochastic(
   if (stream == NULL) return SSTE_ERR_NULL;
   last_run = stream->run + (at.runs - 1);
   last_group = stream->group + (at.length - 1) / 4;
-  if (last_run < stream->run || (uint64_t)last_run > 0xFFFFFFFFu ||
-      last_group < stream->group || (uint64_t)last_group > 0xFFFFFFFFu)
+  if (sste_priv_mvue_is_past(stream->run, last_run) ||
+      sste_priv_mvue_is_past(stream->group, last_group))
     return SSTE_ERR_SIZE;
   rule.rounding = SSTE_ROUND_STOCHASTIC;
   SSTE_OMP(parallel for schedule(static))
@@ -885,7 +885,7 @@ SSTE_API sste_status sste_method_refresh(const sste_method *method,
  *             ldy = ldw
  *   w         rows x cols floats, rows ldw apart: the dense weights
  *   mask      rows x cols bytes, rows ldm apart; where it is not 0, y stays as
- *             it is. Overlaps neither
+ *             it is. Does not overlap y
  *   factor    finite; lambda for a gradient, -rate lambda for weights
  *   e.g.      y = (1, 1), w = (4, 4), mask (1, 0), factor 0.5 -> (1, 3)
  *   BITWISE: the product exact, the sum in double, then rounded to float; NaN
@@ -1000,9 +1000,9 @@ typedef struct sste_step_watch {
 } sste_step_watch;
 
 /* sste_step_switch - whether the next step is the first sparse one, asked after
- * each step's update of v: after `earliest` steps and a full window, the mean of
- * |v_t - v_{t-1}| over window and coordinates is below eps; after `latest` steps
- * in any case.
+ * each step's update of v: after `earliest` steps and a full window, the mean
+ * of |v_t - v_{t-1}| over window and coordinates is below eps; after `latest`
+ * steps in any case.
  *   watch     history and seen are brought up to date
  *   change    this step's mean |v_t - v_{t-1}|: sste_tensor_change of all
  *             layers over the number of coordinates
@@ -1052,8 +1052,8 @@ typedef struct sste_descent {
  *             the same as after where there is no mask to freeze
  *   predicted P_k
  *   e.g.      before 3, after 3.5, frozen 2.5: A = -0.5, F = 0.5, a wrong step
- *   ORDERED: in double, by Welford's updates. Accumulates. Never fails; losses
- *   that are not finite make the means NaN.                                 */
+ *   ORDERED: in double, by Welford's updates. Accumulates. Never fails; once a
+ *   loss or prediction is not finite, only the counts keep their meaning.   */
 SSTE_API void sste_descent_add(sste_descent *d, double before, double after,
                                double frozen, double predicted) {
   const double a = before - after, f = before - frozen, p = predicted;
@@ -1073,15 +1073,17 @@ SSTE_API void sste_descent_add(sste_descent *d, double before, double after,
  * falls by what the gradient predicts.
  *   returns   cov(A, P) / var(P); 0 where P does not vary                   */
 SSTE_API double sste_descent_slope(const sste_descent *d) {
-  return d->pp > 0.0 ? d->ap / d->pp : 0.0;
+  return d->pp == 0.0 ? 0.0 : d->ap / d->pp;
 }
 
 /* sste_descent_r2 - the squared correlation of A and P: the share of A's
  * variance that P explains.
  *   returns   between 0 and 1; 0 where either does not vary                 */
 SSTE_API double sste_descent_r2(const sste_descent *d) {
-  const double product = d->aa * d->pp;
-  return product > 0.0 ? d->ap * d->ap / product : 0.0;
+  double r2;
+  if (d->aa == 0.0 || d->pp == 0.0) return 0.0;
+  r2 = d->ap / d->aa * (d->ap / d->pp);
+  return r2 > 1.0 ? 1.0 : r2;
 }
 
 /* What a format does to a tensor's non-zeros.                               */
@@ -1140,7 +1142,8 @@ typedef struct sste_report {
   size_t nan_groups;     /* of four, for soft weights */
   float beta;            /* 1 unless the weights are soft */
   double norm2, norm2_w; /* ||W~||^2 and ||W||^2 */
-  double relative_mse;   /* ||W - W~||^2 / ||W||^2; 0 where W is zero */
+  double relative_mse;   /* ||W - W~||^2 / ||W||^2; 0 where W is zero, NaN where
+                            it is not finite */
   float scale[3];        /* of forward, input grad and weight grad format */
   sste_fp8_losses scaled[3], unscaled[3]; /* by that scale, and by 1 */
 } sste_report;
@@ -1150,9 +1153,10 @@ typedef struct sste_report {
  *   layer, w, scratch  as for sste_linear_forward with T = 0
  *   e.g.      w = (4, -3, 2, -1), S-STE: W~ = (4.4, -2.2, 0, 0), 2 zeros, beta
  *             2.2, norms 24.2 and 30, relative MSE 5.8 / 30 = 0.1933
- *   BITWISE. Overwrites report.
- *   Errors: those of sste_linear_forward; NONFINITE if a measure is not finite.
- */
+ *   specials  a NaN or an infinity in W shows in the measures; groups that come
+ *             out as NaN are counted
+ *   BITWISE, but for the bits of a NaN. Overwrites report.
+ *   Errors: those of sste_linear_forward.                                   */
 SSTE_API sste_status sste_linear_report(sste_report *report,
                                         const sste_linear *layer,
                                         const float *w, size_t ldw,
@@ -1183,9 +1187,10 @@ SSTE_API sste_status sste_linear_report(sste_report *report,
   if (s == SSTE_OK) s = sste_tensor_norm2(&x.norm2, at.w, K, N, K);
   if (s == SSTE_OK) s = sste_tensor_norm2(&x.norm2_w, w, ldw, N, K);
   x.relative_mse = 0.0;
-  if (s == SSTE_OK && x.norm2_w != 0.0)
-    s = sste_tensor_relative_mse(&x.relative_mse, w, ldw, at.w, K, N, K,
-                                 SSTE_FLOAT32);
+  if (s == SSTE_OK && x.norm2_w != 0.0 &&
+      sste_tensor_relative_mse(&x.relative_mse, w, ldw, at.w, K, N, K,
+                               SSTE_FLOAT32) != SSTE_OK)
+    x.relative_mse = (double)sste_priv_float(SSTE_PRIV_NAN);
   format[0] = layer->forward_format;
   format[1] = layer->input_grad_format;
   format[2] = layer->weight_grad_format;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: 2026 The sste authors
  *
- * portable.c - prints a hash for each family of functions of sste_fp8.h and
- * sste_check.h, over fixed inputs. Which bits are right is for the suites to
- * say; here it matters that they are the same in every build (portable.sh) and,
+ * portable.c - prints a hash for each family of functions that promise their
+ * bits, over fixed inputs. Which bits are right is for the suites to say; here
+ * it matters that they are the same in every build (portable.sh) and,
  * for the functions that promise it, under every rounding mode and with
  * subnormals flushed to zero: each mode that this processor has is set, seen to
  * work, and compared with the first. Exits 1 if a hash differs between modes.
@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "sste_check.h"
+#include "sste_train.h"
 #if defined(__SSE2__)
 #include <immintrin.h>
 #endif
@@ -73,6 +74,14 @@ static uint64_t number(uint64_t *state, sste_fp8_format f) {
 /* By reference: i386 returns floats in x87 registers, which quiet NaNs. */
 static void number_float(float *x, uint64_t *state) {
   const uint32_t bits = (uint32_t)number(state, sste_fp8_float32());
+  memcpy(x, &bits, sizeof bits);
+}
+
+/* Any number becomes one between 2^-7 and 2^9. */
+static void tame(float *x) {
+  uint32_t bits;
+  memcpy(&bits, x, sizeof bits);
+  bits = (bits & 0x87FFFFFFu) + 0x3C000000u;
   memcpy(x, &bits, sizeof bits);
 }
 
@@ -210,14 +219,12 @@ static void add_bytes(uint64_t *hash, const uint8_t *x, size_t n) {
 /* One matrix there and back. What lies between the rows counts, too. */
 static void add_tensor(uint64_t *hash, uint64_t *state, sste_fp8_recipe how) {
   float x[ROWS * LD], y[ROWS * LD] = {0}, scales[ROWS] = {0}, amax = 0;
-  const int tame = below(state, 2); /* then scales are not all 1 */
+  const int is_tame = below(state, 2); /* then scales are not all 1 */
   uint8_t code[ROWS * LD] = {0};
   int i;
   for (i = 0; i < ROWS * LD; ++i) {
     number_float(&x[i], state);
-    if (tame)
-      x[i] =
-          sste_priv_float((sste_priv_bits(x[i]) & 0x87FFFFFFu) + 0x3C000000u);
+    if (is_tame) tame(&x[i]);
   }
   add(hash, (uint64_t)sste_fp8_tensor_amax(&amax, x, LD, ROWS, COLS));
   add(hash, sste_priv_bits(amax));
@@ -249,14 +256,14 @@ static uint64_t products(void) {
   int fa, fb, i;
   for (fa = 0; fa < FP8_FORMATS; ++fa)
     for (fb = 0; fb < FP8_FORMATS; ++fb) {
-      const int tame = below(&state, 2); /* few infinities and NaNs */
+      const int is_tame = below(&state, 2); /* few infinities and NaNs */
       sste_fp8_rule rule = any_rule(&state);
       uint64_t bits = 0;
       float z[3 * 5] = {0};
       for (i = 0; i < 3 * DEPTH; ++i)
-        a[i] = (uint8_t)(draw(&state) & (tame ? 0xBFu : 0xFFu));
+        a[i] = (uint8_t)(draw(&state) & (is_tame ? 0xBFu : 0xFFu));
       for (i = 0; i < 4 * DEPTH; ++i)
-        b[i] = (uint8_t)(draw(&state) & (tame ? 0xBFu : 0xFFu));
+        b[i] = (uint8_t)(draw(&state) & (is_tame ? 0xBFu : 0xFFu));
       if (rule.rounding == SSTE_ROUND_STOCHASTIC)
         rule.rounding = SSTE_ROUND_ODD;
       rule.via = SSTE_VIA_NOTHING;
@@ -360,6 +367,326 @@ static uint64_t reports(void) {
   return hash;
 }
 
+/* ---- Families of sste.h, sste_mvue.h and sste_train.h -------------------- */
+
+/* A square matrix of any element type, its rows SIDE_LD elements apart; what
+ * lies between the rows counts, too. 4096 elements are one block of a sum.  */
+enum { SIDE = 96, SIDE_LD = 97, ALL = SIDE * SIDE_LD };
+typedef union matrix {
+  float f[ALL];
+  uint16_t h[ALL];
+  uint8_t b[ALL];
+} matrix;
+
+/* Tame: no infinities, no NaNs. Floats go through memory as integers: a NaN in
+ * an i386 register would lose its payload.                                  */
+static void fill(matrix *x, sste_type type, int is_tame, uint64_t *state) {
+  size_t i;
+  for (i = 0; i < ALL; ++i) {
+    if (type == SSTE_FLOAT32) {
+      number_float(&x->f[i], state);
+      if (is_tame) tame(&x->f[i]);
+    } else if (type <= SSTE_BFLOAT16) {
+      const sste_fp8_format f = formats[type == SSTE_FLOAT16 ? 10 : 11];
+      x->h[i] = (uint16_t)(number(state, f) & (is_tame ? 0xBFFFu : 0xFFFFu));
+    } else {
+      x->b[i] = (uint8_t)draw(state);
+    }
+  }
+}
+static void add_matrix(uint64_t *hash, const matrix *x, sste_type type) {
+  size_t i;
+  for (i = 0; i < ALL; ++i)
+    add(hash, type == SSTE_FLOAT32    ? sste_priv_bits(x->f[i])
+              : type <= SSTE_BFLOAT16 ? x->h[i]
+                                      : x->b[i]);
+}
+static void add_double(uint64_t *hash, double x) {
+  uint64_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  add(hash, bits);
+}
+
+/* A pattern whose groups fill a matrix of SIDE along either axis. */
+static sste_nm any_nm(uint64_t *state) {
+  static const int sizes[9] = {2, 3, 4, 4, 6, 8, 12, 16, 32};
+  const int m = sizes[below(state, 9)];
+  sste_nm nm = sste_nm_of(1 + below(state, m - 1), m);
+  nm.axis = below(state, 2) ? SSTE_DOWN_COLUMNS : SSTE_ALONG_ROWS;
+  nm.type = (sste_type)below(state, SSTE_BFLOAT16 + 1);
+  return nm;
+}
+static float any_gamma(uint64_t *state) {
+  return below(state, 2) ? 0.0f : (float)below(state, 4097) / 4096.0f;
+}
+
+static uint64_t patterns(void) {
+  static matrix w, out;
+  static uint8_t mask[ALL];
+  uint64_t hash = 0, state = 8;
+  int i;
+  for (i = 0; i < 60; ++i) {
+    const sste_nm nm = any_nm(&state);
+    const float gamma = any_gamma(&state), scale = 1.0f + any_gamma(&state);
+    const sste_tie tie = below(&state, 2) ? SSTE_TIE_HIGHER : SSTE_TIE_LOWER;
+    size_t nans = 0;
+    fill(&w, nm.type, below(&state, 2), &state);
+    out = w;
+    memset(mask, 0, sizeof mask);
+    add(&hash,
+        (uint64_t)sste_tensor_project_nm(&out, SIDE_LD, &w, SIDE_LD, SIDE, SIDE,
+                                         nm, gamma, scale, &nans));
+    add_matrix(&hash, &out, nm.type);
+    add(&hash, nans);
+    add(&hash, (uint64_t)sste_tensor_mask_nm(mask, SIDE_LD, &w, SIDE_LD, SIDE,
+                                             SIDE, nm, tie));
+    add_bytes(&hash, mask, ALL);
+    if (nm.type == SSTE_FLOAT32)
+      add(&hash,
+          sste_priv_bits(sste_group_threshold_nm(w.f, nm.n, nm.m, gamma)));
+  }
+  return hash;
+}
+
+/* The masks of floats, and what is done with them. */
+static uint64_t masks(void) {
+  static matrix w, out;
+  static uint8_t mask[3][ALL];
+  uint64_t hash = 0, state = 9;
+  sste_flips flips = {0, 0};
+  int turn, i;
+  for (turn = 0; turn < 4; ++turn) {
+    fill(&w, SSTE_FLOAT32, turn % 2, &state);
+    for (i = SSTE_TILE_OPTIMAL; i <= SSTE_TILE_GREEDY_SIGNED; ++i) {
+      add(&hash,
+          (uint64_t)sste_tensor_mask_transposable(
+              mask[i], SIDE_LD, w.f, SIDE_LD, SIDE, SIDE, (sste_tile_rule)i));
+      add_bytes(&hash, mask[i], ALL);
+      add(&hash, (uint64_t)sste_flips_add(&flips, mask[i], SIDE_LD, mask[0],
+                                          SIDE_LD, SIDE, SIDE));
+      add_double(&hash, sste_flips_rate(&flips));
+    }
+    out = w;
+    add(&hash, (uint64_t)sste_tensor_apply_mask(out.f, SIDE_LD, w.f, SIDE_LD,
+                                                mask[0], SIDE_LD, SIDE, SIDE));
+    add_matrix(&hash, &out, SSTE_FLOAT32);
+    for (i = SSTE_FLOAT32; i <= SSTE_INT8; ++i) {
+      fill(&w, (sste_type)i, 0, &state);
+      add(&hash, (uint64_t)sste_tensor_nonzero(mask[0], SIDE_LD, &w, SIDE_LD,
+                                               SIDE, SIDE, (sste_type)i));
+      add_bytes(&hash, mask[0], ALL);
+    }
+  }
+  return hash;
+}
+
+static uint64_t sums(void) {
+  static matrix w, v, g;
+  uint64_t hash = 0, state = 10;
+  int i, rule;
+  for (i = 0; i < 40; ++i) {
+    const sste_nm nm = any_nm(&state);
+    const float gamma = any_gamma(&state);
+    double sum = 0.0;
+    fill(&w, nm.type, 1, &state);
+    fill(&v, nm.type, 1, &state);
+    for (rule = SSTE_BETA_MIN_MSE; rule <= SSTE_BETA_ONE; ++rule) {
+      float beta = 0.0f;
+      add(&hash,
+          (uint64_t)sste_tensor_beta_nm(&beta, &w, SIDE_LD, SIDE, SIDE, nm,
+                                        gamma, (sste_beta_rule)rule));
+      add(&hash, sste_priv_bits(beta));
+    }
+    add(&hash, (uint64_t)sste_tensor_relative_mse(
+                   &sum, &w, SIDE_LD, &v, SIDE_LD, SIDE, SIDE, nm.type));
+    add_double(&hash, sum);
+    if (nm.type != SSTE_FLOAT32) continue;
+    fill(&g, SSTE_FLOAT32, 1, &state);
+    sste_tensor_norm2(&sum, w.f, SIDE_LD, SIDE, SIDE);
+    add_double(&hash, sum);
+    sste_tensor_change(&sum, w.f, SIDE_LD, v.f, SIDE_LD, SIDE, SIDE);
+    add_double(&hash, sum);
+    sste_tensor_descent(&sum, g.f, SIDE_LD, w.f, SIDE_LD, v.f, SIDE_LD, SIDE,
+                        SIDE);
+    add_double(&hash, sum);
+  }
+  return hash;
+}
+
+/* Matrices with two zeros in each four, compressed and back. */
+static uint64_t compressed(void) {
+  static matrix w, values, out;
+  static uint8_t meta[SIDE * SIDE / 8];
+  uint64_t hash = 0, state = 11;
+  int i, axis;
+  for (i = SSTE_FLOAT32; i <= SSTE_INT8; ++i)
+    for (axis = SSTE_ALONG_ROWS; axis <= SSTE_DOWN_COLUMNS; ++axis) {
+      const sste_type type = (sste_type)i;
+      const size_t along = axis == SSTE_ALONG_ROWS ? 1 : SIDE_LD;
+      const size_t across = axis == SSTE_ALONG_ROWS ? SIDE_LD : 1;
+      size_t e;
+      fill(&w, type, 0, &state);
+      for (e = 0; e < SIDE * SIDE; e += 4) {
+        const size_t at = e / SIDE * across + e % SIDE * along;
+        const size_t first = (size_t)below(&state, 4);
+        const size_t other = (first + 1 + (size_t)below(&state, 3)) % 4;
+        sste_priv_set_element(&w, type, at + first * along, 0);
+        sste_priv_set_element(&w, type, at + other * along, 0);
+      }
+      memset(&values, 0, sizeof values);
+      out = w;
+      add(&hash, (uint64_t)sste_tensor_compress_as(
+                     &values, SIDE / 2, meta, SIDE / 8, &w, SIDE_LD, SIDE, SIDE,
+                     type, (sste_axis)axis));
+      add_matrix(&hash, &values, type);
+      add_bytes(&hash, meta, sizeof meta);
+      add(&hash, (uint64_t)sste_tensor_decompress_as(
+                     &out, SIDE_LD, &values, SIDE / 2, meta, SIDE / 8, SIDE,
+                     SIDE, type, (sste_axis)axis));
+      add_matrix(&hash, &out, type);
+    }
+  return hash;
+}
+
+/* Probabilities, of pairs too, and draws of groups. */
+static uint64_t samples(void) {
+  uint64_t hash = 0, state = 12;
+  int turn, i;
+  for (turn = 0; turn < 6000; ++turn) {
+    const sste_nm nm = any_nm(&state);
+    const uint32_t word = (uint32_t)draw(&state);
+    const int is_tame = below(&state, 2);
+    double p[32] = {0.0}, pair[32 * 32];
+    float a[32], b[32];
+    for (i = 0; i < 32; ++i) {
+      number_float(&a[i], &state);
+      if (is_tame) tame(&a[i]);
+      if (below(&state, 8) == 0) a[i] = 0.0f;
+    }
+    sste_mvue_group_prob(p, a, nm.n, nm.m);
+    for (i = 0; i < nm.m; ++i) add_double(&hash, p[i]);
+    sste_mvue_group_pair_prob(pair, a, nm.n, nm.m);
+    for (i = 0; i < nm.m * nm.m; ++i) add_double(&hash, pair[i]);
+    sste_mvue_group_draw(b, a, nm.n, nm.m, word);
+    add_floats(&hash, b, (size_t)nm.m);
+    sste_mvue24_group_prob(p, a);
+    sste_mvue12_group_prob(p + 4, a);
+    sste_mvue24_group_prob_approx(p + 8, a);
+    for (i = 0; i < 12; ++i) add_double(&hash, p[i]);
+    sste_mvue24_group_draw(b, a, word);
+    sste_mvue12_group_draw(b + 4, a, word);
+    sste_mvue24_group_draw_approx(b + 6, a, word, ~word);
+    add_floats(&hash, b, 10);
+  }
+  return hash;
+}
+
+static uint64_t sampled(void) {
+  static matrix a, out;
+  const sste_mvue_stream stream = {0x0123456789ABCDEFu, 5, 77, 1000, 9};
+  uint64_t hash = 0, state = 13;
+  int i;
+  for (i = 0; i < 10; ++i) {
+    const sste_nm nm = any_nm(&state);
+    fill(&a, SSTE_FLOAT32, below(&state, 2), &state);
+    out = a;
+    add(&hash,
+        (uint64_t)sste_mvue_tensor_draw(out.f, SIDE_LD, a.f, SIDE_LD, SIDE,
+                                        SIDE, nm.n, nm.m, nm.axis, &stream));
+    add_matrix(&hash, &out, SSTE_FLOAT32);
+    sste_mvue24_tensor_draw(out.f, SIDE_LD, a.f, SIDE_LD, SIDE, SIDE, nm.axis,
+                            &stream);
+    add_matrix(&hash, &out, SSTE_FLOAT32);
+    sste_mvue12_tensor_draw(out.f, SIDE_LD, a.f, SIDE_LD, SIDE, SIDE, nm.axis,
+                            &stream);
+    add_matrix(&hash, &out, SSTE_FLOAT32);
+    sste_mvue24_tensor_draw_approx(out.f, SIDE_LD, a.f, SIDE_LD, SIDE, SIDE,
+                                   nm.axis, &stream);
+    add_matrix(&hash, &out, SSTE_FLOAT32);
+  }
+  return hash;
+}
+
+/* Masked decay, FP8 at random, and what FP8 loses. */
+static uint64_t training(void) {
+  static matrix y, w, code;
+  static uint8_t mask[ALL];
+  const sste_mvue_stream stream = {0x0123456789ABCDEFu, 5, 77, 1000, 9};
+  uint64_t hash = 0, state = 14;
+  int i;
+  for (i = 0; i < 8; ++i) {
+    const sste_axis axis = i % 2 ? SSTE_DOWN_COLUMNS : SSTE_ALONG_ROWS;
+    sste_fp8_losses lost = {0, 0, 0};
+    float factor;
+    number_float(&factor, &state);
+    tame(&factor);
+    fill(&y, SSTE_FLOAT32, i / 4, &state);
+    fill(&w, SSTE_FLOAT32, i / 4, &state);
+    sste_tensor_mask(mask, SIDE_LD, w.f, SIDE_LD, SIDE, SIDE, SSTE_TIE_LOWER);
+    add(&hash,
+        (uint64_t)sste_tensor_masked_decay(y.f, SIDE_LD, w.f, SIDE_LD, mask,
+                                           SIDE_LD, SIDE, SIDE, factor));
+    add_matrix(&hash, &y, SSTE_FLOAT32);
+    factor = sste_priv_float(sste_priv_magnitude(factor));
+    memset(&code, 0, sizeof code);
+    add(&hash, (uint64_t)sste_fp8_tensor_encode_stochastic(
+                   code.b, SIDE_LD, w.f, SIDE_LD, SIDE, SIDE, formats[i],
+                   factor, axis, &stream));
+    add_matrix(&hash, &code, SSTE_FP8);
+    add(&hash, (uint64_t)sste_fp8_tensor_losses(&lost, w.f, SIDE_LD, SIDE, SIDE,
+                                                formats[i], factor));
+    add(&hash, lost.nonzeros);
+    add(&hash, lost.saturated);
+    add(&hash, lost.underflowed);
+  }
+  return hash;
+}
+
+/* One step of a layer of each kind: three products, four roundings to FP8, a
+ * sample, and the report.                                                   */
+static uint64_t layers(void) {
+  static matrix w, x, dz, z, dx, dw, db, scratch[4];
+  static uint8_t mask[ALL];
+  const sste_mvue_stream stream = {1, 5, 77, 0, 0};
+  uint64_t hash = 0, state = 15;
+  int i;
+  for (i = 0; i < 6; ++i) {
+    sste_linear layer;
+    sste_report r;
+    fill(&w, SSTE_FLOAT32, 1, &state);
+    fill(&x, SSTE_FLOAT32, 1, &state);
+    fill(&dz, SSTE_FLOAT32, 1, &state);
+    z = dx = dw = db = dz;
+    memset(&r, 0, sizeof r);
+    memset(&layer, 0, sizeof layer);
+    add(&hash, (uint64_t)sste_linear_init(&layer, w.f, SIDE_LD, SIDE, SIDE));
+    sste_tensor_mask_transposable(mask, SIDE_LD, w.f, SIDE_LD, SIDE, SIDE,
+                                  SSTE_TILE_OPTIMAL);
+    layer.weights = (sste_weights)(i % 3);
+    layer.mask = mask;
+    layer.ldm = SIDE_LD;
+    layer.transposable = layer.stochastic = layer.scale_gradient = i / 3;
+    add(&hash, (uint64_t)sste_linear_forward(&layer, z.f, SIDE_LD, x.f, SIDE_LD,
+                                             w.f, SIDE_LD, x.f, SIDE, scratch,
+                                             sizeof scratch));
+    add(&hash,
+        (uint64_t)sste_linear_backward(
+            &layer, dx.f, SIDE_LD, dw.f, SIDE_LD, db.f, dz.f, SIDE_LD, x.f,
+            SIDE_LD, w.f, SIDE_LD, SIDE, &stream, scratch, sizeof scratch));
+    add(&hash, (uint64_t)sste_linear_report(&r, &layer, w.f, SIDE_LD, scratch,
+                                            sizeof scratch));
+    add_matrix(&hash, &z, SSTE_FLOAT32);
+    add_matrix(&hash, &dx, SSTE_FLOAT32);
+    add_matrix(&hash, &dw, SSTE_FLOAT32);
+    add_matrix(&hash, &db, SSTE_FLOAT32);
+    add(&hash, r.zeros);
+    add_double(&hash, r.norm2);
+    add_double(&hash, r.relative_mse);
+    add_floats(&hash, r.scale, 3);
+  }
+  return hash;
+}
+
 /* ---- Modes --------------------------------------------------------------- */
 
 /* What a family stays the same under. */
@@ -370,12 +697,16 @@ typedef struct family {
   int survives; /* STRICT: none; NEAREST: flushing; ANY_MODE: all */
 } family;
 static const family families[] = {
-    {"convert", convert, ANY_MODE}, {"presets", presets, ANY_MODE},
-    {"decode", decode, ANY_MODE},   {"products", products, ANY_MODE},
-    {"named", named, NEAREST},      {"scale", scale, STRICT},
-    {"tensors", tensors, STRICT},   {"boundaries", boundaries, ANY_MODE},
-    {"verdicts", verdicts, STRICT}, {"draws", draws, STRICT},
-    {"reports", reports, STRICT},
+    {"convert", convert, ANY_MODE},     {"presets", presets, ANY_MODE},
+    {"decode", decode, ANY_MODE},       {"products", products, ANY_MODE},
+    {"named", named, NEAREST},          {"scale", scale, STRICT},
+    {"tensors", tensors, STRICT},       {"boundaries", boundaries, ANY_MODE},
+    {"verdicts", verdicts, STRICT},     {"draws", draws, STRICT},
+    {"reports", reports, STRICT},       {"patterns", patterns, STRICT},
+    {"masks", masks, STRICT},           {"sums", sums, STRICT},
+    {"compressed", compressed, STRICT}, {"samples", samples, STRICT},
+    {"sampled", sampled, STRICT},       {"training", training, STRICT},
+    {"layers", layers, STRICT},
 };
 enum { FAMILIES = (int)(sizeof families / sizeof families[0]) };
 

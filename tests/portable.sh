@@ -4,7 +4,7 @@
 #
 # portable.sh - builds portable.c in every way at hand and compares what the
 # builds print: no level of optimisation, compiler, instruction set or byte
-# order may change a bit of sste_fp8.h or sste_check.h. Exits 1 if one does.
+# order may change a bit of any header. Exits 1 if one does.
 # What cannot be built and run here is skipped, counted, and named with its
 # Debian packages.
 set -eu

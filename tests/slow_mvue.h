@@ -176,16 +176,23 @@ static inline slow_cells slow_lay_out(const float a[4], double tau) {
   return c;
 }
 
+static inline int slow_sure_after(const slow_cells *c, int j) {
+  for (++j; j < c->n; ++j)
+    if (c->sure[j]) return 1;
+  return 0;
+}
+
 /* The pair at k: the first cell that point 0 does not pass, the next one that
  * point 1 does not pass, else the last cell left. But the largest, where it
- * reaches tau, has probability 1: it is not passed, wherever rounding puts the
- * points.                                                                  */
+ * reaches tau, has probability 1: it is not passed, and no one else takes the
+ * last place before it, wherever rounding puts the points.                 */
 static inline int slow_pair(const slow_cells *c, uint32_t k, int *fallback) {
   int j, first = -1, second = -1;
   for (j = 0; j < c->n && first < 0; ++j)
     if (k < c->reach[j][0] || c->sure[j]) first = j;
   for (; j < c->n && second < 0; ++j)
-    if (k < c->reach[j][1] || c->sure[j]) second = j;
+    if (c->sure[j] || (k < c->reach[j][1] && !slow_sure_after(c, j)))
+      second = j;
   if (second < 0) {
     second = first == c->n - 1 ? c->n - 2 : c->n - 1;
     *fallback = 1;
