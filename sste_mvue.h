@@ -577,11 +577,12 @@ SSTE_HD static inline int sste_priv_mvue_is_nm(int n, int m) {
   return 0 < n && n < m && m <= 32;
 }
 
-/* x in working precision. Float arithmetic done in double and rounded is float
- * arithmetic, as a double has more than twice the digits. */
 SSTE_HD static inline int sste_priv_mvue_is_single(int n, int m) {
   return m == 2 * n && n <= 2;
 }
+
+/* x in working precision. Float arithmetic done in double and rounded is float
+ * arithmetic, as a double has more than twice the digits. */
 SSTE_HD static inline double sste_priv_mvue_working(double x, int single) {
   return single ? (double)(float)x : x;
 }

@@ -25,7 +25,15 @@ void sste_library_boundaries(void *out, size_t out_bytes, sste_fp8_format to,
 void sste_library_mvue_words(uint32_t *word, const float *a, size_t groups,
                              size_t words);
 void sste_library_mvue_draws(float *out, const float *a, const uint32_t *word,
-                             size_t groups, size_t words);
+                             size_t groups, size_t words, int n, int m);
+void sste_library_mvue_probs(double *p, const float *a, size_t groups, int n,
+                             int m, int approximate);
+void sste_library_mvue_pair_probs(double *pair, const float *a, size_t groups,
+                                  int n, int m);
+void sste_library_mvue_variances(double *variance, const float *a,
+                                 size_t groups, int n, int m, int approximate);
+void sste_library_mvue_second_moments(double *moment, const float *a,
+                                      size_t groups, int n, int m);
 
 /* sste_library_version - SSTE_VERSION of the headers this was built from.   */
 const char *sste_library_version(void) { return SSTE_VERSION; }
@@ -95,13 +103,64 @@ void sste_library_mvue_words(uint32_t *word, const float *a, size_t groups,
     word[i] = sste_check_mvue_word(a + 4 * (i / words), (int)(i % words));
 }
 
-/* sste_library_mvue_draws - every group drawn by each of its words.
- *   out       receives groups x words x 4 floats
+/* sste_library_mvue_draws - every group of m drawn by each of its words.
+ *   out       receives groups x words x m floats
  *   word      groups x words                                                */
 void sste_library_mvue_draws(float *out, const float *a, const uint32_t *word,
-                             size_t groups, size_t words) {
+                             size_t groups, size_t words, int n, int m) {
+  const size_t size = (size_t)m;
   ptrdiff_t i;
   SSTE_OMP(parallel for schedule(static))
-  for (i = 0; i < (ptrdiff_t)(groups * words); ++i)
-    sste_mvue24_group_draw(out + 4 * i, a + 4 * ((size_t)i / words), word[i]);
+  for (i = 0; i < (ptrdiff_t)(groups * words); ++i) {
+    const size_t at = (size_t)i;
+    if (n == 2 && m == 4)
+      sste_mvue24_group_draw(out + size * at, a + size * (at / words),
+                             word[at]);
+    else
+      sste_mvue_group_draw(out + size * at, a + size * (at / words), n, m,
+                           word[at]);
+  }
+}
+
+/* sste_library_mvue_probs - what the elements of each group survive with.
+ *   p         receives groups x m doubles
+ *   approximate  1: by the two draws of the paper; n is 2 and m 4           */
+void sste_library_mvue_probs(double *p, const float *a, size_t groups, int n,
+                             int m, int approximate) {
+  const size_t size = (size_t)m;
+  size_t g;
+  for (g = 0; g < groups; ++g)
+    if (approximate)
+      sste_mvue24_group_prob_approx(p + size * g, a + size * g);
+    else
+      sste_mvue_group_prob(p + size * g, a + size * g, n, m);
+}
+
+/* sste_library_mvue_pair_probs - the same of pairs.
+ *   pair      receives groups x m x m doubles                               */
+void sste_library_mvue_pair_probs(double *pair, const float *a, size_t groups,
+                                  int n, int m) {
+  const size_t size = (size_t)m;
+  size_t g;
+  for (g = 0; g < groups; ++g)
+    sste_mvue_group_pair_prob(pair + size * size * g, a + size * g, n, m);
+}
+
+/* sste_library_mvue_variances - the total variance of each group's sample. */
+void sste_library_mvue_variances(double *variance, const float *a,
+                                 size_t groups, int n, int m, int approximate) {
+  const size_t size = (size_t)m;
+  size_t g;
+  for (g = 0; g < groups; ++g)
+    variance[g] = approximate ? sste_mvue24_group_variance_approx(a + size * g)
+                              : sste_mvue_group_variance(a + size * g, n, m);
+}
+
+/* sste_library_mvue_second_moments - the mean square of each group's sample. */
+void sste_library_mvue_second_moments(double *moment, const float *a,
+                                      size_t groups, int n, int m) {
+  const size_t size = (size_t)m;
+  size_t g;
+  for (g = 0; g < groups; ++g)
+    moment[g] = sste_mvue_group_second_moment(a + size * g, n, m);
 }

@@ -15,6 +15,8 @@ Arrays    NumPy arrays, PyTorch tensors on the CPU, and whatever has the array
           interface, __array__ or DLPack. The last axis is the row that groups
           of four run along; leading axes are flattened to rows, and results get
           them back; one axis is one row. Results are new NumPy arrays.
+Patterns  n of every m are kept, 0 < n < m <= 32, 2 of 4 unless you say otherwise.
+          axis is "rows", or "columns" for groups of m consecutive rows.
 Values    float32; float16; bfloat16, from ml_dtypes or PyTorch or as its bits in
           uint16. The last two are widened exactly, computed with in float32,
           and results that are values are rounded once, to nearest even, to the
@@ -32,9 +34,14 @@ Errors    TypeError for a wrong kind of argument, ValueError for a wrong value o
 Threads   OpenMP's, as OMP_NUM_THREADS says; their number changes no bit. A forked
           child (multiprocessing's "fork") runs on one, as its parent's are gone.
 
-Projection       project, mask, beta, flip_rate, check, compress, decompress
-FP8              encode, decode, round_fp8, scale, amax, convert, rule, recipe
-Sampling         mvue, mvue_draws, mvue_word, philox
+Projection       project, beta, relative_mse, norm2, change, descent
+Masks            mask, mask_transposable, nonzero, apply_mask, masked_decay, flip_rate,
+                 flips
+Compressed form  check, compress, decompress
+FP8              encode, decode, round_fp8, scale, amax, convert, rule, recipe,
+                 encode_stochastic, fp8_losses
+Sampling         mvue, mvue_draws, mvue_prob, mvue_pair_prob, mvue_variance,
+                 mvue_second_moment, mvue_word, philox
 Products         product_forward, product_input_grad, product_weight_grad,
                  product_forward_compressed, fp8_product
 The number line  rank, code, next_code, ulps
@@ -107,6 +114,18 @@ class Recipe(_Struct):
                 ("epsilon", _float), ("power_of_two", _int)]
 
 
+class _Pattern(_Struct):  # sste_nm
+    _fields_ = [(name, _int) for name in ("n", "m", "axis", "type")]
+
+
+class _Flips(ctypes.Structure):
+    _fields_ = [("flips", _u64), ("entries", _u64)]
+
+
+class _Losses(ctypes.Structure):
+    _fields_ = [(name, _size) for name in ("nonzeros", "saturated", "underflowed")]
+
+
 class _Words(ctypes.Structure):  # four fields: arrays by value trouble old ctypes
     _fields_ = [("word%d" % i, _u32) for i in range(4)]
 
@@ -136,16 +155,36 @@ _SIGNATURES = {
                              Format, _pointer, _size),
     "sste_library_boundaries": (None, _pointer, _size, Format, Format, _size),
     "sste_library_mvue_words": (None, _pointer, _pointer, _size, _size),
-    "sste_library_mvue_draws": (None, _pointer, _pointer, _pointer, _size, _size),
+    "sste_library_mvue_draws": (None, _pointer, _pointer, _pointer, _size, _size, _int,
+                                _int),
+    "sste_library_mvue_probs": (None, _pointer, _pointer, _size, _int, _int, _int),
+    "sste_library_mvue_pair_probs": (None, _pointer, _pointer, _size, _int, _int),
+    "sste_library_mvue_variances": (None, _pointer, _pointer, _size, _int, _int, _int),
+    "sste_library_mvue_second_moments": (None, _pointer, _pointer, _size, _int, _int),
     "sste_status_text": (_text, _int),
     "sste_self_check": (_int,),
     "sste_tensor_project": (_int, *_matrix, *_matrix, *_shape2, _float, _pointer),
+    "sste_tensor_project_nm": (_int, *_matrix, *_matrix, *_shape2, _Pattern, _float,
+                               _float, _pointer),
     "sste_tensor_mask": (_int, *_matrix, *_matrix, *_shape2, _int),
+    "sste_tensor_mask_nm": (_int, *_matrix, *_matrix, *_shape2, _Pattern, _int),
+    "sste_tensor_mask_transposable": (_int, *_matrix, *_matrix, *_shape2, _int),
+    "sste_tensor_nonzero": (_int, *_matrix, *_matrix, *_shape2, _int),
+    "sste_tensor_apply_mask": (_int, *_matrix, *_matrix, *_matrix, *_shape2),
     "sste_mask_flip_rate": (_int, _pointer, _pointer, *_matrix, *_matrix, *_shape2),
-    "sste_tensor_beta": (_int, _pointer, *_matrix, *_shape2),
-    "sste_tensor_check": (_int, *_matrix, *_shape2, _pointer, _pointer),
-    "sste_tensor_compress": (_int, *_matrix, *_matrix, *_matrix, *_shape2),
-    "sste_tensor_decompress": (_int, *_matrix, *_matrix, *_matrix, *_shape2),
+    "sste_flips_add": (_int, ctypes.POINTER(_Flips), *_matrix, *_matrix, *_shape2),
+    "sste_flips_rate": (_double, ctypes.POINTER(_Flips)),
+    "sste_tensor_beta_nm": (_int, _pointer, *_matrix, *_shape2, _Pattern, _float, _int),
+    "sste_tensor_relative_mse": (_int, _pointer, *_matrix, *_matrix, *_shape2, _int),
+    "sste_tensor_norm2": (_int, _pointer, *_matrix, *_shape2),
+    "sste_tensor_change": (_int, _pointer, *_matrix, *_matrix, *_shape2),
+    "sste_tensor_descent": (_int, _pointer, *_matrix, *_matrix, *_matrix, *_shape2),
+    "sste_tensor_check_nm": (_int, *_matrix, *_shape2, _Pattern, _pointer, _pointer),
+    "sste_tensor_compress_as": (_int, *_matrix, *_matrix, *_matrix, *_shape2, _int,
+                                _int),
+    "sste_tensor_decompress_as": (_int, *_matrix, *_matrix, *_matrix, *_shape2, _int,
+                                  _int),
+    "sste_tensor_masked_decay": (_int, *_matrix, *_matrix, *_matrix, *_shape2, _float),
     "sste_product_forward": (_int, *_matrix, *_matrix, *_matrix, *_shape3),
     "sste_product_input_grad": (_int, *_matrix, *_matrix, *_matrix, *_shape3),
     "sste_product_weight_grad": (_int, *_matrix, *_matrix, *_matrix, *_shape3),
@@ -162,13 +201,17 @@ _SIGNATURES = {
     "sste_fp8_tensor_encode": (_int, *_matrix, *_matrix, *_shape2, _pointer, Recipe),
     "sste_fp8_tensor_decode": (_int, *_matrix, *_matrix, *_shape2, _pointer, Recipe),
     "sste_fp8_tensor_round": (_int, *_matrix, *_matrix, *_shape2, _pointer, Recipe),
+    "sste_fp8_tensor_encode_stochastic": (_int, *_matrix, *_matrix, *_shape2, Format,
+                                          _float, _int, ctypes.POINTER(_Stream)),
+    "sste_fp8_tensor_losses": (_int, ctypes.POINTER(_Losses), *_matrix, *_shape2,
+                               Format, _float),
     "sste_fp8_product": (_int, *_matrix, Format, *_matrix, Format, *_matrix, *_shape3),
     "sste_philox_draw": (_Words, _Words, _u32, _u32),
     "sste_mvue_word": (_u32, ctypes.POINTER(_Stream), _size, _size),
-    "sste_mvue24_tensor_draw": (_int, *_matrix, *_matrix, *_shape2, _int,
-                                ctypes.POINTER(_Stream)),
-    "sste_mvue12_tensor_draw": (_int, *_matrix, *_matrix, *_shape2, _int,
-                                ctypes.POINTER(_Stream)),
+    "sste_mvue_tensor_draw": (_int, *_matrix, *_matrix, *_shape2, _int, _int, _int,
+                              ctypes.POINTER(_Stream)),
+    "sste_mvue24_tensor_draw_approx": (_int, *_matrix, *_matrix, *_shape2, _int,
+                                       ctypes.POINTER(_Stream)),
     "sste_check_rank": (ctypes.c_int64, Format, _u64),
     "sste_check_code": (_u64, Format, ctypes.c_int64),
     "sste_check_next": (_u64, Format, _u64, ctypes.c_int64),
@@ -285,7 +328,11 @@ _CHOICES = {
     "undo": ("multiply", "divide", "reciprocal"),
 }
 _STOCHASTIC = _CHOICES["rounding"].index("stochastic")
+_TYPES = {"float32": 0, "float16": 1, "bfloat16": 2, "uint16": 2}  # sste_type
+_CODES, _INTEGERS = 3, 4  # of 8 bits: 0x80 is a zero, or is none
 _TIES = ("lower", "higher")
+_TILES = ("optimal", "greedy", "greedy_signed")
+_BETAS = ("min_mse", "equal_l1", "one")
 _AXES = ("rows", "columns")
 _SUMS = ("exact", "float", "tensor_core", "fp8_hopper", "fp8_promoted")
 _WHATS = ("numbers", "groups", "nibbles")
@@ -395,22 +442,26 @@ def _argument(name, array, dtype, called):
     return _Argument(name, flat, rows, cols, array.shape, dtype, called)
 
 
-def _values(x, name):
-    """Values, widened to float32."""
+def _native(x, name):
+    """Values as they are, and their sste_type."""
     array, dtype = _elements(x, name)
-    given = array.dtype
-    if given.kind == "f" and given.itemsize > 4:
+    if array.dtype.kind == "f" and array.dtype.itemsize > 4:
         raise TypeError("%s is %s and would have to be rounded: pass %s"
                         % (name, dtype, _as(x, name, "float32")))
-    if dtype in ("bfloat16", "uint16"):
-        array = (array.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
-    elif dtype == "float16":
-        array = array.astype(np.float32)
-    elif dtype != "float32":
+    if dtype not in _TYPES:
         hint = "; pass np.float32(%s)" % name if isinstance(x, (list, tuple)) else ""
         raise TypeError("%s is %s: values are float32, float16, or bfloat16 (its bits "
                         "as uint16)%s" % (name, dtype, hint))
-    return _argument(name, array, given, dtype)
+    return _argument(name, array, array.dtype, dtype), _TYPES[dtype]
+
+
+def _values(x, name):
+    """Values, widened to float32."""
+    m, kind = _native(x, name)
+    if kind == _TYPES["bfloat16"]:
+        wide = (m.array.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+        return m._replace(array=wide)
+    return m._replace(array=m.array.astype(np.float32, copy=False))
 
 
 def _bytes(x, name):
@@ -463,6 +514,23 @@ def _codes(x, name, format=None):
     return _argument(name, array.view(_BITS[size]), array.dtype, dtype), format
 
 
+def _sparse(x, name, format=None):
+    """What can have zeros: values as they are, or 8 bits; and the sste_type."""
+    array, dtype = _elements(x, name)
+    if array.dtype.itemsize > 1:
+        if format is not None:
+            raise TypeError("%s is %s: a format is for codes of 8 bits" % (name, dtype))
+        return _native(x, name)
+    if dtype == "int8" and format is None:
+        return _argument(name, array, array.dtype, dtype), _INTEGERS
+    m, format = _codes(x, name, format)
+    zeros = np.flatnonzero(decode(np.arange(256, dtype=np.uint8), format) == 0).tolist()
+    if zeros not in ([0], [0, 0x80]):
+        raise ValueError("%s is in %s, whose zeros are not 0x00, or that and 0x80"
+                         % (name, format))
+    return m, _CODES if 0x80 in zeros else _INTEGERS
+
+
 def _pair(got, want, format):
     """Two arrays of one format and shape."""
     (a, called), (b, wanted) = _elements(got, "got"), _elements(want, "want")
@@ -482,10 +550,23 @@ def _same_shape(a, b):
         raise ValueError("%s is %s, but %s is %s" % (a.name, a.shape, b.name, b.shape))
 
 
-def _full_groups(m, size=4):
-    if m.rows != 0 and m.cols % size != 0:
-        raise ValueError("%s is %s: the last axis must be a multiple of %d"
-                         % (m.name, m.shape, size))
+def _full_groups(m, size=4, axis=0):
+    """Raises unless an axis is a multiple of a group."""
+    runs, length = (m.rows, m.cols) if axis == 0 else (m.cols, m.rows)
+    if runs != 0 and length % size != 0:
+        raise ValueError("%s is %s: %s must be a multiple of %d" % (
+            m.name, m.shape, ("the last axis", "down its columns there")[axis], size))
+
+
+def _pattern(n, m, axis="rows", kind=0):
+    """A pattern that there is."""
+    n, m = _whole(n, "n", bits=31), _whole(m, "m", bits=31)
+    if not 0 < n < m <= 32:
+        raise ValueError("n is %d and m is %d: 0 < n < m <= 32 must hold" % (n, m))
+    return _Pattern(n, m, _choice(axis, _AXES, "axis"), kind)
+
+
+_PLAIN = _Pattern(2, 4, 0, 0)  # what has functions of its own, which are faster
 
 
 def _p(m):
@@ -541,6 +622,14 @@ def _float32(value, name, zero=False):
     return rounded
 
 
+def _gamma(value):
+    """A place between two thresholds."""
+    rounded = _float(_real(value, "gamma")).value
+    if not 0 <= rounded <= 1 or math.copysign(1, rounded) < 0:
+        raise ValueError("gamma is %s: it must be from 0 to 1" % value)
+    return rounded
+
+
 def _one_code(value, name, format):
     """A code of a format, as an integer."""
     value, bits = _whole(value, name), 8 * _width(format)
@@ -590,56 +679,216 @@ def _changed(struct, changes):
     return _sound(struct)
 
 
-# ---- Projection and the compressed form --------------------------------------
+# ---- Projection --------------------------------------------------------------
 
-def project(w, beta=1.0):
+def project(w, beta=1.0, n=2, m=4, gamma=0.0, axis="rows"):
     """W~ = beta * S(W): every four lose their second smallest magnitude.
 
-    w     values, the last axis a multiple of 4
-    beta  finite and positive: beta(w), or 1 for S(W) alone
-    Gives w's shape and dtype. NaN in a group makes its two kept places NaN.
+    w      values, the axis of the groups a multiple of m
+    beta   finite and positive: beta(w), or 1 for S(W) alone
+    n, m   the pattern: what is lost is the (m-n)-th smallest magnitude of m
+    gamma  from 0 to 1: how far from that to the next one the threshold lies
+    axis   "rows" or "columns": which way groups run
+    Gives w's shape and dtype. NaN in a group makes its n kept places NaN.
 
     >>> project(np.float32([4, -3, 2, -1]), beta=2).tolist()
     [4.0, -2.0, 0.0, 0.0]
+    >>> project(np.float32([4, -3, 2, -1]), n=3, gamma=0.5).tolist()
+    [2.5, -1.5, 0.5, 0.0]
     """
-    w, beta = _values(w, "w"), _float32(beta, "beta")
-    _full_groups(w)
-    out = _new(w.shape)
-    _call("sste_tensor_project", *_p(out), *_p(w), w.rows, w.cols, beta, None,
-          about=(w,))
-    return _rounded(out, w.dtype)
-
-
-def mask(w, tie="lower"):
-    """Which two of every four are largest: uint8, 1 where kept, of w's shape.
-
-    w     values, the last axis a multiple of 4
-    tie   which index wins among equal magnitudes: "lower" or "higher"
-
-    >>> mask(np.float32([4, -3, 2, -1])).tolist()
-    [1, 1, 0, 0]
-    """
-    w, tie = _values(w, "w"), _choice(tie, _TIES, "tie")
-    _full_groups(w)
-    out = _new(w.shape, np.uint8)
-    _call("sste_tensor_mask", *_p(out), *_p(w), w.rows, w.cols, tie, about=(w,))
+    (w, kind), beta = _native(w, "w"), _float32(beta, "beta")
+    nm, gamma, out = _pattern(n, m, axis, kind), _gamma(gamma), _new(w.shape, w.dtype)
+    _full_groups(w, nm.m, nm.axis)
+    if nm == _PLAIN and gamma == 0:
+        _call("sste_tensor_project", *_p(out), *_p(w), w.rows, w.cols, beta, None,
+              about=(w,))
+    else:
+        _call("sste_tensor_project_nm", *_p(out), *_p(w), w.rows, w.cols, nm, gamma,
+              beta, None, about=(w,))
     return out.array
 
 
-def beta(w):
+def beta(w, rule="min_mse", n=2, m=4, gamma=0.0, axis="rows"):
     """The scale of a tensor, <W,S(W)> / <S(W),S(W)>, as a float.
 
-    w     values, the last axis a multiple of 4
+    w      values, the axis of the groups a multiple of m
+    rule   "min_mse" for that; "equal_l1" for ||W||_1 / ||S(W)||_1; "one" for 1
+    n, m, gamma, axis   the projection S, as for project
     Raises SsteError if S(W) is 0 everywhere (an empty tensor's, too) or W holds a
     NaN or an infinity.
 
     >>> beta(np.float32([4, -3, 2, -1]))  # the float nearest to 2.2
     2.200000047683716
+    >>> beta(np.float32([4, -2, 2, -2]), "equal_l1")
+    5.0
     """
-    w, result = _values(w, "w"), _float()
-    _full_groups(w)
-    _call("sste_tensor_beta", ctypes.byref(result), *_p(w), w.rows, w.cols, about=(w,))
+    (w, kind), rule = _native(w, "w"), _choice(rule, _BETAS, "rule")
+    nm, gamma, result = _pattern(n, m, axis, kind), _gamma(gamma), _float()
+    _full_groups(w, nm.m, nm.axis)
+    _call("sste_tensor_beta_nm", ctypes.byref(result), *_p(w), w.rows, w.cols, nm,
+          gamma, rule, about=(w,))
     return result.value
+
+
+def _sum(name, *matrices):
+    """What a function sums over values of one shape, as a float."""
+    result, pointers = _double(), [pointer for m in matrices for pointer in _p(m)]
+    for m in matrices[1:]:
+        _same_shape(matrices[0], m)
+    _call(name, ctypes.byref(result), *pointers, matrices[0].rows, matrices[0].cols)
+    return result.value
+
+
+def relative_mse(w, v):
+    """How far an approximation V is from W, ||W - V||^2 / ||W||^2, as a float.
+
+    w, v   values of one shape
+    Raises SsteError if W is empty or 0 everywhere, or the ratio is not finite.
+
+    >>> relative_mse(np.float32([4, -3, 2, -1]), np.float32([4, -2, 0, 0]))
+    0.2
+    """
+    w, v, result = _values(w, "w"), _values(v, "v"), _double()
+    _same_shape(w, v)
+    _call("sste_tensor_relative_mse", ctypes.byref(result), *_p(w), *_p(v), w.rows,
+          w.cols, _TYPES["float32"], about=(w, v))
+    return result.value
+
+
+def norm2(w):
+    """The sum of squares, ||W||^2, as a float: 0 for an empty array.
+
+    >>> norm2(np.float32([4, -3, 2, -1]))
+    30.0
+    """
+    return _sum("sste_tensor_norm2", _values(w, "w"))
+
+
+def change(w, v):
+    """How far a matrix moved, ||W - V||_1, as a float.
+
+    w, v   values of one shape
+
+    >>> change(np.float32([3, 4]), np.float32([2, 6]))
+    3.0
+    """
+    return _sum("sste_tensor_change", _values(w, "w"), _values(v, "v"))
+
+
+def descent(g, w, v):
+    """How much a gradient predicts that the loss falls, <G, W - V>, as a float.
+
+    g      values: the gradient at W~ before the step
+    w, v   values of the same shape: the weights before and after the step, either
+           the dense ones or their projections
+
+    >>> descent(np.float32([1, 2]), np.float32([3, 4]), np.float32([2, 5]))
+    -1.0
+    """
+    return _sum("sste_tensor_descent", _values(g, "g"), _values(w, "w"),
+                _values(v, "v"))
+
+
+# ---- Masks -------------------------------------------------------------------
+
+def mask(w, tie="lower", n=2, m=4, axis="rows"):
+    """Which n of every m are largest: uint8, 1 where kept, of w's shape.
+
+    w     values, the axis of the groups a multiple of m
+    tie   which index wins among equal magnitudes: "lower" or "higher"
+    axis  "rows" or "columns": which way groups run
+
+    >>> mask(np.float32([4, -3, 2, -1])).tolist()
+    [1, 1, 0, 0]
+    >>> mask(np.float32([4, -3, 2, -1]), n=3).tolist()
+    [1, 1, 1, 0]
+    """
+    (w, kind), tie = _native(w, "w"), _choice(tie, _TIES, "tie")
+    nm, out = _pattern(n, m, axis, kind), _new(w.shape, np.uint8)
+    _full_groups(w, nm.m, nm.axis)
+    if nm == _PLAIN:
+        _call("sste_tensor_mask", *_p(out), *_p(w), w.rows, w.cols, tie, about=(w,))
+    else:
+        _call("sste_tensor_mask_nm", *_p(out), *_p(w), w.rows, w.cols, nm, tie,
+              about=(w,))
+    return out.array
+
+
+def mask_transposable(w, rule="optimal"):
+    """A mask that is 2:4 along rows and down columns, chosen in tiles of 4 x 4.
+
+    w     values, both axes multiples of 4
+    rule  "optimal": what keeps the largest sum of magnitudes; "greedy": the largest
+          first, where its row and column still have room; "greedy_signed": the same,
+          but ranking values with their signs, as PyTorch does unless told otherwise
+    Gives uint8 of w's shape. The greedy rules may keep 7 of a tile, not 8.
+
+    >>> mask_transposable(np.ones((4, 4), np.float32)).tolist()
+    [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1], [0, 0, 1, 1]]
+    """
+    w, rule = _values(w, "w"), _choice(rule, _TILES, "rule")
+    for axis in range(2):
+        _full_groups(w, 4, axis)
+    out = _new(w.shape, np.uint8)
+    _call("sste_tensor_mask_transposable", *_p(out), *_p(w), w.rows, w.cols, rule,
+          about=(w,))
+    return out.array
+
+
+def nonzero(w, format=None):
+    """The mask of what is there: uint8, 1 where w is not 0, of w's shape.
+
+    w        values, codes of 8 bits, or int8. -0 is a zero where there is one
+    format   of codes: None for what the dtype says, and "e4m3fn" for uint8
+
+    >>> nonzero(np.float32([2, -0.0, 0, np.nan])).tolist()
+    [1, 0, 0, 1]
+    """
+    w, kind = _sparse(w, "w", format)
+    out = _new(w.shape, np.uint8)
+    _call("sste_tensor_nonzero", *_p(out), *_p(w), w.rows, w.cols, kind)
+    return out.array
+
+
+def apply_mask(w, mask):
+    """M o W: w where the mask is not 0, else +0, even for NaN; w's shape and dtype.
+
+    w      values
+    mask   uint8 or bool of the same shape
+
+    >>> apply_mask(np.float32([4, -3, 2, -1]), np.uint8([1, 0, 0, 1])).tolist()
+    [4.0, 0.0, 0.0, -1.0]
+    """
+    w, mask = _values(w, "w"), _bytes(mask, "mask")
+    _same_shape(w, mask)
+    out = _new(w.shape)
+    _call("sste_tensor_apply_mask", *_p(out), *_p(w), *_p(mask), w.rows, w.cols)
+    return _rounded(out, w.dtype)
+
+
+def masked_decay(y, w, mask, factor):
+    """Y + factor (1 - M) o W: pruned weights pull; in y's shape and dtype.
+
+    y        values: a gradient, with factor lambda; or the weights themselves, with
+             factor -rate lambda
+    w        values of the same shape: the dense weights
+    mask     uint8 or bool of the same shape; where it is not 0, y stays as it is
+    factor   finite
+
+    >>> masked_decay(np.float32([1, 1]), np.float32([4, 4]), np.uint8([1, 0]),
+    ...              factor=0.5).tolist()
+    [1.0, 3.0]
+    """
+    y, w, mask = _values(y, "y"), _values(w, "w"), _bytes(mask, "mask")
+    for m in w, mask:
+        _same_shape(y, m)
+    factor = _float(_real(factor, "factor")).value
+    if not math.isfinite(factor):
+        raise ValueError("factor is %s: as a float32 it must be finite" % factor)
+    out = y._replace(array=y.array.copy())
+    _call("sste_tensor_masked_decay", *_p(out), *_p(w), *_p(mask), y.rows, y.cols,
+          factor)
+    return _rounded(out, y.dtype)
 
 
 def flip_rate(mask, previous):
@@ -657,71 +906,114 @@ def flip_rate(mask, previous):
     return rate.value
 
 
-def check(w):
+Flips = collections.namedtuple("Flips", "flips entries rate")
+
+
+def flips(masks, previous):
+    """The flips of all layers together, as Flips(flips, entries, rate): how many
+    entries changed, how many there are, and the one over the other.
+
+    masks, previous   as many masks, as for flip_rate; None for a previous one that
+                      there is not, which counts as no flips
+
+    >>> a, b, c = np.uint8([1, 1, 0, 0]), np.uint8([1, 0, 1, 0]), np.ones(12, np.uint8)
+    >>> flips([a, c], [b, c])
+    Flips(flips=2, entries=16, rate=0.125)
+    """
+    masks, previous, total = list(masks), list(previous), _Flips()
+    if len(masks) != len(previous):
+        raise ValueError("masks are %d, but previous ones %d"
+                         % (len(masks), len(previous)))
+    for now, then in zip(masks, previous):
+        now = _bytes(now, "mask")
+        then = now if then is None else _bytes(then, "previous")
+        _same_shape(now, then)
+        _call("sste_flips_add", ctypes.byref(total), *_p(now), *_p(then), now.rows,
+              now.cols)
+    return Flips(total.flips, total.entries, _c.sste_flips_rate(ctypes.byref(total)))
+
+
+# ---- The compressed form -----------------------------------------------------
+
+def check(w, n=2, m=4, axis="rows", format=None):
     """Raises SsteError, naming the row and the group, if w is not 2:4.
 
-    w     values, the last axis a multiple of 4
+    w        values, codes of 8 bits, or int8, the axis of the groups a multiple of m
+    n, m     the pattern: at most n of m are not 0
+    axis     "rows" or "columns": which way groups run
+    format   of codes: None for what the dtype says, and "e4m3fn" for uint8
 
     >>> check(np.float32([1, 0, 2, 0, 3, 4, 5, 0]))
     Traceback (most recent call last):
-    sste.SsteError: w is not 2:4: row 0, group 1 has more than two non-zeros
+    sste.SsteError: w is not 2:4: row 0, group 1 has more than 2 non-zeros
     """
-    w, row, group = _values(w, "w"), _size(), _size()
-    _full_groups(w)
+    (w, kind), run, group = _sparse(w, "w", format), _size(), _size()
+    nm = _pattern(n, m, axis, kind)
+    _full_groups(w, nm.m, nm.axis)
     try:
-        _call("sste_tensor_check", *_p(w), w.rows, w.cols, ctypes.byref(row),
+        _call("sste_tensor_check_nm", *_p(w), w.rows, w.cols, nm, ctypes.byref(run),
               ctypes.byref(group))
     except SsteError as error:
-        raise SsteError("w is not 2:4: row %d, group %d has more than two non-zeros"
-                        % (row.value, group.value), error.status) from None
+        raise SsteError("w is not %d:%d: %s %d, group %d has more than %d non-zeros"
+                        % (nm.n, nm.m, ("row", "column")[nm.axis], run.value,
+                           group.value, nm.n), error.status) from None
 
 
-def compress(w):
+def compress(w, axis="rows", format=None):
     """A 2:4 matrix as the pair (values, meta).
 
-    w        values, 2:4, the last axis K a multiple of 4
+    w        values, codes of 8 bits, or int8; 2:4, the axis of the groups K long, a
+             multiple of 4
+    axis     "rows"; "columns" compresses the transpose
+    format   of codes: None for what the dtype says, and "e4m3fn" for uint8
     values   w's dtype, last axis K / 2: the two kept of each group
     meta     uint8, last axis ceil(K / 8): a nibble per group, the even one low
-    Raises SsteError where w is not 2:4.
+    Down columns both have a row for each column. Raises SsteError where w is not 2:4.
 
     >>> values, meta = compress(np.float32([0, 5, 0, 0, 0, 0, 7, -2]))
     >>> values.tolist(), hex(meta[0])
     ([0.0, 5.0, 7.0, -2.0], '0xe4')
     """
-    check(w)
-    w = _values(w, "w")
-    values = _new(w.shape[:-1] + (w.cols // 2,))
-    meta = _new(w.shape[:-1] + ((w.cols + 7) // 8,), np.uint8)
-    _call("sste_tensor_compress", *_p(values), *_p(meta), *_p(w), w.rows, w.cols)
-    return _rounded(values, w.dtype), meta.array
+    check(w, axis=axis, format=format)
+    (w, kind), down = _sparse(w, "w", format), _choice(axis, _AXES, "axis")
+    runs, K = ((w.cols,), w.rows) if down else (w.shape[:-1], w.cols)
+    values = _new(runs + (K // 2,), w.dtype)
+    meta = _new(runs + ((K + 7) // 8,), np.uint8)
+    _call("sste_tensor_compress_as", *_p(values), *_p(meta), *_p(w), w.rows, w.cols,
+          kind, down)
+    return values.array, meta.array
 
 
 def _compressed(values, meta):
-    """The two arguments of a compressed matrix, and its K."""
-    values, meta = _values(values, "values"), _bytes(meta, "meta")
+    """The metadata that belongs to values, and their K."""
+    meta = _bytes(meta, "meta")
     _full_groups(values, 2)
     wanted = values.shape[:-1] + ((2 * values.cols + 7) // 8,)
     if meta.shape != wanted:
         raise ValueError("meta is %s, but belongs to values of %s if it is %s"
                          % (meta.shape, values.shape, wanted))
-    return values, meta, 2 * values.cols
+    return meta, 2 * values.cols
 
 
-def decompress(values, meta):
+def decompress(values, meta, axis="rows", format=None):
     """The dense matrix of compress(), in the dtype of values.
 
-    values   values, the last axis K / 2
+    values   values, codes of 8 bits, or int8, the last axis K / 2
     meta     uint8, the last axis ceil(K / 8)
+    axis     "rows"; "columns" gives the transpose, with K rows
+    format   of codes: None for what the dtype says, and "e4m3fn" for uint8
     Raises SsteError for a nibble that names no two places.
 
     >>> decompress(np.float32([0, 5, 7, -2]), np.uint8([0xE4])).tolist()
     [0.0, 5.0, 0.0, 0.0, 0.0, 0.0, 7.0, -2.0]
     """
-    values, meta, K = _compressed(values, meta)
-    out = _new(values.shape[:-1] + (K,))
-    _call("sste_tensor_decompress", *_p(out), *_p(values), *_p(meta), values.rows, K,
-          about=(values, meta))
-    return _rounded(out, values.dtype)
+    values, kind = _sparse(values, "values", format)
+    down = _choice(axis, _AXES, "axis")
+    meta, K = _compressed(values, meta)
+    out = _new((K, values.rows) if down else values.shape[:-1] + (K,), values.dtype)
+    _call("sste_tensor_decompress_as", *_p(out), *_p(values), *_p(meta), out.rows,
+          out.cols, kind, down, about=(values, meta))
+    return out.array
 
 
 # ---- FP8 ---------------------------------------------------------------------
@@ -902,6 +1194,61 @@ def round_fp8(x, format="e4m3fn", scale=None, recipe="current", like="saturating
     return _rounded(out, x.dtype)
 
 
+def _signed(format):
+    """A format of 8 bits with a sign."""
+    format = _format8(format)
+    if format.sign_bits == 0:
+        raise ValueError("format must be one with a sign, not %s" % format)
+    return format
+
+
+def encode_stochastic(x, seed, format="e4m3fn", scale=1.0, tensor=0, step=0,
+                      axis="rows", run=0, first_group=0):
+    """Codes whose mean is x * scale: rounded up or down at random, in proportion to
+    where between its neighbours a value lies; uint8 of x's shape.
+
+    x        values
+    seed     below 2^64;  tensor, step: below 2^32, the tensor not one that mvue has
+    format   one with a sign
+    scale    a number, finite and positive
+    axis     "rows" or "columns": which way the groups of four run that share a word
+             each; the last one need not be full
+    run, first_group   where in the whole tensor x begins, if it is a slice
+    Beyond the largest number a code is that number, and the mean is lost.
+
+    >>> encode_stochastic(np.float32([1, 448, 1e9, -0.0]), 1).tolist()
+    [56, 126, 126, 128]
+    """
+    x, format, scale = _values(x, "x"), _signed(format), _float32(scale, "scale")
+    axis, out = _choice(axis, _AXES, "axis"), _new(x.shape, np.uint8)
+    stream = _stream(seed, tensor, step, run, first_group)
+    _in_range(x, stream, axis, 4, 32)
+    _call("sste_fp8_tensor_encode_stochastic", *_p(out), *_p(x), x.rows, x.cols, format,
+          scale, axis, ctypes.byref(stream), about=(x,))
+    return out.array
+
+
+Losses = collections.namedtuple("Losses", "nonzeros saturated underflowed")
+
+
+def fp8_losses(x, format="e4m3fn", scale=1.0):
+    """How many values a format cannot hold, as Losses(nonzeros, saturated,
+    underflowed): finite non-zeros, and of these those that, rounded to nearest even,
+    are beyond the largest number, and those that are 0.
+
+    x        values
+    format   one with a sign
+    scale    a number, finite and positive: x * scale is rounded
+
+    >>> fp8_losses(np.float32([500, 1e-9, 0, 1]))
+    Losses(nonzeros=3, saturated=1, underflowed=1)
+    """
+    x, format, losses = _values(x, "x"), _signed(format), _Losses()
+    _call("sste_fp8_tensor_losses", ctypes.byref(losses), *_p(x), x.rows, x.cols,
+          format, _float32(scale, "scale"))
+    return Losses(losses.nonzeros, losses.saturated, losses.underflowed)
+
+
 def convert(bits, to, from_=None, like="saturating", random=None):
     """Numbers of one format in another, float64 included: rounded once by a rule.
 
@@ -970,7 +1317,28 @@ def mvue_word(seed, tensor=0, step=0, run=0, group=0):
     return _c.sste_mvue_word(ctypes.byref(stream), 0, 0)
 
 
-def mvue(a, seed, tensor=0, step=0, axis="rows", group=4, run=0, first_group=0):
+def _in_range(a, stream, axis, size, bits):
+    """Raises unless random words have numbers for all groups of a tensor."""
+    runs, length = (a.rows, a.cols) if axis == 0 else (a.cols, a.rows)
+    for name, start, count, most in (
+            ("run", stream.run, runs, 32),
+            ("first_group", stream.group, -(-length // size), bits)):
+        if start + count > 1 << most:
+            raise ValueError("%s is %d, and with %d of them goes beyond 2^%d"
+                             % (name, start, count, most))
+
+
+def _sampled(n, m, approximate=False):
+    """A pattern to sample by."""
+    nm = _pattern(n, m)
+    if approximate and (nm.n, nm.m) != (2, 4):
+        raise ValueError("n is %d and m is %d, but what is approximate is 2 of 4"
+                         % (nm.n, nm.m))
+    return nm
+
+
+def mvue(a, seed, tensor=0, step=0, axis="rows", group=4, run=0, first_group=0, n=None,
+         m=None, approximate=False):
     """An unbiased 2:4 (group=4) or 1:2 (group=2) sample of a, in its shape and dtype.
 
     a            values
@@ -980,60 +1348,126 @@ def mvue(a, seed, tensor=0, step=0, axis="rows", group=4, run=0, first_group=0):
                  column, leading axes flattened. Their number must be full groups
     run, first_group   where in the whole tensor a begins, if it is a slice: the row
                  (or column), and the group along it
+    n, m         any other pattern, in place of group
+    approximate  True: the two draws of the paper, for 2:4, of more variance
     In float16 and bfloat16 the rounding of survivors is no longer unbiased.
 
     >>> mvue(np.float32([0, 3, 0, -1]), seed=7).tolist()
     [0.0, 3.0, 0.0, -1.0]
+    >>> mvue(np.float32([0, 3, 0, -1, 0, 0, 2, 0]), seed=7, n=3, m=8).tolist()
+    [0.0, 3.0, 0.0, -1.0, 0.0, 0.0, 2.0, 0.0]
     """
     a, axis = _values(a, "a"), _choice(axis, _AXES, "axis")
-    if group not in (2, 4):
-        raise ValueError("group must be 4 or 2, not %r" % (group,))
+    if n is None and m is None:
+        if group not in (2, 4):
+            raise ValueError("group must be 4 or 2, not %r; n and m take more"
+                             % (group,))
+        n, m = group // 2, group
+    nm = _sampled(n, m, approximate)
     stream, out = _stream(seed, tensor, step, run, first_group), _new(a.shape)
-    if axis == 0:
-        _full_groups(a, group)
-    elif a.cols != 0 and a.rows % group != 0:
-        raise ValueError("a is %s: down its columns there must be a multiple of %d"
-                         % (a.shape, group))
-    runs, length = (a.rows, a.cols) if axis == 0 else (a.cols, a.rows)
-    for name, start, count, bits in (
-            ("run", stream.run, runs, 32),
-            ("first_group", stream.group, length // group, 34)):
-        if start + count > 1 << bits:
-            raise ValueError("%s is %d, and with %d of them goes beyond 2^%d"
-                             % (name, start, count, bits))
-    _call("sste_mvue24_tensor_draw" if group == 4 else "sste_mvue12_tensor_draw",
-          *_p(out), *_p(a), a.rows, a.cols, axis, ctypes.byref(stream), about=(a,))
+    _full_groups(a, nm.m, axis)
+    _in_range(a, stream, axis, nm.m, 33 if approximate else 34)
+    matrices = *_p(out), *_p(a), a.rows, a.cols
+    if approximate:
+        _call("sste_mvue24_tensor_draw_approx", *matrices, axis, ctypes.byref(stream),
+              about=(a,))
+    else:
+        _call("sste_mvue_tensor_draw", *matrices, nm.n, nm.m, axis,
+              ctypes.byref(stream), about=(a,))
     return _rounded(out, a.dtype)
 
 
-def _groups(a):
-    """Values whose last axis is one group of four."""
+def _groups(a, size):
+    """Values whose last axis is one group."""
     a = _values(a, "a")
-    if a.cols != 4:
-        raise ValueError("a is %s, but its last axis must be a group of 4" % (a.shape,))
+    if a.cols != size:
+        raise ValueError("a is %s, but its last axis must be a group of %d"
+                         % (a.shape, size))
     return a
 
 
-def mvue_draws(a, words):
-    """Every 2:4 sample of groups of four that given random words choose: float32.
+def mvue_draws(a, words, n=2, m=4):
+    """Every n:m sample of groups that given random words choose: float32.
 
-    a        values of shape (..., 4)
-    words    uint32 of shape (..., n): n for each group, of which the upper 23 bits
+    a        values of shape (..., m)
+    words    uint32 of shape (..., k): k for each group, of which the upper 23 bits
              count. Words numbered 0, 512, 1024, ... 2^32 - 512 are all there are
-    Gives the shape (..., n, 4).
+    Gives the shape (..., k, m).
 
     >>> mvue_draws(np.float32([1, 2, 3, 4]), np.uint32([0x80000000])).tolist()
     [[0.0, 5.0, 0.0, 5.0]]
     """
-    a = _groups(a)
+    nm = _sampled(n, m)
+    a = _groups(a, nm.m)
     words, dtype = _elements(words, "words")
     if dtype != "uint32" or words.ndim == 0 or words.shape[:-1] != a.shape[:-1]:
-        raise ValueError("words must be uint32 of shape %s" % (a.shape[:-1] + ("n",),))
+        raise ValueError("words must be uint32 of shape %s" % (a.shape[:-1] + ("k",),))
     words = np.require(words, requirements=("C", "A"))
-    out = np.empty(words.shape + (4,), np.float32)
+    out = np.empty(words.shape + (nm.m,), np.float32)
     _c.sste_library_mvue_draws(out.ctypes.data, a.array.ctypes.data, words.ctypes.data,
-                               a.rows, words.shape[-1])
+                               a.rows, words.shape[-1], nm.n, nm.m)
     return out
+
+
+def _of_groups(name, a, nm, shape, *options):
+    """What a function of the library gives for each group: float64."""
+    a = _groups(a, nm.m)
+    out = np.empty(a.shape[:-1] + shape)
+    getattr(_c, name)(out.ctypes.data, a.array.ctypes.data, a.rows, nm.n, nm.m,
+                      *options)
+    return out
+
+
+def mvue_prob(a, n=2, m=4, approximate=False):
+    """What each element of a group survives with in a sample: float64 of a's shape.
+
+    a            values of shape (..., m)
+    n, m         the pattern
+    approximate  True: in the two draws of the paper, for 2:4
+
+    >>> mvue_prob(np.float32([1, 2, 3, 4])).tolist()
+    [0.2, 0.4, 0.6, 0.8]
+    """
+    nm = _sampled(n, m, approximate)
+    return _of_groups("sste_library_mvue_probs", a, nm, (nm.m,), bool(approximate))
+
+
+def mvue_pair_prob(a, n=2, m=4):
+    """What two elements of a group survive with together: float64 of shape (..., m, m).
+
+    a        values of shape (..., m)
+    n, m     the pattern
+    On the diagonal is mvue_prob(a, n, m).
+
+    >>> mvue_pair_prob(np.float32([1, 1, 1, 1]), n=1)[0].tolist()
+    [0.25, 0.0, 0.0, 0.0]
+    """
+    nm = _sampled(n, m)
+    return _of_groups("sste_library_mvue_pair_probs", a, nm, (nm.m, nm.m))
+
+
+def mvue_variance(a, n=2, m=4, approximate=False):
+    """The total variance of a group's sample: float64 of shape a.shape[:-1].
+
+    a, n, m, approximate   as for mvue_prob
+
+    >>> float(mvue_variance(np.float32([1, 2, 3, 4])))
+    20.0
+    """
+    nm = _sampled(n, m, approximate)
+    return _of_groups("sste_library_mvue_variances", a, nm, (), bool(approximate))
+
+
+def mvue_second_moment(a, n=2, m=4):
+    """The mean square of a group's sample: float64 of shape a.shape[:-1].
+
+    a, n, m   as for mvue_prob
+
+    >>> float(mvue_second_moment(np.float32([1, 2, 3, 4])))
+    50.0
+    """
+    nm = _sampled(n, m)
+    return _of_groups("sste_library_mvue_second_moments", a, nm, ())
 
 
 # ---- Products ----------------------------------------------------------------
@@ -1101,7 +1535,8 @@ def product_forward_compressed(x, values, meta):
     >>> product_forward_compressed(x, *compress(w)).tolist()
     [[10.0]]
     """
-    x, (values, meta, K) = _values(x, "x"), _compressed(values, meta)
+    x, values = _values(x, "x"), _values(values, "values")
+    meta, K = _compressed(values, meta)
     if x.cols != K:
         raise ValueError("x is %s, but W has %d columns" % (x.shape, K))
     z = _new(x.shape[:-1] + (values.rows,))
@@ -1208,7 +1643,7 @@ def mvue_words(a):
     >>> [hex(word) for word in mvue_words(np.float32([1, 1, 1, 1]))[3:6]]
     ['0x7fffff00', '0x80000000', '0x80000100']
     """
-    a = _groups(a)
+    a = _groups(a, 4)
     out = np.empty(a.shape[:-1] + (36,), np.uint32)
     _c.sste_library_mvue_words(out.ctypes.data, a.array.ctypes.data, a.rows, 36)
     return out

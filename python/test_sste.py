@@ -99,55 +99,80 @@ def from_bfloat16(bits):
 # ---- The projection by sorting -----------------------------------------------
 
 
-def order(w):
+def order(w, m=4):
     """Per group: places by descending magnitude, NaN largest, lower index first."""
-    m = (w.reshape(-1, 4).view(np.uint32) & 0x7FFFFFFF).astype(np.int64)
-    m = np.minimum(m, 0x7F800001)
-    return np.argsort(-m, axis=1, kind="stable"), m
+    x = (w.reshape(-1, m).view(np.uint32) & 0x7FFFFFFF).astype(np.int64)
+    x = np.minimum(x, 0x7F800001)
+    return np.argsort(-x, axis=1, kind="stable"), x
 
 
-def slow_mask(w, tie="lower"):
+def slow_mask(w, tie="lower", n=2, m=4):
     if tie == "higher":
-        return slow_mask(np.ascontiguousarray(w[..., ::-1]))[..., ::-1]
-    places, _ = order(w)
-    out = np.zeros((len(places), 4), np.uint8)
-    np.put_along_axis(out, places[:, :2], 1, axis=1)
+        return slow_mask(np.ascontiguousarray(w[..., ::-1]), "lower", n, m)[..., ::-1]
+    places, _ = order(w, m)
+    out = np.zeros((len(places), m), np.uint8)
+    np.put_along_axis(out, places[:, :n], 1, axis=1)
     return out.reshape(w.shape)
 
 
-def slow_project(w, beta=1.0):
+def slow_threshold(w, n=2, m=4, gamma=0.0):
+    """One for each group: between what is n-th from the top, and the next below."""
+    places, _ = order(w, m)
     with np.errstate(all="ignore"):
-        places, m = order(w)
-        flat = w.reshape(-1, 4)
-        t = np.abs(np.take_along_axis(flat, places[:, 2:3], axis=1))
-        s = np.sign(flat) * np.maximum(np.abs(flat) - t, np.float32(0))
-        poison = (m > 0x7F800000).any(1) | ((m >= 0x7F800000).sum(1) > 2)
+        x = np.abs(np.take_along_axis(w.reshape(-1, m), places, axis=1))
+        low, high = x[:, n], x[:, n - 1]
+        if gamma == 0:
+            return low
+        t = low + np.float64(np.float32(gamma)) * np.float64(high - low)
+        return np.where(np.isfinite(high), t, high).astype(np.float32)
+
+
+def slow_project(w, beta=1.0, n=2, m=4, gamma=0.0):
+    with np.errstate(all="ignore"):
+        flat, t = w.reshape(-1, m), slow_threshold(w, n, m, gamma)
+        s = np.sign(flat) * np.maximum(np.abs(flat) - t[:, None], np.float32(0))
+        poison = np.isnan(flat).any(1) | ~np.isfinite(t)
         out = np.float32(beta) * s
         out = np.where(out == 0, np.float32(0), out)
-        kept = slow_mask(w).reshape(-1, 4) == 1
+        kept = slow_mask(w, "lower", n, m).reshape(-1, m) == 1
         out[poison] = np.where(kept[poison], NAN, np.float32(0))
     return canonical(out).reshape(w.shape)
 
 
-def slow_beta(w):
+def by_columns(function):
+    """The same of an explicit transpose, and back."""
+    return lambda w: np.ascontiguousarray(function(np.ascontiguousarray(w.T)).T)
+
+
+def slow_sum(terms):
     """In the order that sste.h states: lanes, then blocks, in double."""
-    flat = w.astype(np.float64).ravel()
-    s = slow_project(w).astype(np.float64).ravel()
-    sums = []
-    for product in flat * s, s * s:
-        blocks = []
-        for block in np.split(product, range(4096, product.size, 4096)):
-            lanes = np.zeros(32)
-            for row in np.pad(block, (0, -block.size % 32)).reshape(-1, 32):
-                lanes = lanes + row
-            while lanes.size > 1:
-                lanes = lanes[:lanes.size // 2] + lanes[lanes.size // 2:]
-            blocks.append(lanes[0])
-        while len(blocks) > 1:
-            pairs = [sum(blocks[i:i + 2]) for i in range(0, len(blocks), 2)]
-            blocks = pairs
-        sums.append(blocks[0])
-    return np.float32(sums[0] / sums[1])
+    terms, blocks = np.float64(terms).ravel(), []
+    for block in np.split(terms, range(4096, terms.size, 4096)):
+        lanes = np.zeros(32)
+        for row in np.pad(block, (0, -block.size % 32)).reshape(-1, 32):
+            lanes = lanes + row
+        while lanes.size > 1:
+            lanes = lanes[:lanes.size // 2] + lanes[lanes.size // 2:]
+        blocks.append(lanes[0])
+    while len(blocks) > 1:
+        pairs = [sum(blocks[i:i + 2]) for i in range(0, len(blocks), 2)]
+        blocks = pairs
+    return blocks[0]
+
+
+def slow_beta(w, rule="min_mse", *pattern):
+    s = np.float64(slow_project(w, 1.0, *pattern))
+    w = np.float64(w)
+    if rule == "equal_l1":
+        return np.float32(slow_sum(np.abs(w)) / slow_sum(np.abs(s)))
+    return np.float32(slow_sum(w * s) / slow_sum(s * s))
+
+
+def slow_relative_mse(w, v):
+    return slow_sum(np.float64(w - v)**2) / slow_sum(np.float64(w)**2)
+
+
+PATTERNS = (1, 2), (1, 4), (2, 4), (3, 4), (2, 5), (4, 8), (7, 16), (9, 20), (31, 32)
 
 
 def test_projection_is_the_one_by_sorting():
@@ -162,11 +187,173 @@ def test_mask_is_the_one_by_sorting():
         assert same(sste.mask(w, tie), slow_mask(w, tie)), kind
 
 
+def test_every_pattern_is_the_one_by_sorting():
+    for kind, (n, m), gamma in itertools.product(KINDS, PATTERNS, (0.0, 0.3, 1.0)):
+        w = sste.draw(kind, (3, 4 * m), seed=5)
+        project = lambda w: slow_project(w, 1.5, n, m, gamma)  # noqa: E731
+        for x, axis, by in (w, "rows", project), (w.T, "columns", by_columns(project)):
+            x = np.ascontiguousarray(x)
+            got = sste.project(x, 1.5, n=n, m=m, gamma=gamma, axis=axis)
+            assert same(got, by(x)), (kind, n, m, gamma, axis)
+        if gamma == 0:
+            for tie in "lower", "higher":
+                ones = slow_mask(w, tie, n, m)
+                assert same(sste.mask(w, tie, n, m), ones), (kind, n, m)
+                down = sste.mask(np.ascontiguousarray(w.T), tie, n, m, "columns")
+                assert same(down, np.ascontiguousarray(ones.T)), (kind, n, m)
+
+
+def test_groups_that_the_papers_name():
+    for group, projected in (
+            ([1, 2, 3, 4], [0, 0, 1, 2]), ([4, -3, 2, -1], [2, -1, 0, 0]),
+            ([3, 2, 2, 2], [1, 0, 0, 0]), ([2, 2, 1, 1], [1, 1, 0, 0]),
+            ([2, -2, 2, -2], [0, 0, 0, 0]), ([5, -4, 0, 0], [5, -4, 0, 0]),
+            ([5, 0, 0, 0], [5, 0, 0, 0])):
+        group, projected = np.float32([group]), np.float32([projected])
+        assert same(sste.project(group), projected)
+        column = np.ascontiguousarray(projected.T)
+        assert same(sste.project(group.T, axis="columns"), column)
+    w = np.float32([4, -3, 2, -1])
+    for gamma, projected in (0.5, [1.5, -0.5, 0, 0]), (1, [1, 0, 0, 0]):
+        assert sste.project(w, gamma=gamma).tolist() == projected
+    assert sste.project(w, n=1).tolist() == [1, 0, 0, 0]
+    assert sste.project(w, n=3).tolist() == [3, -2, 1, 0]
+    assert [sste.beta(w, rule) for rule in ("min_mse", "equal_l1", "one")] == [
+        float(np.float32(11 / 5)), float(np.float32(10 / 3)), 1.0]
+
+
 def test_beta_adds_in_the_stated_order():
     for kind, shape in (("weights", (3, 40)), ("range", (5, 4096)),
                         ("normal", (3, 4100)), ("dominant", (1, 4))):
         w = sste.draw(kind, shape, seed=5)
         assert np.float32(sste.beta(w)) == slow_beta(w), kind
+        assert np.float32(sste.beta(w, "equal_l1")) == slow_beta(w, "equal_l1"), kind
+    w = sste.draw("weights", (6, 4095), seed=5)  # blocks end within groups
+    for rule, (n, m), gamma in itertools.product(("min_mse", "equal_l1"),
+                                                 ((1, 3), (2, 5)), (0.0, 0.5)):
+        expected, nm = slow_beta(w, rule, n, m, gamma), dict(n=n, m=m, gamma=gamma)
+        assert np.float32(sste.beta(w, rule, **nm)) == expected, (rule, nm)
+        down = np.ascontiguousarray(w.T)
+        assert np.float32(sste.beta(down, rule, axis="columns", **nm)) == expected
+
+
+def test_sums_add_in_the_stated_order():
+    for kind, shape in (("weights", (3, 40)), ("range", (3, 4100)),
+                        ("normal", (70, 130))):
+        w, v, g = (sste.draw(kind, shape, seed) for seed in (5, 6, 7))
+        w, v = (np.clip(x, -2.0**100, 2.0**100) for x in (w, v))
+        assert sste.relative_mse(w, v) == slow_relative_mse(w, v)
+        assert sste.norm2(w) == slow_sum(np.float64(w)**2)
+        assert sste.change(w, v) == slow_sum(np.abs(w - v))
+        assert sste.descent(g, w, v) == slow_sum(np.float64(g) * np.float64(w - v))
+        h, b = (w % 1).astype(np.float16), to_bfloat16(v)
+        wide = h.astype(np.float32), from_bfloat16(b)
+        assert sste.relative_mse(h, b) == slow_relative_mse(*wide)
+    pruned = np.float32([[4, -3, 2, -1], [4, -2, 0, 0]])
+    assert sste.relative_mse(*pruned) == 0.2
+    w = np.random.default_rng(8).standard_normal((512, 2048), np.float32)
+    s = sste.project(w)
+    assert abs(sste.beta(w) - 1.483718540) < 0.003
+    assert abs(sste.beta(w, "equal_l1") - 2.514286809) < 0.006
+    assert abs(sste.relative_mse(w, sste.beta(w) * s) - 0.258141) < 0.001
+    assert abs(sste.relative_mse(w, s) - 0.336991) < 0.001
+
+
+# ---- Masks by brute force ----------------------------------------------------
+
+
+def patterns_of_a_tile():
+    """All 4 x 4 of zeros and ones with two ones in each row and column, in descending
+    lexicographic order."""
+    rows = [row for row in itertools.product((1, 0), repeat=4) if sum(row) == 2]
+    tiles = np.float32(list(itertools.product(rows, repeat=4)))
+    return tiles[(tiles.sum(axis=1) == 2).all(axis=1)]
+
+
+def tiles_of(w):
+    """(tiles, 4, 4), and how they go back."""
+    rows, cols = w.shape
+    tiles = w.reshape(rows // 4, 4, cols // 4, 4).swapaxes(1, 2).reshape(-1, 4, 4)
+
+    def back(tiles):
+        tiles = tiles.reshape(rows // 4, cols // 4, 4, 4).swapaxes(1, 2)
+        return np.ascontiguousarray(tiles.reshape(rows, cols)).astype(np.uint8)
+    return tiles, back
+
+
+def slow_transposable(w, rule="optimal"):
+    tiles, back = tiles_of(w)
+    if rule == "optimal":
+        legal = patterns_of_a_tile()
+        m = np.where(np.isnan(tiles), np.float32(np.inf), np.abs(tiles))
+        with np.errstate(over="ignore"):
+            kept = np.where(legal == 1, m[:, None], np.float32(0))  # pruned adds 0
+            r = kept.sum(axis=3, dtype=np.float32)
+            score = (r[..., 0] + r[..., 1]) + (r[..., 2] + r[..., 3])
+        return back(legal[score.argmax(axis=1)])
+    out = np.zeros(tiles.shape, np.uint8)
+    for tile, chosen in zip(tiles, out):
+        rank = np.nan_to_num(tile if "signed" in rule else np.abs(tile), posinf=np.inf,
+                             neginf=-np.inf)
+        first = np.lexsort((range(16), -rank.ravel(), ~np.isnan(tile.ravel())))
+        for i, j in zip(*np.unravel_index(first, (4, 4))):
+            chosen[i, j] = chosen[i].sum() < 2 and chosen[:, j].sum() < 2
+    return back(out)
+
+
+def test_transposable_masks_are_the_best_of_90():
+    assert len(patterns_of_a_tile()) == 90
+    for kind, rule in itertools.product(KINDS, ("optimal", "greedy", "greedy_signed")):
+        w = sste.draw(kind, (20, 36), seed=6)
+        got = sste.mask_transposable(w, rule)
+        assert same(got, slow_transposable(w, rule)), (kind, rule)
+        deep = sste.mask_transposable(w.reshape(5, 4, 36), rule)
+        assert same(deep.reshape(20, 36), got)
+    w = np.random.default_rng(7).standard_normal((800, 400), np.float32)
+    kept = {rule: tiles_of(sste.mask_transposable(w, rule))[0].sum(axis=(1, 2))
+            for rule in ("optimal", "greedy")}
+    assert (kept["optimal"] == 8).all() and set(kept["greedy"].tolist()) == {7, 8}
+    error = np.sqrt(0.158 * (1 - 0.158) / 20000)
+    assert abs((kept["greedy"] == 7).mean() - 0.158) < 5 * error
+
+
+def test_masks_of_what_is_there():
+    for kind in KINDS:
+        w = sste.draw(kind, (2, 3, 10), seed=8)
+        assert same(sste.nonzero(w), (w != 0).astype(np.uint8)), kind
+        kept = sste.draw("ties", w.shape, seed=9) > 0
+        held = canonical(np.where(kept & (w != 0), w, np.float32(0)))
+        assert same(sste.apply_mask(w, kept), held), kind
+        assert same(sste.apply_mask(w, 7 * kept.astype(np.uint8)), held), kind
+    codes = np.arange(256, dtype=np.uint8)
+    for name in F8 + ("ue4m3",):
+        there = (sste.decode(codes, name) != 0).astype(np.uint8)
+        assert same(sste.nonzero(codes, name), there), name
+    assert same(sste.nonzero(codes), sste.nonzero(codes, "e5m2"))
+    assert sste.nonzero(codes.view(np.int8)).sum() == 255 == sste.nonzero(
+        codes, "e4m3fnuz").sum()
+
+
+def slow_decay(y, w, mask, factor):
+    with np.errstate(all="ignore"):
+        pulled = y + np.float64(np.float32(factor)) * np.float64(w)
+        pulled = canonical(pulled.astype(np.float32))
+    return np.where(mask != 0, y, pulled)
+
+
+def test_pruned_weights_decay():
+    for kind, factor in itertools.product(KINDS, (6e-5, -0.5, 0.0, 3e38)):
+        y, w = sste.draw(kind, (5, 12), seed=8), sste.draw(kind, (5, 12), seed=9)
+        kept = (sste.draw("ties", (5, 12), seed=10) > 0).astype(np.uint8)
+        before = y.copy()
+        assert same(sste.masked_decay(y, w, kept, factor),
+                    slow_decay(y, w, kept, factor)), kind
+        assert same(sste.masked_decay(w, w, kept, factor),
+                    slow_decay(w, w, kept, factor)), kind
+        assert y.tobytes() == before.tobytes()  # the input is left alone
+    h = np.float16([1, 1])
+    assert same(sste.masked_decay(h, np.float32([3, 3]), h > 2, 0.1),
+                np.float16(np.float32([1.3, 1.3])))
 
 
 def test_flip_rate_counts():
@@ -175,6 +362,16 @@ def test_flip_rate_counts():
     expected = float(np.mean(a != b))
     assert sste.flip_rate(a, b) == expected > 0
     assert sste.flip_rate(a.astype(np.uint8) * 7, b.view(np.uint8)) == expected
+
+
+def test_flips_are_of_all_layers_together():
+    a, b = (sste.draw("ties", (3, 40), seed) > 1 for seed in (6, 7))
+    c, d = (sste.draw("zeros", 2000, seed) != 0 for seed in (8, 9))
+    first, second = (a != b).sum(), (c != d).sum()
+    both = first + second
+    assert sste.flips([a, c], [b, d]) == (both, 2120, both / 2120)
+    assert sste.flips((a, c), (b, None)) == (first, 2120, first / 2120)
+    assert sste.flips([a], [b]).rate == sste.flip_rate(a, b)
 
 
 def slow_compress(w):
@@ -198,13 +395,53 @@ def test_compressed_form():
         assert same(values, expected[0]) and same(meta, expected[1])
         assert same(sste.decompress(values, meta), w + np.float32(0))
         sste.check(w)
+        down = np.ascontiguousarray(w.T)
+        values, meta = sste.compress(down, "columns")
+        assert same(values, expected[0]) and same(meta, expected[1])
+        assert same(sste.decompress(values, meta, "columns"), down + np.float32(0))
     w[5, 12:16] = 1
     refuses("row 5 group 3", sste.check, w)
     refuses("row 5 group 3", sste.compress, w)
+    refuses("column 5 group 3", sste.compress, w.T, "columns")
     try:
         sste.check(w)
     except sste.SsteError as error:
         assert error.status == 8 and isinstance(error, ValueError)
+
+
+def test_the_compressed_form_of_codes_and_integers():
+    """Of bytes of which at most two in four are not zero, a zero being 0x00, or in
+    some formats that and 0x80, the others stay as they are."""
+    codes = (np.arange(1024, dtype=np.uint32) * 2654435761 >> 24).astype(np.uint8)
+    codes[slow_mask(sste.draw("normal", 1024, 9)) == 0] = 0
+    codes = codes.reshape(8, 128)
+    negative = np.where(codes == 0, 0x80, codes).astype(np.uint8)
+    for w, format, zeros in ((codes, None, (0, 0x80)), (negative, "e5m2", (0, 0x80)),
+                             (codes, "e4m3fnuz", (0,)),
+                             (codes.view(np.int8), None, (0,))):
+        there = ~np.isin(w.view(np.uint8), zeros)
+        values, meta = sste.compress(w, format=format)
+        assert same(meta, slow_compress(there.astype(np.float32))[1])
+        assert values.dtype == w.dtype
+        assert same(sste.decompress(values, meta, format=format),
+                    np.where(there, w, 0).astype(w.dtype))
+        turned = sste.compress(np.ascontiguousarray(w.T), "columns", format)
+        assert same(turned[0], values) and same(turned[1], meta)
+        sste.check(w, format=format)
+    refuses("row 0 group 0", sste.check, negative, format="e4m3fnuz")
+    refuses("row 0 group 0", sste.compress, negative.view(np.int8))
+    sste.check(codes != 0)
+
+
+def test_check_finds_the_first_group():
+    w = np.zeros((6, 10), np.float32)
+    w[4, 5:8] = 1
+    sste.check(w, 3, 5)
+    sste.check(w, 1, 6, "columns")
+    refuses("w 2:5: row 4, group 1 2 non-zeros", sste.check, w, 2, 5)
+    w[3, 6] = w[3, 7] = -1
+    refuses("w 1:3: column 6, group 1", sste.check, w, 1, 3, "columns")
+    sste.check(w, 2, 6, "columns")
 
 
 # ---- FP8 by the nearest of all values ----------------------------------------
@@ -386,6 +623,60 @@ def test_convert_between_all_widths():
     assert eight.tolist() == [0x7E, 0x32]
 
 
+def slow_stochastic(name, x, words):
+    """The code below, or the one above where the word reaches the share of the gap
+    that is passed; by exact fractions of 2^32."""
+    values = slow_values(name)[:128]
+    values = values[np.isfinite(values)]
+    m = np.clip(np.abs(x.astype(np.float64)), 0, values[-1])  # saturating
+    code = np.searchsorted(values, np.nan_to_num(m), "right") - 1
+    gap = np.diff(np.append(values, np.inf))[code]
+    share = np.floor((np.nan_to_num(m) - values[code]) / gap * 2.0**32)
+    code = code + (share + words >= 2**32)
+    zero = "fnuz" in name
+    code = code + 128 * (np.signbit(x) & ((code > 0) | (not zero)))
+    return np.where(np.isnan(x), 128 if zero else 127, code).astype(np.uint8)
+
+
+def test_stochastic_codes_by_philox():
+    seed, tensor, step = 2**40 + 5, 8, 9
+    for kind, axis in itertools.product(KINDS, ("rows", "columns")):
+        x = sste.draw(kind, (10, 7), seed=12)
+        runs = x if axis == "rows" else np.ascontiguousarray(x.T)
+        words = np.array([[slow_philox((3 + i // 4, 2 + r, step, tensor), (
+            seed % 2**32, seed >> 32))[i % 4] for i in range(runs.shape[1])]
+            for r in range(runs.shape[0])])
+        for name, scale in ("e4m3fn", 1.0), ("e5m2", 0.3), ("e4m3fnuz", 1e20):
+            with np.errstate(all="ignore"):
+                codes = slow_stochastic(name, runs * np.float32(scale), words)
+            codes = codes if axis == "rows" else np.ascontiguousarray(codes.T)
+            got = sste.encode_stochastic(x, seed, name, scale, tensor, step, axis, 2, 3)
+            assert same(got, codes), (kind, axis, name)
+    x = np.full(1 << 16, 1.2, np.float32)  # six tenths of the way
+    up = (sste.encode_stochastic(x, 1) == 0x3A).mean()
+    assert abs(up - 0.6) < 5 * np.sqrt(0.24 / x.size)
+
+
+def slow_losses(name, x, scale):
+    values = slow_values(name)[:128]
+    values = values[np.isfinite(values)]
+    last = len(values) - 1
+    end = values[-1] + (values[-1] - values[-2]) / 2  # the midpoint above the largest
+    with np.errstate(all="ignore"):
+        m = np.abs((x * np.float32(scale)).astype(np.float64))
+        there = np.isfinite(x) & (x != 0)
+        over = there & ((m > end) if last % 2 == 0 else (m >= end))
+    return int(there.sum()), int(over.sum()), int((there & (m <= values[1] / 2)).sum())
+
+
+def test_losses_are_counted():
+    for kind, name in itertools.product(KINDS, F8):
+        x = np.concatenate([sste.draw(kind, 300, 13), sste.boundaries(name)])
+        for scale in 1.0, 37.5, 2.0**-90, 2.0**100:
+            assert sste.fp8_losses(x, name, scale) == slow_losses(name, x, scale), (
+                kind, name, scale)
+
+
 # ---- MVUE by Philox in NumPy -------------------------------------------------
 
 
@@ -405,25 +696,57 @@ def slow_word(seed, tensor, step, run, group):
                        (seed % 2**32, seed >> 32))[group % 4]
 
 
-def slow_sample(a, word):
-    """One group of integers, of four or two, by intervals in exact fractions."""
-    size = len(a)
-    keep = size // 2
-    b = [fractions.Fraction(abs(float(x))) for x in a]
-    nonzero = [i for i in range(size) if b[i]]
+def slow_tau(b, keep):
+    """By raising the water: an element that overflows its share is certain."""
+    b, k = sorted(b, reverse=True), 0
+    while k < keep - 1 and b[k] * (keep - k) >= sum(b[k:]):
+        k += 1
+    return sum(b[k:]) / (keep - k)
+
+
+def exact(a):
+    return [fractions.Fraction(abs(float(x))) for x in a]
+
+
+def slow_sample(a, word, keep):
+    """One group of integers by intervals in exact fractions."""
+    b = exact(a)
+    nonzero = [i for i in range(len(a)) if b[i]]
     if len(nonzero) <= keep:
         return [float(x) + 0.0 for x in a]
-    tau = sum(b) / keep
-    if size == 4:
-        tau = min(tau, sum(b) - max(b))
+    tau = slow_tau(b, keep)
     u = fractions.Fraction(word >> 9, 1 << 23)
     kept, end = [], fractions.Fraction(0)
-    for i in nonzero:  # the cell [start, end) that u * tau or (1 + u) * tau lies in
+    for i in nonzero:  # the cell [start, end) that (n + u) * tau lies in
         start, end = end, end + min(b[i], tau)
         kept += [i] * any(start <= (n + u) * tau < end for n in range(keep))
     assert len(kept) == keep
-    return [float(np.copysign(float(max(b[i], tau)), a[i])) if i in kept else 0.0
-            for i in range(size)]
+    return [float(np.copysign(np.float32(float(max(b[i], tau))), a[i])) if i in kept
+            else 0.0 for i in range(len(a))]
+
+
+def slow_two_prob(b):
+    """What the two draws of the paper take each of four with, in fractions."""
+    if sum(x > 0 for x in b) <= 2:
+        return [fractions.Fraction(x > 0) for x in b]
+    return [x / sum(b) + sum(y / sum(b) * x / (sum(b) - y)
+                             for j, y in enumerate(b) if j != i)
+            for i, x in enumerate(b)]
+
+
+def slow_two_sample(a, words):
+    """One group of four by the two draws, each the cell that a point lies in."""
+    b, kept = exact(a), []
+    if sum(x > 0 for x in b) <= 2:
+        return [float(x) + 0.0 for x in a]
+    for word in words:
+        cells = [0 if i in kept else x for i, x in enumerate(b)]
+        point = fractions.Fraction(word >> 9, 1 << 23) * sum(cells)
+        ends = list(itertools.accumulate(cells))
+        kept.append(next(i for i, end in enumerate(ends) if point < end))
+    p = slow_two_prob(b)
+    return [float(np.float32(float(fractions.Fraction(float(x)) / p[i])))
+            if i in kept else 0.0 for i, x in enumerate(a)]
 
 
 def test_philox_known_answers():
@@ -451,7 +774,7 @@ def test_mvue_is_the_draw_by_fractions():
             for g, (x, y) in enumerate(zip(run.reshape(-1, group),
                                            sampled.reshape(-1, group))):
                 word = slow_word(seed, tensor, step, 2 + r, 3 + g)
-                assert y.tolist() == slow_sample(x, word), (kind, axis, group, x, y)
+                assert y.tolist() == slow_sample(x, word, group // 2), (kind, x, y)
 
 
 def test_draws_by_given_words():
@@ -460,7 +783,7 @@ def test_draws_by_given_words():
     drawn = sste.mvue_draws(groups, words)
     assert drawn.shape == (60, 9, 4) and drawn.dtype == np.float32
     for a, row, samples in zip(groups, words.tolist(), drawn.tolist()):
-        assert samples == [slow_sample(a, word) for word in row], a
+        assert samples == [slow_sample(a, word, 2) for word in row], a
 
 
 def test_words_lie_on_both_sides_of_every_decision():
@@ -481,6 +804,121 @@ def test_a_slice_draws_what_the_whole_does():
     assert not same(sste.mvue(a, 9, step=1), whole)
     nan = sste.mvue(np.float32([1, np.nan, 2, 3]), 9)
     assert np.isnan(nan[[1, 3]]).all() and nan[[0, 2]].tolist() == [0, 0]
+
+
+def integers(shape, seed):
+    """Groups whose sums are exact, with ties, zeros and one that dominates."""
+    a = sste.draw("integers", shape, seed)
+    a[1::3] = np.trunc(sste.draw("normal", a[1::3].shape, seed) * 64)
+    a[2::3, 0] = 1000
+    return a
+
+
+def test_every_pattern_is_the_draw_by_fractions():
+    seed, tensor, step = 5, 6, 2**32 - 1
+    for (n, m), axis in itertools.product(PATTERNS, ("rows", "columns")):
+        a = integers((6, 3 * m), seed=14)
+        given = a if axis == "rows" else np.ascontiguousarray(a.T)
+        got = sste.mvue(given, seed, tensor, step, axis, run=4, first_group=1, n=n, m=m)
+        got = got if axis == "rows" else got.T
+        for r, (run, sampled) in enumerate(zip(a, got)):
+            for g, (x, y) in enumerate(zip(run.reshape(-1, m), sampled.reshape(-1, m))):
+                word = slow_word(seed, tensor, step, 4 + r, 1 + g)
+                assert y.tolist() == slow_sample(x, word, n), (n, m, axis, x, y)
+                assert same(sste.mvue_draws(x, np.uint32([word]), n, m)[0], y)
+    a = sste.draw("normal", (8, 32), seed=14)
+    for group in 2, 4:
+        named = sste.mvue(a, 3, n=group // 2, m=group)
+        assert same(sste.mvue(a, 3, group=group), named)
+
+
+def test_rounding_does_not_lose_the_largest():
+    """Of subnormals, whose halves and thirds are rounded most."""
+    groups = np.random.default_rng(9).integers(1, 64, (3000, 4), np.uint32)
+    groups, top = groups.view(np.float32), groups.argmax(axis=1)
+    words = np.tile(np.uint32([0, 1 << 31, 2**32 - 1]), (3000, 1))
+    for n in 2, 3:
+        drawn = sste.mvue_draws(groups, words, n)
+        kept = np.take_along_axis(drawn, top[:, None, None], axis=2)[..., 0] != 0
+        certain = sste.mvue_prob(groups, n)[range(3000), top] == 1
+        assert certain.sum() > 100 and kept[certain].all()
+        assert ((drawn != 0).sum(axis=2) == n).all()
+
+
+def test_the_approximation_is_two_draws():
+    seed, tensor, step = 2**50 + 1, 2, 3
+    for kind, axis in itertools.product(("ties", "integers", "zeros"),
+                                        ("rows", "columns")):
+        a = np.trunc(sste.draw(kind, (12, 20), seed=15) * 8)
+        given = a if axis == "rows" else np.ascontiguousarray(a.T)
+        got = sste.mvue(given, seed, tensor, step, axis, run=5, first_group=3,
+                        approximate=True)
+        got = got if axis == "rows" else got.T
+        for r, (run, sampled) in enumerate(zip(a, got)):
+            for g, (x, y) in enumerate(zip(run.reshape(-1, 4), sampled.reshape(-1, 4))):
+                words = slow_philox(((3 + g) // 2, 5 + r, step, tensor),
+                                    (seed % 2**32, seed >> 32))
+                words = words[2:] if (3 + g) % 2 else words[:2]
+                assert y.tolist() == slow_two_sample(x, words), (kind, axis, x, y)
+
+
+def test_probabilities_are_those_of_the_water():
+    for n, m in PATTERNS:
+        a = integers((30, m), seed=16)
+        p, pairs = sste.mvue_prob(a, n, m), sste.mvue_pair_prob(a, n, m)
+        assert p.dtype == np.float64 and p.shape == a.shape
+        variance, moment = sste.mvue_variance(a, n, m), sste.mvue_second_moment(a, n, m)
+        close = 2.0**-21 if (n, m) in ((1, 2), (2, 4)) else 2.0**-45
+        for x, *given in zip(a, p, pairs, variance, moment):
+            b, few = exact(x), np.count_nonzero(x) <= n
+            tau = slow_tau(b, n)
+            right = [fractions.Fraction(y > 0) if few else min(y / tau, 1) for y in b]
+            assert np.abs(given[0] - np.float64(right)).max() <= close, (n, m, x)
+            second = sum(y * y / q for y, q in zip(b, right) if y)
+            spread = second - sum(y * y for y in b)
+            assert abs(given[2] - spread) <= 2 * close * second, (n, m, x)
+            assert abs(given[3] - second) <= 2 * close * second, (n, m, x)
+            # Two survive together on the u for which both cells hold a point.
+            ends = [fractions.Fraction(0)] + list(itertools.accumulate(right))
+            turns = sorted({end % 1 for end in ends} | {fractions.Fraction(1)})
+            both = np.zeros((m, m), object)
+            for u, v in zip(turns, turns[1:]):
+                kept = [i for i in range(m) if any(
+                    ends[i] <= (u + v) / 2 + k < ends[i + 1] for k in range(n))]
+                both[np.ix_(kept, kept)] += v - u
+            assert np.abs(given[1] - np.float64(both)).max() <= 2 * close, (n, m, x)
+
+
+def test_probabilities_that_the_papers_name():
+    for group, p, variance in (
+            ([1, 2, 3, 4], [1 / 5, 2 / 5, 3 / 5, 4 / 5], 20), ([1] * 4, [1 / 2] * 4, 4),
+            ([1, 1, 1, 9], [1 / 3, 1 / 3, 1 / 3, 1], 6),
+            ([1, 2, 3, 6], [1 / 6, 1 / 3, 1 / 2, 1], 22),
+            ([1, 2, 3, 5], [2 / 11, 4 / 11, 6 / 11, 10 / 11], 21.5),
+            ([0, 0, 3, 4], [0, 0, 1, 1], 0), ([2, 0, 0, 0], [1, 0, 0, 0], 0)):
+        a = np.float32(group)
+        assert sste.mvue_prob(a).tolist() == p, group
+        assert sste.mvue_variance(a) == variance, group
+        assert sste.mvue_second_moment(a) == variance + (a * a).sum(), group
+    together = sste.mvue_pair_prob(np.float32([1, 2, 3, 4]))
+    assert np.abs(together - [[0.2, 0, 0.2, 0], [0, 0.4, 0, 0.4], [0.2, 0, 0.6, 0.4],
+                              [0, 0.4, 0.4, 0.8]]).max() < 2.0**-44
+    nan = np.float32([1, np.nan, 2, 3])
+    assert sste.mvue_prob(nan).tolist() == [0, 1, 0, 1]
+    assert np.isnan([sste.mvue_variance(nan), sste.mvue_second_moment(nan)]).all()
+
+
+def test_the_approximation_by_fractions():
+    a = integers((90, 4), seed=17)
+    p, variance = (function(a, approximate=True)
+                   for function in (sste.mvue_prob, sste.mvue_variance))
+    for x, q, v in zip(a, p, variance):
+        right, b = slow_two_prob(exact(x)), exact(x)
+        assert np.abs(q - np.float64(right)).max() < 2.0**-50
+        spread = sum(y * y * (1 - r) / r for y, r in zip(b, right) if y)
+        assert abs(v - spread) <= 2.0**-45 * sum(b)**2
+    ratio = variance[variance > 0] / sste.mvue_variance(a)[variance > 0]
+    assert ((ratio > 1 - 2.0**-20) & (ratio < 2)).all()
 
 
 # ---- Products ----------------------------------------------------------------
@@ -721,11 +1159,16 @@ def in_bfloat16(function, bits):
     return to_bfloat16(function(from_bfloat16(bits)))
 
 
+def no_minus(x):
+    """What underflowed to -0 in float16 or bfloat16 as +0."""
+    return np.where(x.view(np.uint16) == 0x8000, np.zeros(1, x.dtype), x)
+
+
 def test_half_precision_is_rounded_once():
     for kind in KINDS:
         with np.errstate(all="ignore"):
-            h = sste.draw(kind, (4, 24), 21).astype(np.float16)
-        b = to_bfloat16(sste.draw(kind, (4, 24), 21))
+            h = sste.draw(kind, (6, 24), 21).astype(np.float16)
+        b = to_bfloat16(sste.draw(kind, (6, 24), 21))
         for beta in 1.0, 1.4837:
             assert same(sste.project(h, beta),
                         in_half(lambda x: slow_project(x, beta), h)), kind
@@ -738,6 +1181,21 @@ def test_half_precision_is_rounded_once():
         assert same(sste.round_fp8(h), in_half(
             lambda x: canonical(slow_values("e4m3fn")[slow_encode("e4m3fn", x)]), h))
         assert sste.mvue(h, 1).dtype == h.dtype and sste.mvue(b, 1).dtype == b.dtype
+        nm = dict(n=3, m=6, axis="columns")
+        for x, rounded, wide in ((h, in_half, h.astype(np.float32)),
+                                 (b, in_bfloat16, from_bfloat16(b))):
+            down = by_columns(lambda x: slow_project(x, 1.5, 3, 6, 0.75))
+            assert same(sste.project(x, 1.5, gamma=0.75, **nm),
+                        no_minus(rounded(down, x))), kind
+            down = by_columns(lambda x: slow_mask(x, "lower", 3, 6))
+            assert same(sste.mask(x, **nm), down(wide)), kind
+            assert same(sste.nonzero(x), (wide != 0).astype(np.uint8)), kind
+    tiny = np.float16([-2, 1, 3, -4])  # what underflows is +0, as all zeros are
+    assert same(sste.project(tiny, 2.0**-26), np.zeros(4, np.float16))
+    assert same(sste.project(to_bfloat16(tiny), 2.0**-140), np.zeros(4, np.uint16))
+    for kind in "weights", "range":
+        b = to_bfloat16(sste.draw(kind, (4, 24), 21))
+        assert np.float32(sste.beta(b)) == slow_beta(from_bfloat16(b))
     h = sste.draw("sparse", (4, 24), 22).astype(np.float16)
     values, meta = sste.compress(h)
     assert values.dtype == np.float16 and same(meta, slow_compress(
@@ -809,9 +1267,17 @@ def test_shapes():
         x, size = np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
         for got in (sste.project(x), sste.mask(x), sste.encode(x), sste.decode(size),
                     sste.round_fp8(x), sste.mvue(x, 1), sste.convert(x, "float16"),
-                    sste.draw("ties", shape, 1)):
+                    sste.draw("ties", shape, 1), sste.project(x, n=1, axis="columns"),
+                    sste.mask_transposable(x), sste.nonzero(x),
+                    sste.apply_mask(x, size), sste.masked_decay(x, x, size, 1),
+                    sste.mvue(x, 1, n=3, m=5), sste.mvue(x, 1, approximate=True),
+                    sste.encode_stochastic(x, 1)):
             assert got.shape == shape
         sste.check(x)
+        assert sste.flips([size], [size]) == (0, 0, 0) == sste.fp8_losses(x)
+        assert sste.norm2(x) == sste.change(x, x) == sste.descent(x, x, x) == 0.0
+        assert sste.beta(x, "one") == 1.0
+        refuses("zero", sste.relative_mse, x, x)
         assert sste.amax(x) == 0.0 == sste.flip_rate(size, size)
         assert sste.compare(x, x) and sste.compare(x, x).total == 0
         assert sste.compare(x, x, x=x, error=x) and sste.compare_sparse(x, x, x)
@@ -820,6 +1286,10 @@ def test_shapes():
         if shape[-1] % 4 == 0:
             assert sste.decompress(*sste.compress(x)).shape == shape
         refuses("zero", sste.beta, x)
+    none = np.zeros((0, 4), np.float32)
+    assert sste.flips([], []) == (0, 0, 0) == sste.flips([none > 0], [None])
+    assert sste.mvue_pair_prob(none).shape == (0, 4, 4)
+    assert sste.mvue_variance(none).shape == (0,) == sste.mvue_second_moment(none).shape
     a, b = np.zeros((3, 0), np.float32), np.zeros((2, 0), np.float32)
     assert same(sste.product_forward(a, b), np.zeros((3, 2), np.float32))
     assert sste.product_weight_grad(a, np.zeros((3, 5), np.float32)).shape == (0, 5)
@@ -846,7 +1316,18 @@ def test_ml_dtypes():
         if tuple(map(int, ml_dtypes.__version__.split(".")[:2])) == (0, 6):
             ours = sste.encode(x, name, like="ml_dtypes_0_6")
             assert sste.compare(ours, theirs), name
-        if name not in ("e8m0", "e4m3fn"):
+        if name == "e8m0":
+            refuses("e8m0 zeros", sste.nonzero, theirs)
+            continue
+        eight = codes.view(dtype)
+        assert same(sste.nonzero(eight), (decoded != 0).astype(np.uint8)), name
+        pairs = np.where(np.arange(256) % 4 < 2, codes, 0).astype(np.uint8).view(dtype)
+        values, meta = sste.compress(pairs.reshape(4, 64))
+        assert values.dtype == dtype
+        back = sste.decompress(values, meta).view(np.uint8).ravel()
+        zero = pairs.astype(np.float32) == 0
+        assert same(back, np.where(zero, 0, pairs.view(np.uint8)).astype(np.uint8))
+        if name != "e4m3fn":
             refuses("format e4m3fn", sste.decode, theirs, "e4m3fn")
 
 
@@ -865,6 +1346,17 @@ def test_torch():
         theirs = x.to(getattr(torch, "float8_" + name))
         assert sste.compare(theirs, slow_encode(name, x.numpy()))
         assert same(sste.decode(theirs), theirs.float().numpy())
+    sparse = sste.draw("sparse", (8, 16), 28)
+    for dtype in (torch.float16, torch.bfloat16, torch.int8, torch.float8_e4m3fn):
+        tensor = torch.from_numpy(np.trunc(64 * sparse).T.copy()).to(dtype)
+        values, meta = sste.compress(tensor, axis="columns")
+        assert values.shape == (8, 8) and meta.shape == (8, 2)
+        back = sste.decompress(values, meta, axis="columns")
+        theirs = (tensor.float() + 0).to(dtype)  # without -0
+        if dtype != torch.int8:
+            theirs = theirs.view(torch.uint8 if tensor.element_size() == 1
+                                 else torch.int16)
+        assert back.tobytes() == theirs.numpy().tobytes(), dtype
     refuses("float64 w.float()", sste.project, torch.zeros(4, dtype=torch.float64))
     for function in sste.decode, lambda x: sste.flip_rate(x, x):
         refuses("is bfloat16", function, half)
@@ -893,11 +1385,33 @@ def test_bad_arguments_raise():
                      (f > 0, "bool"), (np.zeros(4, "datetime64[s]"), "w"),
                      (np.zeros(4, "f4,f4"), "w"), (np.array([None] * 4), "w object"),
                      (np.ndarray, "w")):
-        for function in (sste.project, sste.mask, sste.beta, sste.check, sste.compress):
+        for function in (sste.project, sste.mask, sste.beta, sste.mask_transposable,
+                         sste.norm2):
             refuses(words, function, x)
+        if x is not b and words != "bool":  # codes
+            for function in sste.check, sste.compress, sste.nonzero:
+                refuses(words, function, x)
     for x in six, six[0]:
-        for function in sste.project, sste.mask, sste.beta, sste.check, sste.compress:
+        for function in (sste.project, sste.mask, sste.beta, sste.check, sste.compress,
+                         sste.mask_transposable):
             refuses("w multiple of 4", function, x)
+    for function in sste.project, sste.mask, sste.beta, sste.check:
+        for n, m in (0, 4), (4, 4), (-1, 4), (5, 4), (3, 33), (2**31, 4), (2, 2**64):
+            refuses("n", function, f, n=n, m=m)
+        refuses("n whole number", function, f, n=1.5)
+        refuses("m whole number", function, f, m="4")
+        refuses("axis none of rows", function, f, axis="diagonal")
+        refuses("w (2, 8) columns multiple of 3", function, f, n=1, m=3, axis="columns")
+        refuses("w (2, 8) last axis multiple of 3", function, f, n=1, m=3)
+    for gamma in -0.1, 1.001, np.nan, np.inf, -0.0, None, "1":
+        for function in sste.project, sste.beta:
+            refuses("gamma", function, f, gamma=gamma)
+    for scale in 0, -1, np.inf, np.nan, None, np.float32([1, 2]):
+        refuses("scale", sste.encode_stochastic, f, 1, scale=scale)
+        refuses("scale", sste.fp8_losses, f, scale=scale)
+    for format in "ue4m3", "e8m0", "float16", "e9m9", None:
+        refuses("format", sste.encode_stochastic, f, 1, format)
+        refuses("format", sste.fp8_losses, f, format)
     for beta in 0, -1, np.nan, np.inf, -0.0, 1e-60, 1e60, 10**400, None, "1", [1], 1j:
         refuses("beta", sste.project, f, beta)
     for scale in (0.0, -1.0, np.inf, np.nan, 1e-60, np.float32([1, 0]),
@@ -911,6 +1425,32 @@ def test_bad_arguments_raise():
         refuses("scale reciprocal", sste.decode, b, "e4m3fn", scale, "te")
     for case in [
             ("tie none of lower", sste.mask, f, "middle"), ("tie", sste.mask, f, 0),
+            ("rule none of min_mse", sste.beta, f, "mse"), ("rule", sste.beta, f, None),
+            ("zero everywhere", sste.beta, f, "equal_l1"),
+            ("", sste.beta, f * np.float32("nan"), "equal_l1"),
+            ("rule none of optimal", sste.mask_transposable, f, "best"),
+            ("w (2, 8) columns multiple of 4", sste.mask_transposable, f),
+            ("w (2, 8) v (1, 8)", sste.relative_mse, f, f[:1]),
+            ("zero", sste.relative_mse, f * 0, f), ("v uint8", sste.relative_mse, f, b),
+            ("finite", sste.relative_mse, f, f * np.float32("inf")),
+            ("w v", sste.change, f, f[:1]), ("v", sste.change, f, None),
+            ("g v", sste.descent, f, f, six), ("g float64", sste.descent, d, f, f),
+            ("w mask", sste.apply_mask, f, b[:1]), ("uint8", sste.apply_mask, f, f),
+            ("y w", sste.masked_decay, f, f[:1], b, 1),
+            ("y mask", sste.masked_decay, f, f, b[:1], 1),
+            ("factor inf", sste.masked_decay, f, f, b, 1e60),
+            ("factor", sste.masked_decay, f, f, b, None),
+            ("masks 1 previous 2", sste.flips, [b], [b, b]),
+            ("mask previous", sste.flips, [b], [b[:1]]), ("", sste.flips, 1, 1),
+            ("mask uint8", sste.flips, [f], [b]), ("mask", sste.flips, [None], [None]),
+            ("w e8m0 zeros", sste.nonzero, b, "e8m0"),
+            ("w float32 8 bits", sste.nonzero, f, "e4m3fn"),
+            ("w float16 8 bits", sste.compress, h, "rows", "float16"),
+            ("uint8 float16", sste.check, b, 2, 4, "rows", "float16"),
+            ("values float64", sste.decompress, d, b),
+            ("axis", sste.compress, f * 0, 0), ("axis", sste.decompress, f, b, "down"),
+            ("w 1:2: column 0, group 0", sste.check, f, 1, 2, "columns"),
+            ("w (2, 8) columns multiple of 4", sste.compress, f * 0, "columns"),
             ("zero everywhere", sste.beta, f), ("", sste.beta, f * np.float32("nan")),
             ("mask previous", sste.flip_rate, b, b[:1]),
             ("uint8", sste.flip_rate, f, b),
@@ -921,7 +1461,7 @@ def test_bad_arguments_raise():
             ("meta belongs", sste.decompress, values, meta[:1]),
             ("uint8", sste.decompress, values, f),
             ("multiple of 2", sste.decompress, values[:, :3], meta),
-            ("2:4", sste.decompress, values, meta * 0),
+            ("N:M", sste.decompress, values, meta * 0),
             ("values", sste.decompress, None, meta),
             ("", sste.decompress, values, None), ("format", sste.encode, f, "e9m9"),
             ("format", sste.encode, f, None), ("8 bits", sste.encode, f, "float16"),
@@ -964,6 +1504,31 @@ def test_bad_arguments_raise():
             ("axis", sste.mvue, f, 1, 0, 0, "diagonal"),
             ("axis", sste.mvue, f, 1, 0, 0, 1),
             ("group", sste.mvue, f, 1, 0, 0, "rows", 8),
+            ("m whole", lambda: sste.mvue(f, 1, n=1)),
+            ("n whole", lambda: sste.mvue(f, 1, m=8)),
+            ("n 8", lambda: sste.mvue(f, 1, n=8, m=8)),
+            ("last axis multiple of 3", lambda: sste.mvue(f, 1, n=1, m=3)),
+            ("approximate", lambda: sste.mvue(f, 1, n=1, m=4, approximate=True)),
+            ("approximate", lambda: sste.mvue(f, 1, group=2, approximate=True)),
+            ("first_group 2^33", lambda: sste.mvue(
+                f, 1, first_group=(1 << 33) - 1, approximate=True)),
+            ("first_group 2^34", lambda: sste.mvue(
+                f, 1, first_group=(1 << 34) - 1, n=1, m=4)),
+            ("first_group 2^32", sste.encode_stochastic, f, 1, "e5m2", 1, 0, 0, "rows",
+             0, (1 << 32) - 1),
+            ("first_group 2^32", sste.encode_stochastic, six, 1, "e5m2", 1, 0, 0,
+             "rows", 0, (1 << 32) - 1),
+            ("run 2^32", sste.encode_stochastic, f, 1, "e5m2", 1, 0, 0, "columns",
+             (1 << 32) - 7),
+            ("seed", sste.encode_stochastic, f, -1),
+            ("axis", sste.encode_stochastic, f, 1, "e5m2", 1, 0, 0, 0),
+            ("x float64", sste.encode_stochastic, d, 1), ("x", sste.fp8_losses, d),
+            ("approximate", sste.mvue_prob, f, 4, 8, True),
+            ("approximate", sste.mvue_variance, f, 1, 4, True),
+            ("a group of 4", sste.mvue_prob, f), ("a", sste.mvue_variance, d, 4, 8),
+            ("n 9", sste.mvue_pair_prob, f, 9, 8), ("m", sste.mvue_prob, f, 9, 33),
+            ("a group of 16", sste.mvue_second_moment, f, 3, 16),
+            ("a group of 5", sste.mvue_draws, f, np.zeros((2, 1), np.uint32), 3, 5),
             ("a is (2, 8): columns multiple of 4", sste.mvue, f, 1, 0, 0, "columns"),
             ("a is (2, 6): last axis multiple of 4", sste.mvue, six, 1),
             ("run 2^32", sste.mvue, f, 1, 0, 0, "rows", 4, (1 << 32) - 1),
@@ -985,7 +1550,7 @@ def test_bad_arguments_raise():
             ("fit", sste.product_weight_grad, f, f[:1]),
             ("x", sste.product_forward, d, f),
             ("columns", sste.product_forward_compressed, six, values, meta),
-            ("2:4", sste.product_forward_compressed, f, values, meta * 0),
+            ("N:M", sste.product_forward_compressed, f, values, meta * 0),
             ("fit", sste.fp8_product, b, b[:, :4]), ("a", sste.fp8_product, h, b),
             ("fa e8m0", sste.fp8_product, b, b, "e8m0", "e4m3fn"),
             ("fb e8m0", sste.fp8_product, b, b, "e5m2", "e8m0"),
@@ -1185,55 +1750,171 @@ def by_rule(format, rule, x, random=None):
     return np.where(np.isnan(m), nan + sign, code).astype(np.uint8)
 
 
-def noted_draw(a, word):
-    """One group of four or two by the manifest's notes, in float32."""
-    a, zero, quarter = np.float32(a), np.float32(0), np.float32(0.25)
-    u, b, size = np.float32(word >> 9) * np.float32(2.0**-23), np.abs(a), len(a)
-    places = order(np.append(a, np.zeros(4 - size, np.float32)))[0][0]
-    top = places[0]
-    if size == 2:
-        unit = quarter if (b >= 2.0**125).any() else np.float32(1)
-        total = b[0] * unit + b[1] * unit
-        kept, out = 0 if u * total < b[0] * unit else 1, np.zeros(2, np.float32)
-        if (b == 0).any() or not np.isfinite(b).all():
-            kept = top
-        out[kept] = np.copysign(total / unit, a[kept]) if b.any() else zero
-        if np.isnan(b).any() or np.isinf(b).all():
-            out[kept] = NAN
-        return out
-    for unit in np.float32(1), quarter:
-        b = np.abs(a) * unit
-        rest = b.copy()
-        rest[top] = 0
-        tau = min(np.float32(0.5) * ((b[0] + b[1]) + (b[2] + b[3])),
-                  (rest[0] + rest[1]) + (rest[2] + rest[3]))
-        if not tau >= 2.0**125:
-            break
-    out, kept, end, point = np.zeros(4, np.float32), [], zero, u * tau
-    if np.isnan(b).any() or np.isinf(b).sum() > 1:
-        out[places[:2]] = NAN
-        return out
-    if (b != 0).sum() <= 2:
-        return np.where(b == 0, zero, a)
-    nonzeros = [i for i in range(4) if b[i] != 0]
-    for i in nonzeros:
-        end = end + min(b[i], tau)
-        if len(kept) < 2 and (point < end or (i == top and b[i] >= tau)):
-            kept.append(i)
-            point = (np.float32(1) + u) * tau
-    kept += [i for i in nonzeros[::-1] if i not in kept][:2 - len(kept)]
-    for i in kept:
-        out[i] = np.copysign(max(b[i], tau) / unit, a[i])
+def noted_draw_of_two(a, word):
+    """1 of 2 by the manifest's notes, in float32."""
+    a, quarter = np.float32(a), np.float32(0.25)
+    u, b = np.float32(word >> 9) * np.float32(2.0**-23), np.abs(a)
+    unit = quarter if (b >= 2.0**125).any() else np.float32(1)
+    total = b[0] * unit + b[1] * unit
+    kept, out = 0 if u * total < b[0] * unit else 1, np.zeros(2, np.float32)
+    if (b == 0).any() or not np.isfinite(b).all():
+        kept = order(a, 2)[0][0][0]
+    out[kept] = np.copysign(total / unit, a[kept]) if b.any() else 0
+    if np.isnan(b).any() or np.isinf(b).all():
+        out[kept] = NAN
     return out
 
 
-def noted_mvue(a, axis, group, seed, tensor, step, run, first_group):
-    runs = a if axis == "rows" else a.T
-    out = [[noted_draw(x, slow_word(seed, tensor, step, run + r, first_group + g))
-            for g, x in enumerate(row.reshape(-1, group))]
-           for r, row in enumerate(runs)]
-    out = np.float32(out).reshape(runs.shape)
+def noted_tau(a, n):
+    """Magnitudes, tau, their unit, and who is certain: 2 of 4 in float32."""
+    working = np.float32 if (n, len(a)) == (2, 4) else np.float64
+    for unit in working(1), working(0.25):
+        b = np.abs(a).astype(working) * unit
+        top, tau = np.argsort(-b, kind="stable"), []
+        for k in range(n):
+            sums = b.copy()
+            sums[top[:k]] = 0
+            while len(sums) > 1:
+                odd = sums[len(sums) // 2 * 2:]
+                sums = np.append(sums[:-1:2] + sums[1::2], odd)
+            tau.append(sums[0] / working(n - k))
+        tau = min(tau)
+        if working is np.float64 or not tau >= 2.0**125:
+            break
+    return b, tau, unit, [i for i in top[:n - 1] if b[i] >= tau]
+
+
+def noted_fixed(a, n):
+    """The places that stay and what they hold, where chance has nothing to decide."""
+    b, places = np.abs(a), order(a, len(a))[0][0]
+    if np.isnan(b).any() or np.isinf(b).sum() > 1:
+        return sorted(places[:n]), np.full(len(a), NAN)
+    if (b != 0).sum() <= n:
+        return np.flatnonzero(b), a
+    return None, a
+
+
+def noted_draw(a, word, n):
+    """One group by the manifest's notes."""
+    a, out = np.float32(a), np.zeros(len(a), np.float32)
+    kept, held = noted_fixed(a, n)
+    if kept is None:
+        b, tau, unit, certain = noted_tau(a, n)
+        held = np.copysign((np.maximum(b, tau) / unit).astype(np.float32), a)
+        kept, end, u = [], b.dtype.type(0), (word >> 9) * 2.0**-23
+        nonzeros = [i for i in range(len(a)) if b[i]]
+        if np.isinf(tau):
+            kept, nonzeros = [np.argmax(b)], []
+        for i in nonzeros:
+            end = end + min(b[i], tau)
+            f, left = len(kept), len(set(certain) - set(kept))
+            point = b.dtype.type((f + u) * np.float64(tau))
+            if f < n and (i in certain or (f + left < n and point < end)):
+                kept.append(i)
+        kept += [i for i in nonzeros[::-1] if i not in kept][:n - len(kept)]
+    out[kept] = held[kept]
+    return out
+
+
+def noted_two(a):
+    """What the approximation is made of, in double: b, S, the rests and p."""
+    b = np.abs(np.float64(a))
+    S, first, last = (b[0] + b[1]) + (b[2] + b[3]), b[0] + b[1], b[2] + b[3]
+    rest = [b[1] + last, b[0] + last, first + b[3], first + b[2]]
+    t = b / S if np.isfinite(S) else np.float64(np.isinf(b))
+    p = np.zeros(4)
+    for i, j in itertools.product(range(4), range(4)):
+        if t[j]:
+            p[i] += t[i] if i == j else t[j] * b[i] / rest[j]
+    return b, S, rest, np.minimum(p, 1)
+
+
+def noted_approximate(a, words):
+    kept, held = noted_fixed(a, 2)
+    if kept is None:
+        b, S, rest, p = noted_two(a)
+        kept, length = list(np.flatnonzero(np.isinf(b))), S
+        for word in words[len(kept):]:
+            length = rest[kept[0]] if kept else S
+            cells = [0 if i in kept else x for i, x in enumerate(b)]
+            above = np.cumsum(cells) > (word >> 9) * 2.0**-23 * length
+            kept.append(np.flatnonzero(above & (np.array(cells) > 0))[0])
+        held = (np.float64(a) / np.where(p == 0, 1, p)).astype(np.float32)
+    out = np.zeros(4, np.float32)
+    out[kept] = held[kept]
+    return out
+
+
+def noted_prob(a, n, approximate=False):
+    kept, _ = noted_fixed(a, n)
+    if kept is not None:
+        return np.float64(np.isin(range(len(a)), kept))
+    if approximate:
+        return noted_two(a)[3]
+    b, tau, _, _ = noted_tau(a, n)
+    if np.isinf(tau):
+        return np.float64(np.isinf(b))
+    return np.minimum(np.float64(b), np.float64(tau)) / np.float64(tau)
+
+
+def noted_pair_prob(a, n):
+    p, start = noted_prob(a, n), [0.0]
+    for x in p:
+        start.append(start[-1] + x - (start[-1] + x >= 1))
+    out = np.diag(p)
+    for i, j in itertools.permutations(range(len(a)), 2):
+        d = start[j] - start[i]
+        d += d < 0
+        out[i, j] = max(0, min(p[i] - d, p[j])) + max(0, min(p[j] - (1 - d), p[i]))
+        if noted_fixed(a, n)[0] is not None or 1 in (p[i], p[j]) or (
+                np.isinf(noted_tau(a, n)[1])):
+            out[i, j] = min(p[i], p[j])
+    return out
+
+
+def noted_mvue(a, axis, seed, tensor, step, run, first_group, group=4, n=None, m=None,
+               approximate=False):
+    runs, m, n = a if axis == "rows" else a.T, m or group, n or group // 2
+    out = np.zeros(runs.shape, np.float32)
+    for r, row in enumerate(runs):
+        for g, x in enumerate(np.ascontiguousarray(row).reshape(-1, m)):
+            word = slow_word(seed, tensor, step, run + r, first_group + g)
+            if approximate:
+                call, which = divmod(first_group + g, 2)
+                words = slow_philox((call, run + r, step, tensor),
+                                    (seed % 2**32, seed >> 32))[2 * which:][:2]
+                drawn = noted_approximate(x, words)
+            elif m == 2:
+                drawn = noted_draw_of_two(x, word)
+            else:
+                drawn = noted_draw(x, word, n)
+            out[r, g * m:(g + 1) * m] = drawn
     return out if axis == "rows" else np.ascontiguousarray(out.T)
+
+
+def noted_words(x, axis, seed, tensor, step, run, first_group):
+    """The random bits of stochastic rounding."""
+    runs = x.shape if axis == "rows" else x.shape[::-1]
+    words = np.array([[slow_philox((first_group + i // 4, run + r, step, tensor), (
+        seed % 2**32, seed >> 32))[i % 4] for i in range(runs[1])]
+        for r in range(runs[0])], np.uint32)
+    return words if axis == "rows" else words.T
+
+
+def noted_compress(w):
+    there = w % 128 != 0 if w.dtype == np.uint8 else w != 0
+    kept = slow_mask(there.astype(np.float32)) == 1
+    values = np.where(there, w, np.zeros(1, w.dtype))[kept]
+    return slow_compress(there.astype(np.float32))[1], values.reshape(len(w), -1)
+
+
+def noted_decompress(values, meta):
+    nibbles = np.stack([meta & 15, meta >> 4], -1).reshape(len(meta), -1)
+    nibbles = nibbles[:, :values.shape[1] // 2]
+    out = np.zeros(nibbles.shape + (4,), values.dtype)
+    for i, at in enumerate((nibbles & 3, nibbles >> 2)):
+        np.put_along_axis(out, at[..., None].astype(int), values[:, i::2, None], axis=2)
+    return out.reshape(len(out), -1)
 
 
 def noted_scale(x, how, largest):
@@ -1277,20 +1958,53 @@ def noted(manifest, case, x):
         places = np.where(places < 128, places, 128 - places) if signed else (
             places % 2**(format["exponent_bits"] + format["mantissa_bits"]))
         return {"out": np.where(np.isnan(values_of(format)), -2**63, places)}
-    if function == "decompress":
-        nibbles = np.stack([x["meta"] & 15, x["meta"] >> 4], -1)
-        nibbles = nibbles.reshape(len(nibbles), -1)
-        out = np.zeros(nibbles.shape + (4,), np.float32)
-        for i, at in enumerate((nibbles & 3, nibbles >> 2)):
-            np.put_along_axis(out, at[..., None].astype(int),
-                              x["values"][:, i::2, None], axis=2)
-        return {"out": out.reshape(len(out), -1)}
+    n, m, gamma = (p.get(name, usual) for name, usual in (("n", 2), ("m", 4),
+                                                          ("gamma", 0.0)))
+    down = by_columns if p.get("axis") == "columns" else lambda f: f
+    turned = np.transpose if p.get("axis") == "columns" else np.asarray
+
+    def project():
+        f = down(lambda w: slow_project(w, p.get("beta", 1.0), n, m, gamma))
+        if x["w"].dtype == np.float32:
+            return f(x["w"])
+        half = in_half if x["w"].dtype == np.float16 else in_bfloat16
+        return no_minus(half(f, x["w"]))
+
+    def losses():
+        over = dict(manifest["rule"], overflow="none")
+        counted = np.isfinite(x["x"]) & (x["x"] != 0)
+        kept = values_of(format)[by_rule(format, over, x["x"] * scale)][counted]
+        return np.array([counted.sum(), (~np.isfinite(kept)).sum(), (kept == 0).sum()])
+
+    def nonzero():
+        there = x["w"] != 0
+        if format is not None and format["family"] != "fnuz":
+            there &= x["w"] != 0x80
+        return there.astype(np.uint8)
+
     return dict(zip(case["outputs"], {
-        "project": lambda: [slow_project(x["w"], p["beta"])],
-        "mask": lambda: [slow_mask(x["w"], p["tie"])],
-        "beta": lambda: [np.float32([slow_beta(x["w"])])],
+        "project": lambda: [project()],
+        "mask": lambda: [down(lambda w: slow_mask(w, p["tie"], n, m))(x["w"])],
+        "mask_transposable": lambda: [slow_transposable(x["w"], p["rule"])],
+        "nonzero": lambda: [nonzero()],
+        "apply_mask": lambda: [canonical(np.where(
+            (x["mask"] != 0) & (x["w"] != 0), x["w"], np.float32(0)))],
+        "masked_decay": lambda: [slow_decay(x["y"], x["w"], x["mask"], p["factor"])],
+        "beta": lambda: [np.float32([slow_beta(
+            np.ascontiguousarray(turned(x["w"])), p.get("rule", "min_mse"), n, m,
+            gamma)])],
+        "relative_mse": lambda: [np.array([slow_relative_mse(x["w"], x["v"])])],
+        "norm2": lambda: [np.array([slow_sum(np.float64(x["w"])**2)])],
+        "change": lambda: [np.array([slow_sum(np.abs(x["w"] - x["v"]))])],
+        "descent": lambda: [np.array([slow_sum(
+            np.float64(x["g"]) * np.float64(x["w"] - x["v"]))])],
         "flip_rate": lambda: [np.array([np.mean(x["mask"] != x["previous"])])],
-        "compress": lambda: slow_compress(x["w"])[::-1],
+        "flips": lambda: [np.array([
+            (x["mask"] != x["previous"]).sum(), 2 * x["mask"].size,
+            np.mean(x["mask"] != x["previous"]) / 2])],
+        "compress": lambda: noted_compress(np.ascontiguousarray(turned(x["w"]))),
+        "decompress": lambda: [np.ascontiguousarray(turned(
+            noted_decompress(x["values"], x["meta"])))],
         "amax": lambda: [canonical(np.abs(x["x"]).max(keepdims=True)[0])],
         "scale": lambda: [noted_scale(x["x"], how, 448)],
         "encode": lambda: [encode()], "decode": lambda: [undo(x["codes"])],
@@ -1303,13 +2017,21 @@ def noted(manifest, case, x):
             slow_word(p["seed"], p["tensor"], p["step"], run, group)
             for group in range(p["groups"])] for run in range(p["runs"])])],
         "mvue": lambda: [noted_mvue(x["a"], **p)],
-        "mvue_draws": lambda: [np.float32([[noted_draw(a, word) for word in row]
+        "mvue_draws": lambda: [np.float32([[noted_draw(a, word, n) for word in row]
                                            for a, row in zip(x["a"], x["words"])])],
+        "mvue_prob": lambda: [np.array([noted_prob(a, n, p.get("approximate"))
+                                        for a in x["a"]])],
+        "mvue_pair_prob": lambda: [np.array([noted_pair_prob(a, n) for a in x["a"]])],
+        "encode_stochastic": lambda: [by_rule(
+            format, dict(manifest["rule"], rounding="stochastic", random_bits=32),
+            x["x"] * scale, noted_words(x["x"], *(p[name] for name in (
+                "axis", "seed", "tensor", "step", "run", "first_group"))))],
+        "fp8_losses": lambda: [losses()],
         "product_forward": lambda: [slow_product(x["x"], x["w"].T)],
         "product_input_grad": lambda: [slow_product(x["dz"], x["w"])],
         "product_weight_grad": lambda: [slow_product(x["dz"].T, x["x"])],
-        "product_forward_compressed": lambda: [slow_product(x["x"], noted(
-            manifest, {"function": "decompress", "parameters": {}}, x)["out"].T)],
+        "product_forward_compressed": lambda: [slow_product(
+            x["x"], noted_decompress(x["values"], x["meta"]).T)],
         "fp8_product": lambda: [exact_product(
             *(values_of(manifest["formats"][p[f]])[x[m]]
               for f, m in (("fa", "a"), ("fb", "b"))))],
@@ -1331,9 +2053,9 @@ def test_the_manifest_is_enough_to_make_the_vectors():
         assert run_vectors("--small", folder) == (0, "")
         manifest = json.loads((root / "manifest.json").read_text())
         files = {str(p.relative_to(root)) for p in root.rglob("*.npy")}
-        assert files == set(manifest["sha256"]) and len(files) < 150
+        assert files == set(manifest["sha256"]) and len(files) < 220
         assert sum(p.stat().st_size for p in root.rglob("*")
-                   if p.is_file()) < 700_000
+                   if p.is_file()) < 600_000
         for name, digest in manifest["sha256"].items():
             assert hashlib.sha256((root / name).read_bytes()).hexdigest() == digest
         for case in manifest["cases"]:
@@ -1463,6 +2185,15 @@ def digest(_=None):
     s = sste.scale(x)
     out = [sste.project(w), sste.mask(w), sste.encode(x, scale=s), sste.mvue(x, 3),
            sste.mvue(x, 3, axis="columns"), sste.product_forward(x, w),
+           sste.project(w, n=3, m=8, gamma=0.5, axis="columns"),
+           sste.mask(w, n=5, m=16), sste.mask_transposable(w), sste.nonzero(x),
+           sste.mvue(x, 3, n=3, m=8, axis="columns"), sste.apply_mask(x, x > 0),
+           sste.mvue(x, 3, approximate=True), sste.masked_decay(x, x, x > 0, 0.1),
+           sste.encode_stochastic(x, 5, scale=s), *sste.compress(
+               sste.project(w, axis="columns"), "columns"),
+           str((sste.beta(w, "equal_l1"), sste.norm2(x), sste.change(x, -x),
+                sste.descent(x, x, -x), sste.relative_mse(x, x / 2),
+                sste.flips([x > 0], [x > 1]), sste.fp8_losses(x))).encode(),
            sste.product_weight_grad(x, x[:, :64]), sste.convert(x, "bfloat16"),
            *sste.compress(sste.project(w)), sste.fp8_product(
                sste.encode(x, scale=s), sste.encode(w)), str(sste.beta(w)).encode(),

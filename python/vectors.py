@@ -53,6 +53,7 @@ RECIPES = ["current", "divide", "te"]
 ROUNDINGS = ["nearest_away", "toward_zero", "up", "odd"]
 SHAPES = {"full": (64, 128), "small": (4, 16)}
 RANK_NAN = -2**63
+THIRD = float(np.float32(1 / 3))
 
 KINDS = {
     "normal": "bell-shaped, variance 1", "weights": "heavy tails and outlier columns",
@@ -89,29 +90,68 @@ NOTES = {
         "BITWISE: the same bytes, whatever the machine. ROUNDED-ONCE: the exact "
         "result, rounded once to nearest even; a kernel that adds in float differs "
         "and is right within its own error.",
+    "patterns":
+        "n and m are 2 and 4, axis is rows and gamma 0 where a case does not say. For "
+        "axis columns groups of m follow each other down each column, and what is said "
+        "of rows holds of columns. float16 and bfloat16 are widened exactly, and "
+        "results that are values rounded once more, to nearest even; then NaN is "
+        "0x7E00 and 0x7FC0.",
     "mask":
-        "1 at the two largest magnitudes of each four, 0 elsewhere. NaN is the "
-        "largest; among equal ones the index that `tie` says wins.",
+        "1 at the n largest magnitudes of each m, 0 elsewhere. NaN is the largest; "
+        "among equal ones the index that `tie` says wins.",
+    "mask_transposable":
+        "Of each 4 x 4 entries a pattern of ones, two in each row and column at most. "
+        "optimal: of the 90 with two in each, the one with the largest sum of "
+        "magnitudes (NaN as infinity), in float32: the two of each row added, then "
+        "(row 0 + row 1) + (row 2 + row 3); of equal ones the first in descending "
+        "lexicographic order of the digits, row by row. greedy: from the largest "
+        "magnitude down (NaN first, of equal ones the first), each where its row and "
+        "column have fewer than two. greedy_signed: the same by value.",
+    "nonzero":
+        "1 where an entry is not 0. -0 is a zero; of codes 0x00 and 0x80 are, in fnuz "
+        "formats 0x00 alone.",
+    "apply_mask": "w where the mask is not 0, else +0; zeros as +0.",
+    "masked_decay":
+        "y where the mask is not 0, else y + factor w: in double, rounded to float32.",
     "project":
-        "t is the second smallest of four magnitudes. S_i = sign(a_i) max(|a_i| - t, "
-        "0), rounded; out = beta S_i, rounded. Whatever is pruned or 0 is +0. If a "
-        "group holds a NaN or three infinities, its two places of `mask`, lower index "
-        "first, are NaN and the others +0.",
-    "beta":
-        "<W, S(W)> / <S(W), S(W)> with beta = 1 in S. Element e, counted row by row, "
-        "is of block e / 4096. In a block lane j of 32 adds, in double, the products "
+        "t0 is the largest magnitude of m but n, t1 the one before it, NaN being the "
+        "largest. t = t0 for gamma 0; else t1 if that is infinite or NaN; else t0 + "
+        "gamma (t1 - t0): the difference rounded to float32, product and sum in "
+        "double, rounded to float32. S_i = sign(a_i) max(|a_i| - t, 0), rounded; out = "
+        "beta S_i, rounded. Whatever is pruned or 0 is +0. If a group holds a NaN or t "
+        "is infinite, its n places of `mask`, lower index first, are NaN and the "
+        "others +0.",
+    "sums":
+        "Of all entries, counted row by row (for axis columns column by column), entry "
+        "e is of block e / 4096. In a block lane j of 32 adds, in double, the terms "
         "with e mod 32 = j in order, then lanes fold in halves (j and j + 16, then 8, "
-        "4, 2, 1). Blocks fold in adjacent pairs, an odd one carried up. One division "
-        "in double, rounded to float32. Refused: NaN, infinity, S(W) = 0.",
+        "4, 2, 1). Blocks fold in adjacent pairs, an odd one carried up.",
+    "beta":
+        "With beta = 1 in S and `sums` of products in double, min_mse, the usual rule: "
+        "<W, S(W)> / <S(W), S(W)>. equal_l1: the sum of |W| over that of |S(W)|. One "
+        "division in double, rounded to float32. Refused: NaN, infinity, S(W) = 0.",
+    "relative_mse":
+        "`sums` of (w - v)^2 over that of w^2: each difference rounded to float32, its "
+        "square in double; one division in double.",
+    "norm2": "`sums` of w^2, in double.",
+    "change": "`sums` of |w - v|, each difference rounded to float32.",
+    "descent":
+        "`sums` of g (w - v): each difference rounded to float32, the product in "
+        "double.",
     "flip_rate":
         "How many entries of two masks differ, over their number, in double.",
+    "flips":
+        "Of several layers' masks together: how many entries differ, how many there "
+        "are, and the one over the other. Without an earlier mask none differ.",
     "compress":
-        "Of each group the two values at the places of `mask`, lower index first, in "
-        "ascending order, zeros as +0. Its nibble is i_0 + 4 i_1 of the places i_0 < "
-        "i_1: 4, 8, C, 9, D or E. Byte g / 2 of a row holds that of group g, the even "
-        "g in the low half; an unused half is 0. Refused: more than two non-zeros.",
+        "Of each four the two values that are not 0, and if they are fewer the first "
+        "zeros: in ascending order, zeros as +0, codes as they are. The nibble is i_0 "
+        "+ 4 i_1 of the places i_0 < i_1: 4, 8, C, 9, D or E. Byte g / 2 of a row "
+        "holds that of group g, the even g in the low half; an unused half is 0. For "
+        "axis columns that of the transpose. Refused: more than two non-zeros.",
     "decompress":
-        "Zeros but for the two values at the places of the nibble; zeros as +0.",
+        "Zeros but for the two values at the places of the nibble; zeros as +0. For "
+        "axis columns the transpose of that.",
     "formats":
         "A code is sign, exponent field e, mantissa field m, from the top, of "
         "`sign_bits`, `exponent_bits` E and `mantissa_bits` M; bits above are ignored. "
@@ -151,6 +191,15 @@ NOTES = {
     "decode":
         "`undo`(value of the code, scale), rounded once to float32; no scale is 1.",
     "round_fp8": "decode of encode with the same scale.",
+    "encode_stochastic":
+        "The code of x scale, rounded once to float32, by the rule saturating, but "
+        "with rounding stochastic and 32 random bits: those of entry i of row r are "
+        "word i mod 4 of philox with the counter (first_group + i / 4, run + r, step, "
+        "tensor) and the key of mvue_word.",
+    "fp8_losses":
+        "How many entries are finite and not 0; of these how many, of x scale rounded "
+        "to float32 and then to nearest even, are beyond the largest number; and how "
+        "many are 0.",
     "convert": "Each number of `from_` as a code of `to`, by `rule`. `bits` holds the numbers "
         "in the dtype of `from_`, which is uint16 for bfloat16.",
     "rank":
@@ -165,25 +214,45 @@ NOTES = {
         "key (seed mod 2^32, seed / 2^32), for group g of a run. out: runs 0, 1, ... "
         "down, groups across.",
     "mvue_draws":
-        "Of a group and a word: a is (G, 4), words (G, n), out (G, n, 4). b = |a|; S = (b0 + b1) + (b2 + b3); R the same sum "
-        "with +0 for the largest b, of equal ones the first; tau = min(S / 2, R); u = "
-        "(word / 512) 2^-23, the quotient cut. If tau reaches 2^125, all of this is "
-        "done with b / 4. At most two non-zeros: a, zeros as +0. A NaN or two "
-        "infinities: NaN at the two places of `mask`, lower index first, else +0. Any "
-        "other: walk the non-zeros in order, end = end + min(b_i, tau) from 0, point "
-        "= u tau; keep i if point < end, or if i is the largest and b_i >= tau, and "
-        "after the first set point = (1 + u) tau; stop at two. If they are fewer, the "
-        "last non-zeros not kept follow. A kept one is sign(a_i) max(b_i, tau), "
-        "times 4 where b was divided; all else is +0. All sums and products are "
-        "rounded to float32.",
+        "Of a group and a word: a is (G, m), words (G, k), out (G, k, m). b = |a|. R_k "
+        "is the sum of b with +0 for the k largest, of equal ones the first; adjacent "
+        "pairs are added until one is left, an odd one carried up. tau = min over k < "
+        "n of R_k / (n - k); u = (word / 512) 2^-23, the quotient cut; f + u is exact. "
+        "All else is in float32 for 2 of 4, in float64 for others. If tau reaches "
+        "2^125 for 2 of 4, all of this is done with b / 4. At most n non-zeros: a, "
+        "zeros as +0. A NaN or two infinities: NaN at the n places of `mask`, lower "
+        "index first, else +0. Infinite tau: the infinity, else +0. Any other: of the "
+        "n - 1 largest, of equal ones the first, those with b_i >= tau are certain. "
+        "Walk the non-zeros in order, end = end + min(b_i, tau) from 0, and with f "
+        "kept so far keep i if it is certain, or if (f + u) tau < end and there is "
+        "room beside the certain ones to come; stop at n. If they are fewer, the last "
+        "non-zeros not kept follow. A kept one is sign(a_i) max(b_i, tau), times 4 "
+        "where b was divided, rounded to float32; all else is +0.",
     "mvue":
-        "Run r is row r, or for axis columns column r; groups of four, or of two, "
-        "follow each other along it from 0. Group g of run r is drawn by the word of "
-        "run + r and first_group + g: see mvue_word and mvue_draws. Of two: unit is "
-        "1/4 if a magnitude reaches 2^125, else 1; b = |a| unit; S = b0 + b1; keep "
-        "a_0 if u S < b0, else a_1, as sign(a_i) S / unit. If one is 0 or not finite, "
-        "the larger magnitude is kept, of equal ones a_0: NaN if it is NaN or both "
-        "are infinite, +0 if both are 0.",
+        "Run r is row r, or for axis columns column r; groups of m follow each other "
+        "along it from 0; m is `group`, and n half of it, where a case does not say. "
+        "Group g of run r is drawn by the word of run + r and first_group + g: see "
+        "mvue_word and mvue_draws. 1 of 2: unit is 1/4 if a magnitude reaches 2^125, "
+        "else 1; b = |a| unit; S = b0 + b1; keep a_0 if u S < b0, else a_1, as "
+        "sign(a_i) S / unit. If one is 0 or not finite, the larger magnitude is kept, "
+        "of equal ones a_0: NaN if it is NaN or both are infinite, +0 if both are 0. "
+        "approximate: group g takes two words, 2 (g mod 2) and the next, of philox "
+        "with the counter (g / 2, run, step, tensor). At most two non-zeros, NaN, two "
+        "infinities: as in mvue_draws. Else, in double, keep i, the first with b_0 + "
+        "... + b_i above u S, S = (b0 + b1) + (b2 + b3), or the one infinity; then j "
+        "in the same way by the second u, of the other three and their sum rest_i, S "
+        "without b_i in it. Each is a_i / p_i, rounded to float32, p of mvue_prob.",
+    "mvue_prob":
+        "p_i = min(b_i, tau) / tau, the quotient in double. At most n non-zeros: 1 for "
+        "each. Infinite tau: 1 for the infinity. A NaN or two infinities: `mask`. "
+        "approximate: p_i adds, in double and in the order of j, t_j = b_j / S, and "
+        "for j not i (t_j b_i) / rest_j, with t = 1 for an infinity and 0 for the "
+        "others, passing over t_j = 0; at most 1.",
+    "mvue_pair_prob":
+        "p_i, in double, where i = j; the smaller of p_i and p_j where one of them is "
+        "1 or nothing is left to chance; else max(0, min(p_i - d, p_j)) + max(0, "
+        "min(p_j - (1 - d), p_i)), d = c_j - c_i, + 1 if that is negative, c_i the sum "
+        "of the p before i, less 1 whenever it reaches 1.",
     "products":
         "product_forward X W^T, product_input_grad dZ W, product_weight_grad dZ^T X: "
         "from +0 the terms are added in ascending order of the summed index, in "
@@ -309,13 +378,64 @@ def projection_cases(book, of, w):
     inputs, pair = {"w": w}, ("values", "meta")
     for beta in (1.0, 1.5):
         book.case("project", of, inputs, "beta_%g" % beta, beta=beta)
+    book.case("project", of, inputs, "gamma", gamma=THIRD)
+    book.case("project", of, inputs, "5_of_16", n=5, m=16, gamma=1.0)
+    book.case("project", of, inputs, "3_of_4.columns", n=3, m=4, axis="columns")
+    for dtype in WIDE[1:3]:
+        book.case("project", of, {"w": rounded(book, of, w, dtype)}, dtype, beta=1.5)
     masks = [book.case("mask", of, inputs, tie, tie=tie) for tie in ("lower", "higher")]
-    book.case("flip_rate", of, dict(zip(("mask", "previous"), masks)), dtype=np.float64)
+    book.case("mask", of, inputs, "5_of_16", tie="higher", n=5, m=16)
+    book.case("mask", of, inputs, "3_of_4.columns", tie="lower", n=3, m=4,
+              axis="columns")
+    for rule in ("optimal", "greedy", "greedy_signed"):
+        book.case("mask_transposable", of, inputs, rule, rule=rule)
+    held = dict(zip(("mask", "previous"), masks))
+    book.case("flip_rate", of, held, dtype=np.float64)
+    book.case("flips", of, held, dtype=np.float64,
+              command="list(sste.flips([mask, previous], [previous, None]))")
+    book.case("nonzero", of, inputs)
+    book.case("apply_mask", of, {"w": w, "mask": masks[0]})
+    other = book.save("inputs/%s.other" % of, book.arrays[w][::-1].copy())
+    book.case("masked_decay", of, {"y": other, "w": w, "mask": masks[0]}, factor=-0.25)
     sparse = book.save("inputs/%s.projected" % of, sste.project(book.arrays[w]))
     book.case("compress", of, {"w": sparse}, outputs=pair)
     book.case("compress", of, inputs, "unprojected", outputs=pair)
     book.case("decompress", of,
               {name: "compress/%s.%s.npy" % (of, name) for name in pair})
+    columns = sste.project(book.arrays[w], axis="columns")
+    columns = book.save("inputs/%s.columns" % of, columns)
+    half = rounded(book, of + ".projected", sparse, "float16")
+    codes = book.save("inputs/%s.codes" % of, sste.encode(book.arrays[sparse]))
+    for file, label, more in ((columns, "columns", {"axis": "columns"}),
+                              (half, "float16", {}), (codes, "codes", {})):
+        book.case("compress", of, {"w": file}, label, outputs=pair, **more)
+        book.case("decompress", of, {
+            name: "compress/%s/%s.%s.npy" % (label, of, name) for name in pair}, label,
+            **more)
+
+
+def rounded(book, of, w, dtype):
+    """A file of the same in float16 or bfloat16."""
+    by = sste.rule(overflow="none", nan="quiet")
+    return book.save("inputs/%s.%s" % (of, dtype),
+                     sste.convert(book.arrays[w], dtype, like=by))
+
+
+def sum_cases(book, of, w):
+    """The scale and whatever else is one sum over a matrix."""
+    book.case("beta", of, {"w": w}, dtype=np.float32)
+    if of == "all":  # NaN: there is no scale
+        return
+    book.case("beta", of, {"w": w}, "equal_l1", dtype=np.float32, rule="equal_l1")
+    book.case("beta", of, {"w": w}, "1_of_4.columns", dtype=np.float32, rule="min_mse",
+              n=1, m=4, gamma=THIRD, axis="columns")
+    array = book.arrays[w]
+    v = book.save("inputs/%s.approximate" % of, sste.project(array, 1.5))
+    book.case("relative_mse", of, {"w": w, "v": v}, dtype=np.float64)
+    book.case("norm2", of, {"w": w}, dtype=np.float64)
+    book.case("change", of, {"w": w, "v": v}, dtype=np.float64)
+    g = book.save("inputs/%s.gradient" % of, array[::-1].copy())
+    book.case("descent", of, {"g": g, "w": w, "v": v}, dtype=np.float64)
 
 
 def fp8_cases(book, of, x):
@@ -336,6 +456,13 @@ def fp8_cases(book, of, x):
         book.case("decode", of, {"codes": codes, "scale": scale}, "rows." + recipe,
                   **one)
     book.case("round_fp8", of, {"x": x, "scale": scale}, "rows", **one)
+    stream = dict(seed=987654321098765, tensor=9, step=4, run=2, first_group=1)
+    for name, axis in ("e4m3fn", "rows"), ("e5m2", "columns"):
+        book.case("encode_stochastic", of, inputs, name, format=name, scale=THIRD,
+                  axis=axis, **stream)
+        book.case("fp8_losses", of, inputs, name, dtype=np.int64, format=name,
+                  command="list(sste.fp8_losses(x, format=%r, scale=37.5))" % name,
+                  scale=37.5)
     if book.size == "full":
         for recipe in RECIPES:
             book.case("scale", of, inputs, recipe, dtype=np.float32, format="e4m3fn",
@@ -347,7 +474,7 @@ def fp8_cases(book, of, x):
 
 def mvue_cases(book, of, a):
     """Whole tensors, one that is a slice of another, and the first group of each row
-    by the words at which its draw decides."""
+    by the words at which its draw decides; what survives with which probability."""
     stream = dict(seed=1234567890123456, tensor=7, step=3, run=0, first_group=0)
     for group in (4, 2):
         for axis in ("rows", "columns"):
@@ -356,10 +483,23 @@ def mvue_cases(book, of, a):
     if of in ("all", "normal"):
         book.case("mvue", of, {"a": a}, "slice", axis="rows", group=4,
                   **dict(stream, run=5, first_group=2))
+    for n, m, axis in (5, 16, "rows"), (3, 4, "columns"):
+        book.case("mvue", of, {"a": a}, "%s.%d_of_%d" % (axis, n, m), axis=axis, n=n,
+                  m=m, **stream)
+    book.case("mvue", of, {"a": a}, "approximate", axis="rows", approximate=True,
+              **dict(stream, first_group=1))
     groups = book.arrays[a][:, :4].copy()
     words = book.save("inputs/%s.words" % of, sste.mvue_words(groups))
     groups = book.save("inputs/%s.groups" % of, groups)
     book.case("mvue_draws", of, {"a": groups, "words": words})
+    wide = book.save("inputs/%s.groups_of_16" % of, book.arrays[a][:, :16].copy())
+    words = book.save("inputs/%s.few_words" % of, book.arrays[words][:, ::12].copy())
+    book.case("mvue_draws", of, {"a": wide, "words": words}, "5_of_16", n=5, m=16)
+    book.case("mvue_prob", of, {"a": groups})
+    book.case("mvue_prob", of, {"a": wide}, "5_of_16", n=5, m=16)
+    book.case("mvue_prob", of, {"a": groups}, "approximate", approximate=True)
+    for n in (2, 3):
+        book.case("mvue_pair_prob", of, {"a": groups}, "%d_of_4" % n, n=n, m=4)
 
 
 def product_cases(book, of, w, x, dz):
@@ -429,6 +569,8 @@ def code_cases(book):
     for name in FP8:
         book.case("decode", "codes", inputs, name, format=name)
         rank_case(book, name, inputs)
+    for name in ("e4m3fn", "e4m3fnuz"):
+        book.case("nonzero", "codes", {"w": inputs["codes"]}, name, format=name)
     if book.size == "full":
         codes = np.arange(1 << 16, dtype=np.uint16)
         inputs = {"codes": book.save("inputs/codes_of_16_bits", codes)}
@@ -458,7 +600,7 @@ def write(folder, size):
     for of, kinds in classes(size).items():
         w = drawn(kinds, rows, cols, 1)
         file = book.save("inputs/%s" % of, w)
-        book.case("beta", of, {"w": file}, dtype=np.float32)
+        sum_cases(book, of, file)
         fp8_cases(book, of, file)
         if of != "tame":
             projection_cases(book, of, file)
