@@ -92,6 +92,7 @@ $(eval $(call suite_rules,gcc,gcc,-O2))
 $(eval $(call suite_rules,clang,clang,-O2))
 $(eval $(call suite_rules,native,gcc,-O3 -march=native -ffp-contract=fast))
 $(eval $(call suite_rules,serial,gcc,-O0 -DSSTE_USE_OPENMP=0))
+$(eval $(call suite_rules,plain,gcc,-O2 -DSSTE_USE_OPENMP=0))
 $(eval $(call suite_rules,asan,clang,$(SANITIZE) \
 	-fsanitize=address,undefined -fno-sanitize-recover=all))
 $(eval $(call suite_rules,tsan,clang,$(SANITIZE) -fsanitize=thread))
@@ -121,7 +122,7 @@ test-python: lib ## python/sste.py and the committed vectors (PYTHON=...)
 	@$(PYTHON) python/vectors.py --check tests/vectors/small
 
 test-full: test ## and exhaustively, other flags, ASan, UBSan, TSan (longer)
-	@$(MAKE) --no-print-directory run-native run-serial
+	@$(MAKE) --no-print-directory run-native run-serial run-plain
 	@SSTE_TEST_LEVEL=2 $(MAKE) --no-print-directory run-gcc
 	@sh tests/vectorised.sh
 	@UBSAN_OPTIONS=print_stacktrace=1 ASAN_OPTIONS=detect_leaks=0 \

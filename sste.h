@@ -544,22 +544,34 @@ SSTE_HD static inline int sste_priv_is_zero(uint32_t bits, sste_type type) {
   return (bits & ~sign) == 0;
 }
 
-/* The bits of element i, whatever its type. */
+/* The bits of element i, whatever its type. By bytes: where the three types are
+ * stored through one index each, gcc 12 loses the stores (-O2, no OpenMP). */
 static inline uint32_t sste_priv_element(const void *p, sste_type type,
                                          size_t i) {
-  if (type == SSTE_FLOAT32) return sste_priv_bits(((const float *)p)[i]);
-  if (type <= SSTE_BFLOAT16) return ((const uint16_t *)p)[i];
-  return ((const uint8_t *)p)[i];
+  const uint8_t *at = (const uint8_t *)p + i * sste_priv_type_bytes(type);
+  uint32_t word;
+  uint16_t half;
+  if (type == SSTE_FLOAT32) {
+    memcpy(&word, at, sizeof word);
+    return word;
+  }
+  if (type <= SSTE_BFLOAT16) {
+    memcpy(&half, at, sizeof half);
+    return half;
+  }
+  return *at;
 }
 
 static inline void sste_priv_set_element(void *p, sste_type type, size_t i,
                                          uint32_t bits) {
+  uint8_t *at = (uint8_t *)p + i * sste_priv_type_bytes(type);
+  const uint16_t half = (uint16_t)bits;
   if (type == SSTE_FLOAT32)
-    ((float *)p)[i] = sste_priv_float(bits);
+    memcpy(at, &bits, sizeof bits);
   else if (type <= SSTE_BFLOAT16)
-    ((uint16_t *)p)[i] = (uint16_t)bits;
+    memcpy(at, &half, sizeof half);
   else
-    ((uint8_t *)p)[i] = (uint8_t)bits;
+    *at = (uint8_t)bits;
 }
 
 /* Element i of floats, float16 or bfloat16 as a float, and a float stored. */

@@ -998,7 +998,8 @@ SSTE_HD static inline int sste_priv_mvue_two_pick(const double b[4], int skip,
  *   word0, word1  32 uniform bits each; the lowest 9 are not used
  *   specials  always min(2, non-zeros) survivors, everything else is +0; up to
  *             two non-zeros come back as they are; one infinity is kept; a NaN
- *             or two infinities: the two largest become 0x7FC00000
+ *             or two infinities: the two largest become 0x7FC00000; a survivor
+ *             beyond FLT_MAX is an infinity
  *   e.g.      {1, 1, 1, 1}, words 0 and 0 -> {2, 2, 0, 0}
  *   BITWISE: sums and quotients in double, survivors rounded to float; the mean
  *   over all words is STATISTICAL: a to within 2^-21 S. Overwrites out.

@@ -732,7 +732,7 @@ typedef struct sste_method {
   int transposable;     /* the mask is 2:4 along rows and columns */
   size_t mask_every;    /* steps from one mask to the next, 1 or more */
   sste_decay decay;     /* where pruned weights decay */
-  float lambda;         /* by how much; finite, 0 or more */
+  float lambda;         /* by how much; finite, +0 or more */
   sste_beta_rule beta;  /* which scale S-STE uses */
   int beta_every_step;  /* 1: recompute it each step, which makes masks flip */
   size_t sparse_from;   /* the first step with sparse weights */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: 2026 The sste authors
  *
- * pretrain.c - pre-trains a byte-level GPT, dense or 2:4 sparse by S-STE.
+ * pretrain.c - pre-trains a byte-level GPT, dense or 2:4 sparse, by S-STE or
+ * one of the methods it is compared with.
  *
  * GPT-2 in small: bytes and positions embedded, blocks of causal attention and
  * an FFN of four times the width (pre-norm, no biases, tanh-GELU), a last norm,
  * and the byte embedding again as the head. As the S-STE paper trains, the two
- * linears of each FFN go through sste_train.h, everything else is dense float.
+ * linears of each FFN go through sste_train.h while they are sparse, everything
+ * else is dense float.
  *
  * The same seed gives the same losses to the last bit for any number of
  * threads: threads share out outputs, never terms of a sum, and every random
@@ -65,11 +67,24 @@ static float *floats(size_t count) {
 
 /* ---- 1. Options ---------------------------------------------------------- */
 
+/* Their numbers stand in checkpoints. */
+enum { DENSE, S_STE, STE, SR_STE, MASKED_DECAY, T_SR_STE, STEP };
+static const char *const method_names[] = {
+    "dense",        "s-ste",    "ste",  "sr-ste",
+    "masked-decay", "t-sr-ste", "step", NULL};
+
+/* The first three are numbered as sste_beta_rule. */
+enum { BETA_EVERY_STEP = SSTE_BETA_ONE + 1 };
+static const char *const beta_names[] = {"min-mse", "equal-l1", "one",
+                                         "every-step", NULL};
+static const char *const switch_names[] = {"off", "on", NULL};
+
+enum { NOT_GIVEN = -1 };
 typedef struct options {
   const char *text, *csv, *checkpoint;
-  int sparse, fp8, mvue; /* --method s-ste, and its parts */
+  int method, beta, fp8, mvue;
   long steps, seed, layers, heads, width, context, batch;
-  double lr;
+  double lr, decay; /* decay may be NOT_GIVEN, as beta */
 } options;
 
 static const char usage[] =
@@ -79,9 +94,24 @@ static const char usage[] =
     "out\n"
     "for validation), or on this project's own text if no FILE is given.\n"
     "\n"
-    "  --method dense|s-ste  how the FFN is trained             (s-ste)\n"
-    "  --fp8 on|off          s-ste: products in FP8             (on)\n"
-    "  --mvue on|off         s-ste: 2:4 output gradient by MVUE (on)\n"
+    "  --method M            how the FFN is trained             (s-ste)\n"
+    "     dense              not pruned\n"
+    "     s-ste              2:4 by a soft threshold, and scaled\n"
+    "     ste                2:4 by magnitude\n"
+    "     sr-ste             ste, and pruned weights decay\n"
+    "     masked-decay       ste, and their decay goes through Adam\n"
+    "     t-sr-ste           masked-decay with masks that are 2:4 both ways\n"
+    "                        and change every 40 steps; dense for the last\n"
+    "                        sixth of the steps\n"
+    "     step               dense until Adam's second moments settle (10 %\n"
+    "                        to 50 % of the steps), then ste with these\n"
+    "  --decay X             factor of sr-ste, masked-decay and t-sr-ste\n"
+    "                        (0.0002, as SR-STE's paper; for GPT-2 that of\n"
+    "                        masked decay has 0.00006 or 0.0002, by size)\n"
+    "  --beta B              s-ste: the scale by min-mse, equal-l1 or one,\n"
+    "                        once, or by min-mse at every-step  (min-mse)\n"
+    "  --fp8 on|off          sparse: products in FP8            (on)\n"
+    "  --mvue on|off         sparse: 2:4 output gradient, MVUE  (on)\n"
     "  --steps N             optimiser steps                    (600)\n"
     "  --lr X                peak learning rate                 (0.001)\n"
     "  --seed N              weights, batches and draws         (1)\n"
@@ -96,9 +126,9 @@ static const char usage[] =
     "\n"
     "The width must be a multiple of 4 and of the heads, batch x context a\n"
     "multiple of 4, and FILE ten times as long as a context and a byte.\n"
-    "Losses and validation are in bits per byte; the flip rate is the share "
-    "of\n"
-    "FFN mask entries that a step changes (for dense: of a virtual mask).\n"
+    "Losses and validation are in bits per byte. The flip rate is the share\n"
+    "of FFN mask entries that a step changes: of the mask by magnitude, which\n"
+    "is virtual where a method uses none, or another.\n"
     "OMP_NUM_THREADS sets the threads; no result depends on it.\n"
     "Exit status: 0 trained, 1 diverged, 2 bad input or a file error.\n";
 
@@ -128,11 +158,18 @@ static double positive(const char *name, const char *text) {
   return value;
 }
 
-static int choice(const char *name, const char *text, const char *no,
-                  const char *yes) {
-  if (strcmp(given(name, text), yes) == 0) return 1;
-  if (strcmp(text, no) != 0)
-    die("%s is '%s', but it must be %s or %s", name, text, no, yes);
+/* Which of the words, a list that ends in NULL. */
+static int choice(const char *name, const char *text,
+                  const char *const *words) {
+  char all[128] = "";
+  int i;
+  given(name, text);
+  for (i = 0; words[i] != NULL; ++i) {
+    if (strcmp(text, words[i]) == 0) return i;
+    if (i > 0) strcat(all, " or ");
+    strcat(all, words[i]);
+  }
+  die("%s is '%s', but it must be %s", name, text, all);
   return 0;
 }
 
@@ -140,11 +177,15 @@ static int choice(const char *name, const char *text, const char *no,
 static int set_option(options *o, const char *name, const char *value) {
   const long many = 1000000000;
   if (strcmp(name, "--method") == 0)
-    o->sparse = choice(name, value, "dense", "s-ste");
+    o->method = choice(name, value, method_names);
+  else if (strcmp(name, "--decay") == 0)
+    o->decay = positive(name, value);
+  else if (strcmp(name, "--beta") == 0)
+    o->beta = choice(name, value, beta_names);
   else if (strcmp(name, "--fp8") == 0)
-    o->fp8 = choice(name, value, "off", "on");
+    o->fp8 = choice(name, value, switch_names);
   else if (strcmp(name, "--mvue") == 0)
-    o->mvue = choice(name, value, "off", "on");
+    o->mvue = choice(name, value, switch_names);
   else if (strcmp(name, "--steps") == 0)
     o->steps = whole(name, value, 1, many);
   else if (strcmp(name, "--lr") == 0)
@@ -170,8 +211,42 @@ static int set_option(options *o, const char *name, const char *value) {
   return 1;
 }
 
+/* The method that the options ask for; all else follows from it. */
+static sste_method method_of(const options *o) {
+  const float decay = o->decay == NOT_GIVEN ? 2e-4f : (float)o->decay;
+  sste_method how = sste_method_dense();
+  switch (o->method) {
+    case S_STE:
+      how = sste_method_s_ste();
+      how.beta_every_step = o->beta == BETA_EVERY_STEP;
+      if (o->beta != NOT_GIVEN && o->beta != BETA_EVERY_STEP)
+        how.beta = (sste_beta_rule)o->beta;
+      break;
+    case STE: how = sste_method_ste(); break;
+    case SR_STE: how = sste_method_sr_ste(decay); break;
+    case MASKED_DECAY: how = sste_method_masked_decay(decay); break;
+    case T_SR_STE: how = sste_method_t_sr_ste(decay, (size_t)o->steps); break;
+    case STEP: how = sste_method_step(SIZE_MAX); break;
+  }
+  return how;
+}
+
+/* Refuses what the method would ignore. */
+static void check_method(const options *o) {
+  const sste_method how = method_of(o);
+  if (o->decay != NOT_GIVEN && how.decay == SSTE_DECAY_NONE)
+    die("--decay is %g, but --method %s decays nothing", o->decay,
+        method_names[o->method]);
+  if (o->beta != NOT_GIVEN && how.weights != SSTE_WEIGHTS_SOFT)
+    die("--beta is %s, but --method %s has no scale", beta_names[o->beta],
+        method_names[o->method]);
+}
+
 static options parse(int argc, char **argv) {
-  options o = {.sparse = 1,
+  static char checkpoint[64];
+  options o = {.method = S_STE,
+               .beta = NOT_GIVEN,
+               .decay = NOT_GIVEN,
                .fp8 = 1,
                .mvue = 1,
                .steps = 600,
@@ -204,8 +279,11 @@ static options parse(int argc, char **argv) {
   if (o.batch * o.context % 4 != 0)
     die("--batch x --context is %ld tokens, no multiple of 4",
         o.batch * o.context);
-  if (o.checkpoint == NULL)
-    o.checkpoint = o.sparse ? "pretrain-s-ste.ckpt" : "pretrain-dense.ckpt";
+  check_method(&o);
+  if (o.checkpoint == NULL) {
+    sprintf(checkpoint, "pretrain-%s.ckpt", method_names[o.method]);
+    o.checkpoint = checkpoint;
+  }
   return o;
 }
 
@@ -579,7 +657,11 @@ typedef struct model {
   float *add;                      /* what a block adds to its input */
   float *d, *dn, *dwide;           /* gradients of C, C and 4C columns */
   double *loss_of;
-  sste_linear *up_layer, *down_layer; /* S-STE's, one pair per block */
+  sste_method method;
+  sste_linear *up_layer, *down_layer; /* the FFN's, one pair per block */
+  uint8_t *masks;                     /* in use, if any are; as ffn_at */
+  sste_step_watch watch;              /* for STEP, */
+  float *moment2_before;              /* with moment2 as it was a step ago */
   void *scratch;
   size_t scratch_bytes;
 } model;
@@ -623,6 +705,56 @@ static void init_weights(params *w, const options *o) {
   }
 }
 
+/* One linear of the FFN with all that belongs to it. They are numbered from the
+ * first block to the last, up before down, for the draws as well. */
+typedef struct ffn_linear {
+  sste_linear *layer;
+  float *w, *g;
+  uint8_t *mask;
+} ffn_linear;
+
+static size_t ffn_count(const options *o) { return (size_t)(2 * o->layers); }
+
+static size_t ffn_entries(const options *o) {
+  return ffn_count(o) * (size_t)(4 * o->width * o->width);
+}
+
+static ffn_linear ffn_at(const model *m, size_t i) {
+  const size_t b = i / 2, count = ffn_entries(m->o) / ffn_count(m->o);
+  ffn_linear f = {&m->up_layer[b], m->w.block[b].up, m->g.block[b].up, NULL};
+  if (i % 2 == 1) {
+    f.layer = &m->down_layer[b];
+    f.w = m->w.block[b].down;
+    f.g = m->g.block[b].down;
+  }
+  f.mask = m->masks + i * count;
+  return f;
+}
+
+/* Makes every FFN linear what the method wants at step k, counted from 0. */
+static sste_status refresh(model *m, size_t k) {
+  size_t i;
+  for (i = 0; i < ffn_count(m->o); ++i) {
+    const ffn_linear f = ffn_at(m, i);
+    const size_t K = f.layer->in_features;
+    const sste_status s =
+        sste_method_refresh(&m->method, f.layer, f.mask, K, f.w, K, k);
+    if (s != SSTE_OK) return s;
+  }
+  return SSTE_OK;
+}
+
+/* STEP watches Adam's second moments, over 1 / (1 - 0.95) steps. */
+static void watch_start(model *m) {
+  const size_t steps = (size_t)m->o->steps;
+  m->watch.window = 20;
+  m->watch.history = (double *)memory(m->watch.window, sizeof(double));
+  m->watch.earliest = steps / 10;
+  m->watch.latest = steps / 2;
+  m->watch.eps = 1e-8;
+  m->moment2_before = floats(m->w.count);
+}
+
 static sste_linear ffn_layer(const options *o, const float *w, size_t N,
                              size_t K) {
   sste_linear layer;
@@ -664,14 +796,18 @@ static model *model_new(const options *o) {
   if (m->scratch_bytes < sste_linear_scratch_bytes(&m->down_layer[0], n))
     m->scratch_bytes = sste_linear_scratch_bytes(&m->down_layer[0], n);
   m->scratch = memory(m->scratch_bytes, 1);
+  m->method = method_of(o);
+  m->masks = (uint8_t *)memory(ffn_entries(o), 1);
+  if (m->method.sparse_from == SIZE_MAX) watch_start(m);
+  must(refresh(m, 0), "the first weights of the FFN");
   return m;
 }
 
-/* One linear of the FFN, dense or by S-STE. */
+/* One linear of the FFN, dense or sparse, as it is at this step. */
 static void ffn_forward(model *m, const sste_linear *layer, float *z,
                         const float *x, const float *w, size_t n) {
   const size_t K = layer->in_features, N = layer->out_features;
-  if (!m->o->sparse)
+  if (layer->weights == SSTE_WEIGHTS_DENSE)
     linear_forward(z, x, w, n, K, N);
   else
     must(sste_linear_forward(layer, z, N, x, K, w, K, NULL, n, m->scratch,
@@ -686,7 +822,7 @@ static void ffn_backward(model *m, const sste_linear *layer, float *dx,
   stream.seed = (uint64_t)m->o->seed;
   stream.tensor = (uint32_t)tensor;
   stream.step = (uint32_t)step;
-  if (!m->o->sparse)
+  if (layer->weights == SSTE_WEIGHTS_DENSE)
     linear_backward(dx, dw, dz, x, w, n, K, N);
   else
     must(sste_linear_backward(layer, dx, K, dw, K, NULL, dz, N, x, K, w, K, n,
@@ -794,70 +930,100 @@ static double learning_rate(const options *o, long step) {
   return o->lr * (0.1 + 0.45 * (1.0 + cos(3.141592653589793 * done)));
 }
 
-/* The factor that brings the norm of all gradients down to 1 at most. */
-static double clip(const params *g) {
+/* Brings the norm of all gradients down to 1 at most. */
+static void clip(params *g) {
   double square = 0.0;
-  size_t i;
-  for (i = 0; i < g->count; ++i)
+  float shrink;
+  ptrdiff_t i;
+  for (i = 0; i < (ptrdiff_t)g->count; ++i)
     square += (double)g->all[i] * (double)g->all[i];
-  return square > 1.0 ? 1.0 / sqrt(square) : 1.0;
+  shrink = (float)(square > 1.0 ? 1.0 / sqrt(square) : 1.0);
+  SSTE_OMP(parallel for schedule(static))
+  for (i = 0; i < (ptrdiff_t)g->count; ++i) g->all[i] *= shrink;
 }
 
-/* AdamW (0.9, 0.95), weight decay 0.1 on matrices, on the dense weights. */
-static void adamw(model *m, long step) {
+/* What pulls pruned weights of the FFN to zero, if the method does. */
+static void decay_pruned(model *m, long step) {
   const float rate = (float)learning_rate(m->o, step);
-  const float shrink = (float)clip(&m->g);
+  size_t i;
+  for (i = 0; i < ffn_count(m->o); ++i) {
+    const ffn_linear f = ffn_at(m, i);
+    const size_t K = f.layer->in_features;
+    must(sste_method_decay_weight(&m->method, f.layer, f.w, K, rate), "decay");
+    must(sste_method_decay_grad(&m->method, f.layer, f.g, K, f.w, K), "decay");
+  }
+}
+
+/* AdamW (0.9, 0.95), weight decay 0.1 on matrices, on the dense weights. STEP
+ * freezes the second moments when weights become sparse. */
+static void adamw(model *m, long step) {
+  const size_t k = (size_t)step, from = m->method.sparse_from;
+  const int frozen = m->method.freeze_second_moment && k >= from;
+  const double updates = frozen ? (double)from : (double)step + 1.0;
+  const float rate = (float)learning_rate(m->o, step);
   const float fix1 = (float)(1.0 / (1.0 - pow(0.9, (double)step + 1.0)));
-  const float fix2 = (float)(1.0 / (1.0 - pow(0.95, (double)step + 1.0)));
+  const float fix2 = (float)(1.0 / (1.0 - pow(0.95, updates)));
   ptrdiff_t i;
   SSTE_OMP(parallel for schedule(static))
   for (i = 0; i < (ptrdiff_t)m->w.count; ++i) {
-    const float g = m->g.all[i] * shrink;
+    const float g = m->g.all[i];
     const float decay = (size_t)i < m->w.gains ? 0.0f : 0.1f;
     float *w = &m->w.all[i];
     float *m1 = &m->moment1.all[i], *m2 = &m->moment2.all[i];
     *m1 = 0.9f * *m1 + 0.1f * g;
-    *m2 = 0.95f * *m2 + 0.05f * g * g;
+    if (!frozen) *m2 = 0.95f * *m2 + 0.05f * g * g;
     *w -= rate * (*m1 * fix1 / (sqrtf(*m2 * fix2) + 1e-8f) + decay * *w);
   }
 }
 
-/* ---- 6. Measures --------------------------------------------------------- */
-
-static size_t ffn_entries(const options *o) {
-  return (size_t)(8 * o->layers * o->width * o->width);
+/* Whether the step after this one is to be STEP's first sparse one. Steps count
+ * from 0 here, and from 1 wherever they are printed. */
+static void watch_moments(model *m, long step) {
+  const size_t count = m->w.count;
+  double change;
+  if (m->method.sparse_from != SIZE_MAX) return;
+  must(sste_tensor_change(&change, m->moment2.all, count, m->moment2_before,
+                          count, 1, count),
+       "second moments");
+  memcpy(m->moment2_before, m->moment2.all, count * sizeof(float));
+  if (!sste_step_switch(&m->watch, change / (double)count)) return;
+  m->method.sparse_from = (size_t)step + 1;
+  fprintf(stderr, "%ssparse from step %ld on\n", line_is_open ? "\n" : "",
+          step + 2);
+  line_is_open = 0;
 }
 
-/* The masks of all FFN weights, end to end. For a dense model they are virtual:
- * what magnitude pruning would keep. */
+static void optimise(model *m, long step) {
+  clip(&m->g);
+  decay_pruned(m, step);
+  adamw(m, step);
+  watch_moments(m, step);
+}
+
+/* ---- 6. Measures --------------------------------------------------------- */
+
+/* The masks of all FFN weights that magnitude pruning would choose, end to end.
+ * They are virtual where a method uses none, or another. */
 static void ffn_masks(const model *m, uint8_t *mask) {
-  const size_t C = (size_t)m->o->width;
-  size_t l;
-  for (l = 0; l < (size_t)m->o->layers; ++l, mask += 8 * C * C) {
-    must(sste_tensor_mask(mask, C, m->w.block[l].up, C, 4 * C, C,
+  const size_t count = ffn_entries(m->o) / ffn_count(m->o);
+  size_t i;
+  for (i = 0; i < ffn_count(m->o); ++i, mask += count)
+    must(sste_tensor_mask(mask, 4, ffn_at(m, i).w, 4, count / 4, 4,
                           SSTE_TIE_LOWER),
          "mask");
-    must(sste_tensor_mask(mask + 4 * C * C, 4 * C, m->w.block[l].down, 4 * C, C,
-                          4 * C, SSTE_TIE_LOWER),
-         "mask");
-  }
 }
 
 /* The share of FFN weights that the forward product does not see. */
 static double ffn_zeros(const model *m) {
-  const size_t C = (size_t)m->o->width, count = 4 * C * C;
-  float *s = floats(count);
-  size_t l, i, zeros = 0;
-  int half;
-  for (l = 0; l < (size_t)m->o->layers; ++l)
-    for (half = 0; half < 2; ++half) {
-      const float *w = half ? m->w.block[l].down : m->w.block[l].up;
-      memcpy(s, w, count * sizeof *s);
-      if (m->o->sparse)
-        must(sste_tensor_project(s, 4, s, 4, C * C, 4, 1.0f, NULL), "zeros");
-      for (i = 0; i < count; ++i) zeros += s[i] == 0.0f;
-    }
-  free(s);
+  size_t i, zeros = 0;
+  for (i = 0; i < ffn_count(m->o); ++i) {
+    const ffn_linear f = ffn_at(m, i);
+    sste_report report = {0};
+    must(sste_linear_report(&report, f.layer, f.w, f.layer->in_features,
+                            m->scratch, m->scratch_bytes),
+         "zeros");
+    zeros += report.zeros;
+  }
   return (double)zeros / (double)ffn_entries(m->o);
 }
 
@@ -987,11 +1153,12 @@ static void put(const void *p, size_t bytes) {
 }
 
 /* The magic, then version, method, steps, layers, heads, width, context and
- * seed as 64-bit integers, the betas (up, down per block), and the weights in
- * the order of params_new, as this machine stores them. */
+ * seed as 64-bit integers, the betas (up, down per block; S-STE's alone mean
+ * anything), and the dense weights in the order of params_new, as this machine
+ * stores them. Masks follow from the weights: transposable ones end dense. */
 static void checkpoint_save(const model *m) {
   const options *o = m->o;
-  const int64_t head[] = {1,        o->sparse, o->steps,   o->layers,
+  const int64_t head[] = {1,        o->method, o->steps,   o->layers,
                           o->heads, o->width,  o->context, o->seed};
   long l;
   put(magic, strlen(magic));
@@ -1048,7 +1215,7 @@ static void progress(const options *o, long step, const measures *now) {
       stderr,
       "%s%s %5ld/%ld  train %.4f bits/byte  %6.0f tokens/s  left %ld:%02ld  "
       "flips %.1e",
-      terminal ? "\r\033[K" : "", o->sparse ? "s-ste" : "dense", step, o->steps,
+      terminal ? "\r\033[K" : "", method_names[o->method], step, o->steps,
       now->train, (double)(o->batch * o->context * step) / now->training,
       left / 60, left % 60, now->flip_mean);
   if (!isnan(now->valid)) fprintf(stderr, "  valid %.4f", now->valid);
@@ -1057,18 +1224,21 @@ static void progress(const options *o, long step, const measures *now) {
 }
 
 /* A diverged model is not worth a checkpoint; the CSV shows what happened. */
-static void check_finite(double loss, long step) {
-  if (isfinite(loss)) return;
+static void diverged(long step) {
   if (csv_file.f != NULL) output_close(&csv_file);
   fprintf(stderr, "%spretrain: the loss diverged at step %ld; lower --lr\n",
           line_is_open ? "\n" : "", step);
   exit(1);
 }
 
+static void check_finite(double loss, long step) {
+  if (!isfinite(loss)) diverged(step);
+}
+
 /* The share of all FFN mask entries that changed since the last call. */
 static double flip_rate(const model *m, uint8_t *mask, uint8_t *previous) {
   const size_t D = ffn_entries(m->o);
-  double rate;
+  double rate = 0.0;
   ffn_masks(m, mask);
   must(sste_mask_flip_rate(&rate, NULL, mask, D, previous, D, 1, D), "flips");
   memcpy(previous, mask, D);
@@ -1086,7 +1256,7 @@ static void train(const options *o, const text *t) {
   fprintf(stderr,
           "%s: %zu weights, %zu bytes to train on, %zu to validate, %zu per "
           "step\n",
-          o->sparse ? "s-ste" : "dense", m->w.count, t->train, t->valid, n);
+          method_names[o->method], m->w.count, t->train, t->valid, n);
   ffn_masks(m, previous);
   for (step = 1; step <= o->steps; ++step) {
     const double before = seconds();
@@ -1094,7 +1264,8 @@ static void train(const options *o, const text *t) {
     now.train = forward(m, in, next, (size_t)o->batch) / log(2.0);
     check_finite(now.train, step);
     backward(m, in, (size_t)o->batch, (size_t)step);
-    adamw(m, step - 1);
+    optimise(m, step - 1);
+    if (refresh(m, (size_t)step) != SSTE_OK) diverged(step); /* no scale left */
     now.flips = flip_rate(m, mask, previous);
     now.flip_sum += now.flips;
     now.flip_mean = now.flip_sum / (double)++now.flip_steps;
@@ -1114,8 +1285,8 @@ static void train(const options *o, const text *t) {
   printf(
       "result: method %s  valid %.4f bits/byte  zeros %.2f %%  flips %.2e  "
       "seconds %.0f  checkpoint %s\n",
-      o->sparse ? "s-ste" : "dense", now.valid, 100.0 * ffn_zeros(m),
-      now.flip_mean, seconds() - now.start, o->checkpoint);
+      method_names[o->method], now.valid, 100.0 * ffn_zeros(m), now.flip_mean,
+      seconds() - now.start, o->checkpoint);
 }
 
 int main(int argc, char **argv) {

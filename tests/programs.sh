@@ -17,34 +17,39 @@ checks=0
 fail() { echo "programs: $*" >&2; exit 1; }
 passed() { checks=$((checks + 1)); }
 
-# ---- The same bits for 1, 2 and 5 threads ------------------------------------
+# ---- The same bits for 1 and 5 threads ------------------------------------
 
 for how in "--method dense" "--method s-ste" "--method s-ste --fp8 off" \
-  "--method s-ste --mvue off"; do
-  for threads in 1 2 5; do
+  "--method s-ste --mvue off" "--method ste" "--method sr-ste --decay 2" \
+  "--method masked-decay --decay 0.01" "--method t-sr-ste" "--method step" \
+  "--beta equal-l1" "--beta one" "--beta every-step"; do
+  for threads in 1 5; do
     OMP_NUM_THREADS=$threads "$pretrain" "$text" $small $how \
-      --csv $threads.csv --checkpoint $threads.ckpt >/dev/null 2>&1 ||
+      --csv $threads.csv --checkpoint $threads.ckpt >stdout 2>stderr ||
       fail "$how with $threads threads: status $?"
   done
-  for threads in 2 5; do
-    cmp 1.csv $threads.csv || fail "$how: the losses depend on the threads"
-    cmp 1.ckpt $threads.ckpt || fail "$how: the weights depend on the threads"
-    passed
-  done
+  cmp 1.csv 5.csv || fail "$how: the losses depend on the threads"
+  cmp 1.ckpt 5.ckpt || fail "$how: the weights depend on the threads"
+  passed
   [ "$(wc -l <1.csv)" -eq 13 ] || fail "$how: 12 steps must give 13 lines"
   awk -F, 'NR == 2 { first = $2 } END { exit !($2 < first - 0.1) }' 1.csv ||
     fail "$how: nothing is learned"
-  cp 1.csv "$(echo "$how" | tr -d ' -')"
+  zeros=50.00
+  case $how in *dense | *t-sr-ste) zeros=0.00 ;; esac
+  grep -q "zeros $zeros %" stdout || fail "$how: $(cat stdout)"
+  case $how in *"method step")
+    [ "$(grep -c 'sparse from step 7 on' stderr)" -eq 1 ] || fail "no switch" ;;
+  esac
+  cp 1.csv "run$(echo "$how" | tr -d ' -.')"
   passed
 done
 
-# Each option does something: no two of the four runs above are alike.
-[ "$(cat methoddense methodsste methodsstefp8off methodsstemvueoff |
-  grep -c '^12,')" -eq 4 ] || fail "lines missing"
-[ "$(cat methoddense methodsste methodsstefp8off methodsstemvueoff |
-  grep '^12,' | sort -u | wc -l)" -eq 4 ] || fail "two options do the same"
+# Each option does something: no two of the runs above are alike.
+[ "$(cat run* | grep -c '^12,')" -eq 12 ] || fail "lines missing"
+[ "$(cat run* | grep '^12,' | sort -u | wc -l)" -eq 12 ] ||
+  fail "two options do the same"
 "$pretrain" "$text" $small --seed 2 --method dense --csv seed2 >/dev/null 2>&1
-cmp -s seed2 methoddense && fail "--seed changes neither weights nor batches"
+cmp -s seed2 runmethoddense && fail "--seed changes neither weights nor batches"
 passed
 
 # ---- Bad input: one line on stderr, nothing on stdout, status 2 --------------
@@ -84,6 +89,11 @@ refuses "above 0" "$text" --lr 2e6
 refuses "are both" "$text" --csv same --checkpoint same
 refuses "dense or s-ste" "$text" --method sparse
 refuses "off or on" "$text" --fp8 yes
+refuses "decays nothing" "$text" --method ste --decay 1
+refuses "decays nothing" "$text" --decay 1
+refuses "has no scale" "$text" --method dense --beta one
+refuses "above 0" "$text" --method sr-ste --decay 0
+refuses "every-step" "$text" --beta two
 refuses "one FILE" "$text" "$text"
 refuses "own text is not in this folder"
 refuses "not enough memory" "$text" --width 16384 --layers 256 --heads 4
@@ -127,11 +137,11 @@ cmp -s old.ckpt 1.ckpt && fail "the checkpoint is still the old one"
 mkfifo pipe
 cat pipe >through & "$pretrain" "$text" $small --csv pipe >/dev/null 2>&1
 wait
-cmp through methodsste || fail "a pipe gets something else"
+cmp through runmethodsste || fail "a pipe gets something else"
 [ -p pipe ] || fail "the pipe was replaced"
 ln -sf old.csv link
 "$pretrain" "$text" $small --csv link >/dev/null 2>&1 || fail "--csv link"
-[ -L link ] && cmp old.csv methodsste || fail "the link was replaced"
+[ -L link ] && cmp old.csv runmethodsste || fail "the link was replaced"
 passed
 
 # A diverged run says so, keeps its CSV and leaves the older checkpoint alone.
@@ -162,7 +172,7 @@ for shape in "--width 4 --heads 4 --context 1 --batch 4" \
   "--width 128 --heads 1 --context 4 --batch 1" \
   "--width 36 --heads 3 --context 7 --batch 4 --layers 3" \
   "--width 8 --heads 2 --context 400 --batch 1"; do
-  for method in dense s-ste; do
+  for method in dense s-ste sr-ste t-sr-ste step; do
     "$pretrain" one $shape --steps 3 --method $method --csv edge.csv \
       --checkpoint edge.ckpt >stdout 2>stderr || fail "$shape: $(cat stderr)"
     [ "$(tail -1 edge.csv | cut -d, -f5)" ] || fail "$shape: no validation"

@@ -15,7 +15,9 @@ static unsigned char in_bytes[64], next_bytes[64];
 
 /* A small model away from its tame first weights, so that every path counts. */
 static model *small_model(options *o, int sparse) {
-  const options small = {.sparse = sparse,
+  const options small = {.method = sparse ? S_STE : DENSE,
+                         .beta = NOT_GIVEN,
+                         .decay = NOT_GIVEN,
                          .steps = 10,
                          .seed = 1,
                          .layers = 2,
@@ -149,12 +151,82 @@ static void every_tensor_draws_its_own(void **state) {
   assert_memory_not_equal(first, second, sizeof first);
 }
 
+/* The same model, but by another method, its gradients at hand. */
+static model *model_by(options *o, int method, double decay) {
+  model *m = small_model(o, 1), *other;
+  o->method = method;
+  o->decay = decay;
+  other = model_new(o);
+  memcpy(other->w.all, m->w.all, m->w.count * sizeof(float));
+  must(refresh(other, 0), "refresh");
+  forward(other, in_bytes, next_bytes, 4);
+  backward(other, in_bytes, 4, 1);
+  return other;
+}
+
+/* Pruned weights and nothing else are pulled, by their own size. */
+static void decay_pulls_pruned_weights(void **state) {
+  const int methods[2] = {SR_STE, MASKED_DECAY};
+  int which;
+  (void)state;
+  for (which = 0; which < 2; ++which) {
+    options o;
+    model *m = model_by(&o, methods[which], 0.25);
+    const size_t count = ffn_entries(&o) / ffn_count(&o);
+    const double rate = learning_rate(&o, 3);
+    float *all = which == 0 ? m->w.all : m->g.all;
+    float *before = floats(m->w.count), *weights = floats(m->w.count);
+    size_t i, e, pulled = 0;
+    memcpy(before, all, m->w.count * sizeof *all);
+    memcpy(weights, m->w.all, m->w.count * sizeof *all);
+    decay_pruned(m, 3);
+    for (i = 0; i < ffn_count(&o); ++i) {
+      const ffn_linear f = ffn_at(m, i);
+      float *now = which == 0 ? f.w : f.g;
+      for (e = 0; e < count; ++e) {
+        const size_t at = (size_t)(now - all) + e;
+        const double pull = 0.25 * (double)weights[at];
+        double want = (double)before[at];
+        if (!f.mask[e]) want += which == 0 ? -rate * pull : pull;
+        assert_near((double)now[e], want, 1e-6);
+        pulled += now[e] != before[at];
+        before[at] = now[e];
+      }
+    }
+    assert_true(pulled > ffn_entries(&o) / 4);
+    assert_memory_equal(before, all, m->w.count * sizeof *all);
+  }
+}
+
+/* STEP's second moments move while the weights are dense, and then stand. */
+static void second_moments_stand_still_after_the_switch(void **state) {
+  options o;
+  model *m = model_by(&o, STEP, NOT_GIVEN);
+  const size_t bytes = m->w.count * sizeof(float);
+  float *w = floats(m->w.count), *v = floats(m->w.count);
+  (void)state;
+  assert_int_equal(m->up_layer[0].weights, SSTE_WEIGHTS_DENSE);
+  memcpy(v, m->moment2.all, bytes);
+  adamw(m, 0);
+  assert_memory_not_equal(v, m->moment2.all, bytes);
+  memcpy(v, m->moment2.all, bytes);
+  memcpy(w, m->w.all, bytes);
+  m->method.sparse_from = 1;
+  must(refresh(m, 1), "refresh");
+  assert_int_equal(m->up_layer[0].weights, SSTE_WEIGHTS_MASKED);
+  adamw(m, 1);
+  assert_memory_equal(v, m->moment2.all, bytes);
+  assert_memory_not_equal(w, m->w.all, bytes);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(gradients_are_slopes),
       cmocka_unit_test(gelu_is_the_tanh_form),
       cmocka_unit_test(every_step_draws_anew),
       cmocka_unit_test(every_tensor_draws_its_own),
+      cmocka_unit_test(decay_pulls_pruned_weights),
+      cmocka_unit_test(second_moments_stand_still_after_the_switch),
   };
   return cmocka_run_group_tests_name("pretrain.c", tests, NULL, NULL);
 }
