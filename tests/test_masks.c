@@ -938,8 +938,8 @@ static void decay_refusals(void **unused) {
 #undef DECAY
 }
 
-/* No rows or no columns: any pointer, stride and other size will do, and nothing
- * is touched. */
+/* No rows or no columns: any pointer, stride and other size will do, and
+ * nothing is touched. */
 static void empty_matrices_are_left_alone(void **unused) {
   size_t i;
   (void)unused;

@@ -1692,7 +1692,7 @@ static sste_nm nm_with(int n, int m, int axis, int type) {
   return nm;
 }
 
-/* Patterns that are refused; the last two, of 1-byte types, not in section 6. */
+/* Patterns that are refused; the last two, 1-byte types, not in section 6. */
 enum { WRONG_NM = 12, WRONG_ANYWHERE = WRONG_NM - 2 };
 static sste_nm wrong_nm(int i) {
   static const int wrong[WRONG_NM][4] = {
