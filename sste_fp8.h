@@ -152,7 +152,7 @@ SSTE_API const char *sste_status_text(sste_status status) {
     case SSTE_ERR_VALUE: return "a scalar argument is out of range";
     case SSTE_ERR_ZERO: return "the projection is zero everywhere";
     case SSTE_ERR_NONFINITE: return "a result that must be finite is not";
-    case SSTE_ERR_PATTERN: return "a group is not N:M sparse";
+    case SSTE_ERR_PATTERN: return "a group is not N:M sparse, or a nibble bad";
     default: return "unknown status";
   }
 }

@@ -915,7 +915,7 @@ for pair in "old.npy old.npy" "old.npy ./old.npy" "./old.npy old.link" \
 done
 npy v.npy '<f4' '(1, 2)' "$(f4 1 2)"
 npy m.npy '|u1' '(1, 1)' "$(u1 00)"
-refuses "not 2:4" decompress v.npy m.npy old.npy
+refuses "nibble bad" decompress v.npy m.npy old.npy
 refuses "does not fit" decompress v.npy bytes.npy old.npy
 refuses "keeps two" decompress three.npy m.npy old.npy
 refuses "no forward product" product w.npy three.npy old.npy
