@@ -30,9 +30,11 @@
  *
  * Letters. W: N x K dense weight (N out-features, K in-features); X: T x K
  * activations of T tokens; Z = X W^T: T x N; dZ, dX, dW: gradients of the loss.
- * Groups run along the contraction index, for W along its rows, aligned at 0
- * mod 4. Matrices are row-major with a leading dimension (ld, the distance
- * between rows in elements).
+ * N:M sparse: at most N of every M consecutive entries are not zero. Groups run
+ * along the contraction index, for W along its rows, aligned at 0 mod 4.
+ * Matrices are row-major with a leading dimension (ld, the distance between
+ * rows in elements). S-STE alone needs sections 1, 3, 6 and 7 and the beta of
+ * 5: on first reading skip section 2 and what ends in _nm or _as.
  *
  * Numerics. Each function states its class:
  *   BITWISE        the same bits on every compiler, optimisation level, thread
@@ -115,7 +117,8 @@
 #endif
 
 /* What every array function returns. On any status but SSTE_OK the outputs are
- * untouched, unless the function's comment says what they then hold. */
+ * untouched, unless the function's comment says what they then hold. Where
+ * several apply, any of them may be returned. */
 typedef enum sste_status {
   SSTE_OK = 0,
   SSTE_ERR_NULL,      /* a pointer that is needed is null */
@@ -201,20 +204,34 @@ static inline int sste_priv_overlap(const void *p, size_t p_rows, size_t p_cols,
          q0 < p0 + ((p_rows - 1) * p_ld + p_cols) * p_size;
 }
 
+/* Two sound matrices of one shape that share no byte. */
+static inline sste_status sste_priv_two(const void *p, size_t ldp,
+                                        size_t p_size, const void *q,
+                                        size_t ldq, size_t q_size, size_t rows,
+                                        size_t cols) {
+  sste_status s = sste_priv_matrix(p, rows, cols, ldp, p_size);
+  if (s == SSTE_OK) s = sste_priv_matrix(q, rows, cols, ldq, q_size);
+  if (s != SSTE_OK) return s;
+  return sste_priv_overlap(p, rows, cols, ldp, p_size, q, rows, cols, ldq,
+                           q_size)
+             ? SSTE_ERR_OVERLAP
+             : SSTE_OK;
+}
+
 /* The check of an elementwise function: both matrices sound, and either the
  * same memory with the same stride (in place) or no byte in common. */
 static inline sste_status sste_priv_unary(const void *out, size_t ldo,
                                           size_t out_size, const void *in,
                                           size_t ldi, size_t in_size,
                                           size_t rows, size_t cols) {
-  sste_status s = sste_priv_matrix(out, rows, cols, ldo, out_size);
-  if (s == SSTE_OK) s = sste_priv_matrix(in, rows, cols, ldi, in_size);
-  if (s != SSTE_OK) return s;
-  if (out == in && ldo == ldi && out_size == in_size) return SSTE_OK;
-  return sste_priv_overlap(out, rows, cols, ldo, out_size, in, rows, cols, ldi,
-                           in_size)
-             ? SSTE_ERR_OVERLAP
-             : SSTE_OK;
+  if (out == in && ldo == ldi && out_size == in_size)
+    return sste_priv_matrix(out, rows, cols, ldo, out_size);
+  return sste_priv_two(out, ldo, out_size, in, ldi, in_size, rows, cols);
+}
+
+/* An N:M pattern: N of every M are kept. */
+SSTE_HD static inline int sste_priv_is_nm(int n, int m) {
+  return 0 < n && n < m && m <= 32;
 }
 
 /* The groups of m of a row-major matrix: element i of group g of run r is at
@@ -276,7 +293,7 @@ SSTE_API SSTE_HD float sste_group_threshold(const float a[4]) {
   return sste_priv_float(sste_priv_min(of_minima, of_maxima));
 }
 
-/* Which of two equal magnitudes a mask keeps. Values never depend on it. */
+/* Which of two equal magnitudes a mask keeps. S(a) never depends on it. */
 typedef enum sste_tie {
   SSTE_TIE_LOWER = 0, /* the lower index: this library's rule */
   SSTE_TIE_HIGHER = 1 /* the higher index: the official S-STE kernels' */
@@ -346,8 +363,8 @@ SSTE_API SSTE_HD int sste_group_project(float out[4], const float a[4]) {
  *     t = t_0 + gamma (t_1 - t_0),     0 <= gamma <= 1,
  *
  * t_0 being the (M-N)-th smallest magnitude and t_1 the one above it. gamma = 0
- * is S-STE's threshold and leaves N non-zeros, gamma = 1, but for rounding,
- * N-1. For 2:4 and gamma = 0 every bit is that of section 1.                */
+ * is S-STE's threshold and leaves N non-zeros at most, gamma = 1, but for
+ * rounding, N-1. For 2:4 and gamma = 0 every bit is that of section 1.      */
 
 /* What a matrix holds. 1- and 2-byte elements are bit patterns.             */
 typedef enum sste_type {
@@ -376,13 +393,9 @@ SSTE_API SSTE_HD sste_nm sste_nm_of(int n, int m) {
   return nm;
 }
 
-SSTE_HD static inline int sste_priv_is_nm(int n, int m) {
-  return 0 < n && n < m && m <= 32;
-}
-
-/* Whether gamma is in [0, 1]; -0 is not. */
+/* Whether gamma is in [0, 1]. */
 SSTE_HD static inline int sste_priv_is_gamma(float gamma) {
-  return sste_priv_bits(gamma) <= 0x3F800000u;
+  return sste_priv_bits(gamma) <= 0x3F800000u || gamma == 0.0f;
 }
 
 /* The k-th smallest of m magnitudes, k = 0 the smallest: the one that k others
@@ -734,20 +747,6 @@ SSTE_API sste_status sste_tensor_mask(uint8_t *mask, size_t ldm, const float *w,
   return SSTE_OK;
 }
 
-/* Two sound matrices of one shape that share no byte. */
-static inline sste_status sste_priv_two(const void *p, size_t ldp,
-                                        size_t p_size, const void *q,
-                                        size_t ldq, size_t q_size, size_t rows,
-                                        size_t cols) {
-  sste_status s = sste_priv_matrix(p, rows, cols, ldp, p_size);
-  if (s == SSTE_OK) s = sste_priv_matrix(q, rows, cols, ldq, q_size);
-  if (s != SSTE_OK) return s;
-  return sste_priv_overlap(p, rows, cols, ldp, p_size, q, rows, cols, ldq,
-                           q_size)
-             ? SSTE_ERR_OVERLAP
-             : SSTE_OK;
-}
-
 /* sste_tensor_mask_nm - the hard magnitude mask for any N:M, type and axis.
  *   mask      receives rows x cols bytes 0 and 1, rows ldm apart; exactly nm.n
  *             ones per group; may not overlap w
@@ -948,7 +947,8 @@ SSTE_API sste_status sste_tensor_mask_transposable(uint8_t *mask, size_t ldm,
   return SSTE_OK;
 }
 
-/* sste_tensor_nonzero - the mask of what is there: 1 where a value is not zero.
+/* sste_tensor_mask_nonzero - the mask of what is there: 1 where a value is not
+ * zero.
  *   mask      receives rows x cols bytes 0 and 1, rows ldm apart; may not
  *             overlap w
  *   w         rows x cols elements of `type`, rows ldw apart
@@ -956,9 +956,10 @@ SSTE_API sste_status sste_tensor_mask_transposable(uint8_t *mask, size_t ldm,
  *   e.g.      (2, -0, 0, -1) -> (1, 0, 0, 1)
  *   BITWISE. Overwrites mask. Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (type).
  */
-SSTE_API sste_status sste_tensor_nonzero(uint8_t *mask, size_t ldm,
-                                         const void *w, size_t ldw, size_t rows,
-                                         size_t cols, sste_type type) {
+SSTE_API sste_status sste_tensor_mask_nonzero(uint8_t *mask, size_t ldm,
+                                              const void *w, size_t ldw,
+                                              size_t rows, size_t cols,
+                                              sste_type type) {
   ptrdiff_t r;
   sste_status s;
   if ((int)type < 0 || type > SSTE_INT8) return SSTE_ERR_VALUE;
@@ -1072,22 +1073,23 @@ SSTE_API sste_status sste_flips_add(sste_flips *total, const uint8_t *mask,
 /* sste_flips_rate - the flip rate r_k = flips / D of all layers together: not
  * the mean of the layers' rates.
  *   e.g.      2 flips of 4 in one layer, 0 of 12 in the other: 2 / 16 = 0.125
- *   BITWISE. 0 where there are no entries. Never fails.
+ *   BITWISE. 0 where there are no entries, or no total. Never fails.
  *   Source: S-STE, section 3.                                               */
 SSTE_API double sste_flips_rate(const sste_flips *total) {
-  return total->entries == 0 ? 0.0
-                             : (double)total->flips / (double)total->entries;
+  return total == NULL || total->entries == 0
+             ? 0.0
+             : (double)total->flips / (double)total->entries;
 }
 
 /* ---- 5. Sums ------------------------------------------------------------- */
 
-/* Everything that is summed over a matrix here is summed in one shape. The
- * elements e = 0, 1, ... of the matrix, in the order of their runs (for groups
- * along the rows: row-major), form blocks of 4096; in a block, lane j of 32
- * adds the terms with e mod 32 = j in order, and lanes fold in halves (16, 8,
- * 4, 2, 1); blocks fold in adjacent pairs, an odd one carried up. Terms are
- * products of two floats, exact in double, so that fusing changes nothing.
- * Two sums are taken at once.                                               */
+/* All sums over a matrix in this section have one shape. The elements e = 0, 1,
+ * ..., in the order of their runs (for groups along the rows: row-major), form
+ * blocks of 4096; in a block, lane j of 32 adds the terms with e mod 32 = j in
+ * order, and lanes fold in halves (16, 8, 4, 2, 1); blocks fold in adjacent
+ * pairs, an odd one carried up. Terms are floats or products of two of them,
+ * exact in double, so that fusing changes nothing. Two sums are taken at once.
+ */
 #define SSTE_PRIV_BLOCK 4096
 typedef struct sste_priv_sums {
   double a, b;
@@ -1345,8 +1347,8 @@ typedef enum sste_beta_rule {
  *   float. Overwrites beta.
  *   Errors: NULL, SHAPE, SIZE, VALUE (nm, gamma, rule); ZERO if the projection
  *   is 0 everywhere (an empty tensor, or all thresholds at the largest
- *   magnitude), but not for SSTE_BETA_ONE; NONFINITE if W holds a NaN or an
- *   infinity, or the scale overflows.
+ *   magnitude), NONFINITE if W holds a NaN or an infinity or the scale
+ *   overflows, neither of them for SSTE_BETA_ONE.
  *   Source: S-STE, its scales and their ablation. The paper computes it once,
  *   before training; recomputing it every step makes masks flip.            */
 SSTE_API sste_status sste_tensor_beta_nm(float *beta, const void *w, size_t ldw,
@@ -1446,7 +1448,8 @@ SSTE_API sste_status sste_tensor_norm2(double *norm2, const float *w,
 
 /* sste_tensor_change - ||W - V||_1, how far a matrix moved.
  *   change    receives the sum of |fl(w - v)|; 0 for an empty matrix
- *   w, v      rows x cols floats, rows ldw and ldv apart
+ *   w, v      rows x cols floats, rows ldw and ldv apart; a difference beyond
+ *             FLT_MAX is an infinity
  *   e.g.      (3, 4) and (2, 6): 1 + 2 = 3
  *   BITWISE, as sste_tensor_norm2. Overwrites change.
  *   Errors: NULL, SHAPE, SIZE.
@@ -1494,7 +1497,7 @@ SSTE_API sste_status sste_tensor_descent(double *descent, const float *g,
  * positions, and an empty place stores +0.                                  */
 
 /* sste_group_compress - two values and a nibble from a group of four.
- *   values    receives the two kept values, in ascending position
+ *   values    receives the two kept values, in ascending position; may be a
  *   a         the group. Of more than two non-zeros the smaller are lost here;
  *             the tensor function refuses such a group
  *   ties      kept = the magnitude mask, lower index wins

@@ -120,7 +120,8 @@
 #endif
 
 /* What every array function returns. On any status but SSTE_OK the outputs are
- * untouched, unless the function's comment says what they then hold. */
+ * untouched, unless the function's comment says what they then hold. Where
+ * several apply, any of them may be returned. */
 typedef enum sste_status {
   SSTE_OK = 0,
   SSTE_ERR_NULL,      /* a pointer that is needed is null */
@@ -206,20 +207,34 @@ static inline int sste_priv_overlap(const void *p, size_t p_rows, size_t p_cols,
          q0 < p0 + ((p_rows - 1) * p_ld + p_cols) * p_size;
 }
 
+/* Two sound matrices of one shape that share no byte. */
+static inline sste_status sste_priv_two(const void *p, size_t ldp,
+                                        size_t p_size, const void *q,
+                                        size_t ldq, size_t q_size, size_t rows,
+                                        size_t cols) {
+  sste_status s = sste_priv_matrix(p, rows, cols, ldp, p_size);
+  if (s == SSTE_OK) s = sste_priv_matrix(q, rows, cols, ldq, q_size);
+  if (s != SSTE_OK) return s;
+  return sste_priv_overlap(p, rows, cols, ldp, p_size, q, rows, cols, ldq,
+                           q_size)
+             ? SSTE_ERR_OVERLAP
+             : SSTE_OK;
+}
+
 /* The check of an elementwise function: both matrices sound, and either the
  * same memory with the same stride (in place) or no byte in common. */
 static inline sste_status sste_priv_unary(const void *out, size_t ldo,
                                           size_t out_size, const void *in,
                                           size_t ldi, size_t in_size,
                                           size_t rows, size_t cols) {
-  sste_status s = sste_priv_matrix(out, rows, cols, ldo, out_size);
-  if (s == SSTE_OK) s = sste_priv_matrix(in, rows, cols, ldi, in_size);
-  if (s != SSTE_OK) return s;
-  if (out == in && ldo == ldi && out_size == in_size) return SSTE_OK;
-  return sste_priv_overlap(out, rows, cols, ldo, out_size, in, rows, cols, ldi,
-                           in_size)
-             ? SSTE_ERR_OVERLAP
-             : SSTE_OK;
+  if (out == in && ldo == ldi && out_size == in_size)
+    return sste_priv_matrix(out, rows, cols, ldo, out_size);
+  return sste_priv_two(out, ldo, out_size, in, ldi, in_size, rows, cols);
+}
+
+/* An N:M pattern: N of every M are kept. */
+SSTE_HD static inline int sste_priv_is_nm(int n, int m) {
+  return 0 < n && n < m && m <= 32;
 }
 
 /* The groups of m of a row-major matrix: element i of group g of run r is at

@@ -39,6 +39,13 @@
  * STATISTICAL is the mean: over the 2^23 equally likely u it equals a to within
  * 2^-21 max(|a_i|, tau), which a test shows by enumerating them all.
  *
+ * ORDERED sums are in double in the order given, and differ in their last bits
+ * where a compiler fuses multiply and add.
+ *
+ * A group with a NaN or two infinities is lost: its N largest magnitudes (NaN
+ * is the largest, the lower index wins ties) count as its non-zeros, and each
+ * becomes NaN, 0x7FC00000.
+ *
  * Stands alone: copy this one file. Matrices are row-major with a leading
  * dimension (ld, the distance between rows in elements). Nothing is allocated,
  * printed or kept.
@@ -114,7 +121,8 @@
 #endif
 
 /* What every array function returns. On any status but SSTE_OK the outputs are
- * untouched, unless the function's comment says what they then hold. */
+ * untouched, unless the function's comment says what they then hold. Where
+ * several apply, any of them may be returned. */
 typedef enum sste_status {
   SSTE_OK = 0,
   SSTE_ERR_NULL,      /* a pointer that is needed is null */
@@ -200,20 +208,34 @@ static inline int sste_priv_overlap(const void *p, size_t p_rows, size_t p_cols,
          q0 < p0 + ((p_rows - 1) * p_ld + p_cols) * p_size;
 }
 
+/* Two sound matrices of one shape that share no byte. */
+static inline sste_status sste_priv_two(const void *p, size_t ldp,
+                                        size_t p_size, const void *q,
+                                        size_t ldq, size_t q_size, size_t rows,
+                                        size_t cols) {
+  sste_status s = sste_priv_matrix(p, rows, cols, ldp, p_size);
+  if (s == SSTE_OK) s = sste_priv_matrix(q, rows, cols, ldq, q_size);
+  if (s != SSTE_OK) return s;
+  return sste_priv_overlap(p, rows, cols, ldp, p_size, q, rows, cols, ldq,
+                           q_size)
+             ? SSTE_ERR_OVERLAP
+             : SSTE_OK;
+}
+
 /* The check of an elementwise function: both matrices sound, and either the
  * same memory with the same stride (in place) or no byte in common. */
 static inline sste_status sste_priv_unary(const void *out, size_t ldo,
                                           size_t out_size, const void *in,
                                           size_t ldi, size_t in_size,
                                           size_t rows, size_t cols) {
-  sste_status s = sste_priv_matrix(out, rows, cols, ldo, out_size);
-  if (s == SSTE_OK) s = sste_priv_matrix(in, rows, cols, ldi, in_size);
-  if (s != SSTE_OK) return s;
-  if (out == in && ldo == ldi && out_size == in_size) return SSTE_OK;
-  return sste_priv_overlap(out, rows, cols, ldo, out_size, in, rows, cols, ldi,
-                           in_size)
-             ? SSTE_ERR_OVERLAP
-             : SSTE_OK;
+  if (out == in && ldo == ldi && out_size == in_size)
+    return sste_priv_matrix(out, rows, cols, ldo, out_size);
+  return sste_priv_two(out, ldo, out_size, in, ldi, in_size, rows, cols);
+}
+
+/* An N:M pattern: N of every M are kept. */
+SSTE_HD static inline int sste_priv_is_nm(int n, int m) {
+  return 0 < n && n < m && m <= 32;
 }
 
 /* The groups of m of a row-major matrix: element i of group g of run r is at
@@ -573,10 +595,6 @@ typedef struct sste_priv_mvue_nm {
   int lost;         /* a NaN, or two infinities: no estimate exists */
 } sste_priv_mvue_nm;
 
-SSTE_HD static inline int sste_priv_mvue_is_nm(int n, int m) {
-  return 0 < n && n < m && m <= 32;
-}
-
 SSTE_HD static inline int sste_priv_mvue_is_single(int n, int m) {
   return m == 2 * n && n <= 2;
 }
@@ -680,7 +698,7 @@ SSTE_API SSTE_HD void sste_mvue_group_prob(double *p, const float *a, int n,
                                            int m) {
   sste_priv_mvue_nm g;
   int i;
-  if (!sste_priv_mvue_is_nm(n, m)) return;
+  if (!sste_priv_is_nm(n, m)) return;
   g = sste_priv_mvue_nm_of(a, n, m);
   for (i = 0; i < m; ++i) {
     if (sste_priv_mvue_is_fixed(&g, n))
@@ -702,7 +720,7 @@ SSTE_HD static inline double sste_priv_mvue_common(double p, double q,
 /* sste_mvue_group_pair_prob - the probability that two elements survive
  * together, for the draw below. Modulo tau each cell is an arc of a circle, u a
  * point on it, and the two survive where their arcs overlap.
- *   pair      receives m x m values, row-major; the diagonal is the p_i of
+ *   pair      receives m x m values, symmetric; the diagonal is the p_i of
  *             sste_mvue_group_prob, and row i adds up to n p_i if there are
  *             more than n non-zeros
  *   a, n, m   as for sste_mvue_group_prob; pair is untouched for a bad n or m
@@ -717,7 +735,7 @@ SSTE_API SSTE_HD void sste_mvue_group_pair_prob(double *pair, const float *a,
   double p[32], start[32], end = 0.0;
   sste_priv_mvue_nm g;
   int i, j, fixed;
-  if (!sste_priv_mvue_is_nm(n, m)) return;
+  if (!sste_priv_is_nm(n, m)) return;
   g = sste_priv_mvue_nm_of(a, n, m);
   fixed = sste_priv_mvue_is_fixed(&g, n);
   sste_mvue_group_prob(p, a, n, m);
@@ -727,19 +745,20 @@ SSTE_API SSTE_HD void sste_mvue_group_pair_prob(double *pair, const float *a,
     if (end >= 1.0) end -= 1.0;
   }
   for (i = 0; i < m; ++i)
-    for (j = 0; j < m; ++j) {
+    for (j = i; j < m; ++j) {
       const double ahead = start[j] - start[i];
       const double d = ahead < 0.0 ? ahead + 1.0 : ahead;
       if (i == j || fixed || p[i] == 1.0 || p[j] == 1.0)
         pair[i * m + j] = i == j ? p[i] : p[i] < p[j] ? p[i] : p[j];
       else
         pair[i * m + j] = sste_priv_mvue_common(p[i], p[j], d);
+      pair[j * m + i] = pair[i * m + j];
     }
 }
 
 /* sste_mvue_group_second_moment - E ||B||^2 = sum |a_i| max(|a_i|, tau).
  *   a, n, m   as for sste_mvue_group_prob; a bad n or m gives NaN
- *   specials  a NaN or two infinities give NaN, one infinity gives it
+ *   specials  a lost group gives NaN, one infinity gives it
  *   e.g.      {1, 2, 3, 4}, 2:4: 5 (1 + 2 + 3 + 4) = 50
  *   ORDERED: in double, i ascending, to within 2^-45 of itself (2:4 and
  *   1:2: 2^-20, unless tau is subnormal). Never fails.                      */
@@ -749,7 +768,7 @@ SSTE_API SSTE_HD double sste_mvue_group_second_moment(const float *a, int n,
   sste_priv_mvue_nm g;
   double sum = 0.0;
   int i;
-  if (!sste_priv_mvue_is_nm(n, m)) return nan;
+  if (!sste_priv_is_nm(n, m)) return nan;
   g = sste_priv_mvue_nm_of(a, n, m);
   if (g.lost) return nan;
   for (i = 0; i < m; ++i) {
@@ -765,8 +784,8 @@ SSTE_API SSTE_HD double sste_mvue_group_second_moment(const float *a, int n,
  *                   = sum |a_i| (max(|a_i|, tau) - |a_i|),
  * the least that any unbiased estimate with n non-zeros can have.
  *   a, n, m   as for sste_mvue_group_prob; a bad n or m gives NaN
- *   specials  a NaN or two infinities give NaN; one infinity is certain and
- *             adds nothing
+ *   specials  a lost group gives NaN. One infinity is certain and adds nothing,
+ *             but with n = 1 it takes the one place: infinity, if there is more
  *   e.g.      {1, 2, 3, 4}: 2:4 -> 20;  1:4 -> 70
  *   ORDERED: in double, i ascending, to within 2^-45 of the second moment
  *   (2:4 and 1:2: 2^-20, unless tau is subnormal). Never fails.             */
@@ -775,13 +794,13 @@ SSTE_API SSTE_HD double sste_mvue_group_variance(const float *a, int n, int m) {
   sste_priv_mvue_nm g;
   double sum = 0.0;
   int i;
-  if (!sste_priv_mvue_is_nm(n, m)) return nan;
+  if (!sste_priv_is_nm(n, m)) return nan;
   g = sste_priv_mvue_nm_of(a, n, m);
   if (g.lost) return nan;
   for (i = 0; i < m; ++i) {
     const double b = (double)sste_priv_float(sste_priv_magnitude(a[i]));
     const double tau = g.tau / g.unit;
-    if (!sste_priv_mvue_is_fixed(&g, n) && b < tau) sum += b * (tau - b);
+    if (g.nonzeros > n && b > 0.0 && b < tau) sum += b * (tau - b);
   }
   return sum;
 }
@@ -842,7 +861,7 @@ SSTE_API SSTE_HD void sste_mvue_group_draw(float *out, const float *a, int n,
   sste_priv_mvue_nm g;
   uint32_t mask = 0;
   int i, fixed;
-  if (!sste_priv_mvue_is_nm(n, m)) return;
+  if (!sste_priv_is_nm(n, m)) return;
   g = sste_priv_mvue_nm_of(a, n, m);
   fixed = sste_priv_mvue_is_fixed(&g, n);
   for (i = 0; fixed && i < m; ++i)
@@ -958,10 +977,10 @@ SSTE_API SSTE_HD void sste_mvue24_group_prob_approx(double p[4],
 /* sste_mvue24_group_variance_approx - its total variance, at most twice that of
  * sste_mvue_group_variance:  sum a_i^2 (1 - pi_i) / pi_i.
  *   a         the group
- *   specials  a NaN or two infinities give NaN; one infinity adds nothing
+ *   specials  a lost group gives NaN; one infinity adds nothing
  *   e.g.      {1, 1, 1, 1} -> 4, as the optimum;  {1, 2, 3, 4} -> 20.47, where
  *             the optimum has 20
- *   ORDERED: in double, i ascending. Never fails.                           */
+ *   ORDERED: in double, i ascending, to within 2^-45 of itself. Never fails. */
 SSTE_API SSTE_HD double sste_mvue24_group_variance_approx(const float a[4]) {
   const sste_priv_mvue_two g = sste_priv_mvue_two_of(a);
   double sum = 0.0;
@@ -1002,8 +1021,8 @@ SSTE_HD static inline int sste_priv_mvue_two_pick(const double b[4], int skip,
  *             beyond FLT_MAX is an infinity
  *   e.g.      {1, 1, 1, 1}, words 0 and 0 -> {2, 2, 0, 0}
  *   BITWISE: sums and quotients in double, survivors rounded to float; the mean
- *   over all words is STATISTICAL: a to within 2^-21 S. Overwrites out.
- *   Never fails.                                                            */
+ *   over all words is STATISTICAL: a to within 2^-21 S, and 2^-148 more where S
+ *   is subnormal. Overwrites out. Never fails.                              */
 SSTE_API SSTE_HD void sste_mvue24_group_draw_approx(float out[4],
                                                     const float a[4],
                                                     uint32_t word0,
@@ -1092,7 +1111,7 @@ static inline sste_status sste_priv_mvue_tensor(float *out, size_t ldo,
   ptrdiff_t k;
   sste_status s =
       sste_priv_unary(out, ldo, sizeof *out, a, lda, sizeof *a, rows, cols);
-  if ((!down && axis != SSTE_ALONG_ROWS) || !sste_priv_mvue_is_nm(n, m))
+  if ((!down && axis != SSTE_ALONG_ROWS) || !sste_priv_is_nm(n, m))
     return SSTE_ERR_VALUE;
   if (s != SSTE_OK || rows == 0 || cols == 0) return s;
   if (stream == NULL) return SSTE_ERR_NULL;
@@ -1135,7 +1154,8 @@ static inline sste_status sste_priv_mvue_tensor(float *out, size_t ldo,
 /* sste_mvue24_tensor_draw - an unbiased 2:4 sample of a matrix, as S-STE takes
  * of the output gradient dZ (T tokens x N, axis SSTE_DOWN_COLUMNS: its groups
  * are four consecutive tokens, the contraction index of dW = dZ^T X).
- *   out       receives rows x cols floats, rows ldo apart; may be a itself
+ *   out       receives rows x cols floats, rows ldo apart; may be a itself,
+ *             with ldo = lda
  *   a         rows x cols floats, rows lda apart
  *   axis      along rows (cols a multiple of 4) or down columns (rows is)
  *   stream    seed, tensor, step, and where in the whole tensor a begins

@@ -169,7 +169,7 @@ _SIGNATURES = {
     "sste_tensor_mask": (_int, *_matrix, *_matrix, *_shape2, _int),
     "sste_tensor_mask_nm": (_int, *_matrix, *_matrix, *_shape2, _Pattern, _int),
     "sste_tensor_mask_transposable": (_int, *_matrix, *_matrix, *_shape2, _int),
-    "sste_tensor_nonzero": (_int, *_matrix, *_matrix, *_shape2, _int),
+    "sste_tensor_mask_nonzero": (_int, *_matrix, *_matrix, *_shape2, _int),
     "sste_tensor_apply_mask": (_int, *_matrix, *_matrix, *_matrix, *_shape2),
     "sste_mask_flip_rate": (_int, _pointer, _pointer, *_matrix, *_matrix, *_shape2),
     "sste_flips_add": (_int, ctypes.POINTER(_Flips), *_matrix, *_matrix, *_shape2),
@@ -846,7 +846,7 @@ def nonzero(w, format=None):
     """
     w, kind = _sparse(w, "w", format)
     out = _new(w.shape, np.uint8)
-    _call("sste_tensor_nonzero", *_p(out), *_p(w), w.rows, w.cols, kind)
+    _call("sste_tensor_mask_nonzero", *_p(out), *_p(w), w.rows, w.cols, kind)
     return out.array
 
 

@@ -1862,13 +1862,14 @@ def noted_pair_prob(a, n):
     for x in p:
         start.append(start[-1] + x - (start[-1] + x >= 1))
     out = np.diag(p)
-    for i, j in itertools.permutations(range(len(a)), 2):
+    for i, j in itertools.combinations(range(len(a)), 2):
         d = start[j] - start[i]
         d += d < 0
         out[i, j] = max(0, min(p[i] - d, p[j])) + max(0, min(p[j] - (1 - d), p[i]))
         if noted_fixed(a, n)[0] is not None or 1 in (p[i], p[j]) or (
                 np.isinf(noted_tau(a, n)[1])):
             out[i, j] = min(p[i], p[j])
+        out[j, i] = out[i, j]
     return out
 
 

@@ -252,7 +252,8 @@ NOTES = {
         "p_i, in double, where i = j; the smaller of p_i and p_j where one of them is "
         "1 or nothing is left to chance; else max(0, min(p_i - d, p_j)) + max(0, "
         "min(p_j - (1 - d), p_i)), d = c_j - c_i, + 1 if that is negative, c_i the sum "
-        "of the p before i, less 1 whenever it reaches 1.",
+        "of the p before i, less 1 whenever it reaches 1; for i < j, and the same for "
+        "j and i.",
     "products":
         "product_forward X W^T, product_input_grad dZ W, product_weight_grad dZ^T X: "
         "from +0 the terms are added in ascending order of the summed index, in "

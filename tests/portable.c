@@ -472,8 +472,8 @@ static uint64_t masks(void) {
     add_matrix(&hash, &out, SSTE_FLOAT32);
     for (i = SSTE_FLOAT32; i <= SSTE_INT8; ++i) {
       fill(&w, (sste_type)i, 0, &state);
-      add(&hash, (uint64_t)sste_tensor_nonzero(mask[0], SIDE_LD, &w, SIDE_LD,
-                                               SIDE, SIDE, (sste_type)i));
+      add(&hash, (uint64_t)sste_tensor_mask_nonzero(
+                     mask[0], SIDE_LD, &w, SIDE_LD, SIDE, SIDE, (sste_type)i));
       add_bytes(&hash, mask[0], ALL);
     }
   }

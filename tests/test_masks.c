@@ -495,8 +495,8 @@ static void nonzero_case(sste_type type) {
   size_t r, c;
   for (r = 0; r < rows; ++r)
     for (c = 0; c < cols; ++c) put(w, r * ldw + c, type, code(type, r, c));
-  assert_int_equal(sste_tensor_nonzero(mask, ldm, w, ldw, rows, cols, type),
-                   SSTE_OK);
+  assert_int_equal(
+      sste_tensor_mask_nonzero(mask, ldm, w, ldw, rows, cols, type), SSTE_OK);
   for (r = 0; r < rows; ++r)
     for (c = 0; c < cols; ++c)
       assert_int_equal(mask[r * ldm + c], is_nonzero(type, code(type, r, c)));
@@ -510,7 +510,7 @@ static void nonzeros_of_every_type(void **unused) {
   uint8_t mask[4];
   int i, type;
   (void)unused;
-  assert_int_equal(sste_tensor_nonzero(mask, 4, w, 4, 1, 4, SSTE_FLOAT32),
+  assert_int_equal(sste_tensor_mask_nonzero(mask, 4, w, 4, 1, 4, SSTE_FLOAT32),
                    SSTE_OK);
   assert_memory_equal(mask, want, 4);
   for (i = 0; i < 4; ++i) {
@@ -841,7 +841,7 @@ static void transposable_refusals(void **unused) {
 static void nonzero_refusals(void **unused) {
   (void)unused;
 #define NONZERO(m, ldm, w, ldw, r, c, type) \
-  sste_tensor_nonzero(m, ldm, w, ldw, r, c, type)
+  sste_tensor_mask_nonzero(m, ldm, w, ldw, r, c, type)
   assert_accepted(NONZERO(BYTES_OUT, 7, in, 7, 2, 7, SSTE_FLOAT32));
   assert_refused(NONZERO(NULL, 8, in, 8, 2, 8, SSTE_INT8), SSTE_ERR_NULL);
   assert_refused(NONZERO(BYTES_OUT, 8, NULL, 8, 2, 8, SSTE_FP8), SSTE_ERR_NULL);
@@ -952,10 +952,11 @@ static void empty_matrices_are_left_alone(void **unused) {
                                                  SSTE_TILE_GREEDY),
                    SSTE_OK);
     assert_refused(
-        sste_tensor_nonzero(BYTES_OUT, 4, in, 4, rows, cols, SSTE_FLOAT32),
+        sste_tensor_mask_nonzero(BYTES_OUT, 4, in, 4, rows, cols, SSTE_FLOAT32),
         SSTE_OK);
-    assert_refused(sste_tensor_nonzero(NULL, 0, NULL, 0, rows, cols, SSTE_INT8),
-                   SSTE_OK);
+    assert_refused(
+        sste_tensor_mask_nonzero(NULL, 0, NULL, 0, rows, cols, SSTE_INT8),
+        SSTE_OK);
     assert_refused(sste_tensor_apply_mask(out, 4, in, 4, BYTES, 4, rows, cols),
                    SSTE_OK);
     assert_refused(

@@ -188,7 +188,7 @@ static void test_group_nan(void **unused) {
 static void test_group_out_of_range(void **unused) {
   static const int wrong[][2] = {{0, 4}, {4, 4},  {5, 4},   {-1, 4},
                                  {0, 0}, {2, -4}, {16, 33}, {1, 1}};
-  static const uint32_t gammas[] = {0x80000000, 0x3F800001, 0xBF800000,
+  static const uint32_t gammas[] = {0x80000001, 0x3F800001, 0xBF800000,
                                     0x7FC00000, 0x7F800000, 0xFFC00000};
   float a[33] = {4, 3, 2, 1}, out[33];
   size_t i, j;
@@ -1702,7 +1702,7 @@ static sste_nm wrong_nm(int i) {
   return nm_with(wrong[i][0], wrong[i][1], wrong[i][2], wrong[i][3]);
 }
 
-static const uint32_t wrong_gammas[5] = {0x80000000, 0x3F800001, 0xBF800000,
+static const uint32_t wrong_gammas[5] = {0x80000001, 0x3F800001, 0xBF800000,
                                          0x7FC00000, 0x7F800000};
 static const uint32_t wrong_scales[6] = {0x00000000, 0x80000000, 0xBF800000,
                                          0x7F800000, 0x7FC00000, 0xFF800000};
