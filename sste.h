@@ -557,8 +557,8 @@ SSTE_HD static inline int sste_priv_is_zero(uint32_t bits, sste_type type) {
   return (bits & ~sign) == 0;
 }
 
-/* The bits of element i, whatever its type. By bytes: where the three types are
- * stored through one index each, gcc 12 loses the stores (-O2, no OpenMP). */
+/* The bits of element i, whatever its type. By bytes: with a typed store for
+ * each width, gcc 12 loses those of sste_tensor_project_nm (-O2, no OpenMP). */
 static inline uint32_t sste_priv_element(const void *p, sste_type type,
                                          size_t i) {
   const uint8_t *at = (const uint8_t *)p + i * sste_priv_type_bytes(type);
