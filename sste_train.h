@@ -10,9 +10,11 @@
  *
  *     product      formula                  sparse     groups along  FP8
  *     forward      Z  = Q(X) Q(W~)^T        W~, 2:4    K             E4M3FN
- *     input grad   dX = Q(dZ) Q(W~)         none       -             E5M2
+ *     input grad   dX = Q(dZ) Q(W~)         none *     -             E5M2
  *     weight grad  dW = Q(MVUE(dZ))^T Q(X)  dZ, 2:4    T (tokens)    E5M2
  *     bias grad    db = column sums of dZ, neither sampled nor in FP8
+ *
+ *     * W~ along N, where its mask is transposable
  *
  * The gradient goes straight through: dW is taken with respect to W~ and given
  * to W unchanged, unmasked and not multiplied by beta, so that pruned weights
@@ -26,7 +28,7 @@
  *   1. Self-check           do flags or process state break the promises?
  *   2. The layer            options, its scale, its scratch
  *   3. Forward
- *   4. Backward
+ *   4. Backward             and stochastic rounding to FP8
  *   5. Methods              STE, SR-STE, masked decay, T-SR-STE, STEP, S-STE
  *   6. Diagnostics          amount of descent, frozen masks, a layer's report
  *
@@ -362,7 +364,8 @@ static inline sste_status sste_priv_weights(const sste_linear *layer,
   return SSTE_OK;
 }
 
-/* y = fl(y / (scale_a * scale_b)), then fl(y + bias). The product of the scales
+/* y = fl(y / (scale_a * scale_b)), by way of double, then fl(y + bias). The
+ * product of the scales
  * is exact in double and cannot overflow there.
  * DEVIATION: the official code forms it in float, where it can overflow. */
 static inline void sste_priv_unscale(float *y, size_t ldy, size_t rows,
@@ -397,15 +400,17 @@ static inline void sste_priv_unscale(float *y, size_t ldy, size_t rows,
  *   scratch   at least sste_linear_scratch_bytes(layer, T) bytes, aligned for
  *             float; overlaps nothing else
  *   specials  A NaN in X makes the NaNs of its row of Z, wherever a kept weight
- *             meets it; a NaN in W those of its column. With FP8, infinities
- *             saturate, and an operand that holds a NaN or an infinity, or is
- *             all zero, has no amax: its scale is 1 (sste_fp8_scale), and its
- *             other entries saturate or vanish as they happen to lie
+ *             meets it; a NaN in W, unless a mask prunes it, those of its
+ *             column. With FP8, infinities saturate, and an operand that holds
+ *             a NaN or an infinity, or is all zero, has no amax: its scale is 1
+ *             (sste_fp8_scale), and its other entries saturate or vanish as
+ *             they happen to lie
  *   e.g.      w = (4, -3, 2, -1), FP8 off, x = (1, 1, 1, 1): W~ = (4.4, -2.2,
  *             0, 0), Z = 2.2
- *   ORDERED and BITWISE, as sste_product_forward, then one division and one
- *   addition, each rounded once. Beside the error bound stated there, Z carries
- *   the errors of the FP8 roundings. Overwrites z.
+ *   ORDERED and BITWISE, as sste_product_forward; then, with FP8, one division
+ *   in double, rounded to float, and one addition of the bias in float. Beside
+ *   the error bound stated there, Z carries the errors of the FP8 roundings.
+ *   Overwrites z.
  *   Errors: NULL, SHAPE, SIZE (also: too little scratch), OVERLAP, VALUE (a
  *   field of the layer, or scratch not aligned), PATTERN (a mask that is not
  *   2:4).
@@ -654,7 +659,8 @@ static inline sste_status sste_priv_weight_grad(
  *   specials  as forward and the functions it is made of
  *   e.g.      FP8 and MVUE off, x = (1, 2, 3, 4), dz = 1: dW = (1, 2, 3, 4),
  *             also where W~ is zero
- *   ORDERED and BITWISE, as the products, then one division, rounded once.
+ *   ORDERED and BITWISE, as the products; then, with FP8, one division in
+ *   double, rounded to float, and with scale_gradient one product in float.
  *   E[dW] over the draws is STATISTICAL: dZ^T X without FP8, dZ^T Q(X) with FP8
  *   and stochastic rounding, and biased with FP8 to nearest. Overwrites dx, dw
  *   and db.
@@ -715,7 +721,10 @@ SSTE_API sste_status sste_linear_backward(
  *     S-STE          beta S(W)  none             none            sparse
  *
  * m(W) is the hard magnitude mask, lower index wins. All pass the gradient
- * straight through.                                                         */
+ * straight through. How products are computed is the layer's matter, whatever
+ * the method: sste_linear_init turns FP8 and MVUE on, as S-STE has it. Dense
+ * training, STE, SR-STE and STEP had neither in their papers: set layer.fp8 and
+ * layer.mvue to 0. T-SR-STE had MVUE.                                       */
 
 /* Where the decay of pruned weights acts.                                   */
 typedef enum sste_decay {
@@ -737,8 +746,9 @@ typedef struct sste_method {
   int beta_every_step;  /* 1: recompute it each step, which makes masks flip */
   size_t sparse_from;   /* the first step with sparse weights */
   size_t dense_from;    /* the first step of dense fine-tuning, or SIZE_MAX */
-  int freeze_second_moment; /* 1: from sparse_from on, Adam's v stays what it
-                               is; the optimiser is the caller's */
+  int freeze_second_moment; /* 1: from sparse_from on, Adam's v and its bias
+                               correction stand still; the optimiser is the
+                               caller's */
 } sste_method;
 
 /* sste_method_dense - the baseline: W~ = W at every step.                   */
@@ -766,7 +776,11 @@ SSTE_API sste_method sste_method_ste(void) {
 }
 
 /* sste_method_sr_ste - STE, and pruned weights decay themselves.
- *   lambda    2e-4 in the paper
+ *   lambda    2e-4 in the paper; it acts as rate lambda per step
+ *   DEVIATION: the authors' code adds lambda (1 - M) o W in backward, to the
+ *   gradient. With plain gradient descent that is the same; with momentum or
+ *   Adam it is sste_method_masked_decay, and this is SR-STE as Hu et al. read
+ *   it.
  *   Source: Zhou et al., "Learning N:M Fine-grained Structured Sparse Neural
  *   Networks From Scratch", ICLR 2021.                                      */
 SSTE_API sste_method sste_method_sr_ste(float lambda) {
@@ -792,7 +806,8 @@ SSTE_API sste_method sste_method_masked_decay(float lambda) {
  * gradient; the last sixth of training dense.
  *   lambda    as sste_method_masked_decay
  *   steps     of the whole training: dense from step floor(5 steps / 6) on
- *   Source: Hu et al., ICML 2024, which S-STE calls T-SR-STE + Dense.       */
+ *   Source: Hu et al., ICML 2024, with its dense fine-tuning; dense_from =
+ *   SIZE_MAX leaves that out.                                               */
 SSTE_API sste_method sste_method_t_sr_ste(float lambda, size_t steps) {
   sste_method method = sste_method_masked_decay(lambda);
   method.transposable = 1;
@@ -828,6 +843,14 @@ SSTE_API int sste_method_is_sparse(const sste_method *method, size_t k) {
          k < method->dense_from;
 }
 
+static inline int sste_priv_is_method(const sste_method *method) {
+  return (int)method->weights >= 0 && method->weights <= SSTE_WEIGHTS_DENSE &&
+         (int)method->decay >= 0 && method->decay <= SSTE_DECAY_GRADIENT &&
+         (int)method->beta >= 0 && method->beta <= SSTE_BETA_ONE &&
+         method->mask_every > 0 &&
+         sste_priv_bits(method->lambda) < SSTE_PRIV_INF;
+}
+
 /* sste_method_refresh - make a layer what the method wants at step k: dense or
  * sparse; a new mask where one is due; beta at the first sparse step, or each.
  *   method, layer  the layer keeps its products' options (fp8, mvue, formats)
@@ -836,7 +859,8 @@ SSTE_API int sste_method_is_sparse(const sste_method *method, size_t k) {
  *             multiple of mask_every. To count flips, keep a copy. Not read or
  *             written, and may be null, unless masks are in use at step k
  *   w         N x K floats, rows ldw apart: the dense weights
- *   k         the step, counted from 0
+ *   k         the step, counted from 0. To resume at a later one, save beta,
+ *             the mask and sparse_from with the weights
  *   e.g.      STE, w = (4, -3, 2, -1): mask (1, 1, 0, 0), layer->weights is
  *             SSTE_WEIGHTS_MASKED
  *   BITWISE. Overwrites mask and fields of layer; neither on an error.
@@ -849,10 +873,7 @@ SSTE_API sste_status sste_method_refresh(const sste_method *method,
   size_t N, K;
   sste_status s = SSTE_OK;
   if (method == NULL || layer == NULL) return SSTE_ERR_NULL;
-  if ((int)method->weights < 0 || method->weights > SSTE_WEIGHTS_DENSE ||
-      method->mask_every == 0 ||
-      sste_priv_bits(method->lambda) >= SSTE_PRIV_INF)
-    return SSTE_ERR_VALUE;
+  if (!sste_priv_is_method(method)) return SSTE_ERR_VALUE;
   N = layer->out_features;
   K = layer->in_features;
   if (!sste_method_is_sparse(method, k)) {
@@ -923,13 +944,14 @@ SSTE_API sste_status sste_tensor_masked_decay(float *y, size_t ldy,
  *   g         N x K floats, rows ldg apart: the gradient of the weights
  *   w         N x K floats, rows ldw apart: the dense weights
  *   BITWISE, as sste_tensor_masked_decay. Accumulates into g, or leaves it.
- *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (lambda is not finite).
+ *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (a field of the method).
  *   Source: Hu et al., ICML 2024.                                           */
 SSTE_API sste_status sste_method_decay_grad(const sste_method *method,
                                             const sste_linear *layer, float *g,
                                             size_t ldg, const float *w,
                                             size_t ldw) {
   if (method == NULL || layer == NULL) return SSTE_ERR_NULL;
+  if (!sste_priv_is_method(method)) return SSTE_ERR_VALUE;
   if (method->decay != SSTE_DECAY_GRADIENT ||
       layer->weights != SSTE_WEIGHTS_MASKED)
     return SSTE_OK;
@@ -947,13 +969,15 @@ SSTE_API sste_status sste_method_decay_grad(const sste_method *method,
  *   rate      the learning rate of this step; finite
  *   BITWISE, as sste_tensor_masked_decay with factor -fl(rate lambda).
  *   Accumulates into w, or leaves it.
- *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (rate lambda is not finite).
+ *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (a field of the method, or rate
+ *   lambda is not finite).
  *   Source: SR-STE, as Hu et al. read it.                                   */
 SSTE_API sste_status sste_method_decay_weight(const sste_method *method,
                                               const sste_linear *layer,
                                               float *w, size_t ldw,
                                               float rate) {
   if (method == NULL || layer == NULL) return SSTE_ERR_NULL;
+  if (!sste_priv_is_method(method)) return SSTE_ERR_VALUE;
   if (method->decay != SSTE_DECAY_WEIGHT ||
       layer->weights != SSTE_WEIGHTS_MASKED)
     return SSTE_OK;
@@ -1004,20 +1028,23 @@ typedef struct sste_step_watch {
  * of |v_t - v_{t-1}| over window and coordinates is below eps; after `latest`
  * steps in any case.
  *   watch     history and seen are brought up to date
- *   change    this step's mean |v_t - v_{t-1}|: sste_tensor_change of all
- *             layers over the number of coordinates
+ *   change    this step's mean |v_t - v_{t-1}|, v as Adam keeps it, not
+ *             corrected: sste_tensor_change of all layers over the number of
+ *             coordinates
  *   returns   1 to switch: sparse_from = k + 1 if asked after step k; else 0
  *   e.g.      window 2, earliest 2, eps 0.1: changes 1, 0.05, 0.05 -> 0, 0, 1
  *   BITWISE: the window is summed from the oldest on. Accumulates into watch.
- *   Never fails, but needs a window. Source: STEP's AutoSwitch, the arithmetic
- *   mean.                                                                   */
+ *   Never fails; without a window only `latest` decides.
+ *   Source: STEP's AutoSwitch, the arithmetic mean.                         */
 SSTE_API int sste_step_switch(sste_step_watch *watch, double change) {
   double sum = 0.0;
   size_t i;
-  watch->history[watch->seen % watch->window] = change;
+  if (watch->window > 0) watch->history[watch->seen % watch->window] = change;
   ++watch->seen;
   if (watch->seen >= watch->latest) return 1;
-  if (watch->seen < watch->earliest || watch->seen < watch->window) return 0;
+  if (watch->window == 0 || watch->seen < watch->window ||
+      watch->seen < watch->earliest)
+    return 0;
   for (i = 0; i < watch->window; ++i)
     sum += watch->history[(watch->seen + i) % watch->window];
   return sum / (double)watch->window < watch->eps;
@@ -1033,7 +1060,9 @@ SSTE_API int sste_step_switch(sste_step_watch *watch, double change) {
  *     predicted descent  P_k = <g_k, w_k - w_{k+1}>
  *     frozen descent     F_k = L(S(w_k)) - L(m_k o w_{k+1})
  *
- * P is sste_tensor_descent; F takes a layer whose mask is not refreshed.
+ * A is the paper's amount of descent; A and F are, but for the sign, its dF1
+ * and dF2. P is sste_tensor_descent; F takes a layer whose mask stays.
+ *
  * A step goes in a wrong direction where the loss falls with the mask frozen,
  * F > 0, and yet rises as the mask moves, A < 0. Where the map is continuous A
  * follows P. The masks' flip rate is sste_flips_rate.                       */
@@ -1071,14 +1100,16 @@ SSTE_API void sste_descent_add(sste_descent *d, double before, double after,
 
 /* sste_descent_slope - of the least-squares line of A over P: 1 where the loss
  * falls by what the gradient predicts.
- *   returns   cov(A, P) / var(P); 0 where P does not vary                   */
+ *   returns   cov(A, P) / var(P); 0 where P does not vary
+ *   BITWISE, in double. Never fails.                                        */
 SSTE_API double sste_descent_slope(const sste_descent *d) {
   return d->pp == 0.0 ? 0.0 : d->ap / d->pp;
 }
 
 /* sste_descent_r2 - the squared correlation of A and P: the share of A's
  * variance that P explains.
- *   returns   between 0 and 1; 0 where either does not vary                 */
+ *   returns   between 0 and 1; 0 where either does not vary
+ *   BITWISE, in double. Never fails.                                        */
 SSTE_API double sste_descent_r2(const sste_descent *d) {
   double r2;
   if (d->aa == 0.0 || d->pp == 0.0) return 0.0;

@@ -184,7 +184,7 @@ passed
   echo 'static void my_optimiser(float *to, const float *g, float rate) {'
   echo 'int i; for (i = 0; i < N * K; ++i) to[i] -= rate * g[i]; }'
   echo 'int main(void) { const size_t bytes = sizeof scratch; size_t k, i;'
-  echo 'const sste_mvue_stream stream = {1, 2, 3, 0, 0}; sste_linear layer;'
+  echo 'sste_mvue_stream stream = {1, 2, 3, 0, 0}; sste_linear layer;'
   echo 'float rate = 0.01f; for (i = 0; i < N * K; ++i)'
   echo 'x[i] = w[i] = (float)(i * 37 % 11) - 5;'
   echo 'if (sste_linear_init(&layer, w, K, N, K) != SSTE_OK) return 1;'; block 6

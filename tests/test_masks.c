@@ -600,6 +600,7 @@ static const uint8_t earlier[4] = {1, 0, 1, 0};
 static void flips_of_two_layers(void **unused) {
   sste_flips total = {0, 0};
   (void)unused;
+  assert_true(sste_flips_rate(NULL) == 0.0);
   assert_true(sste_flips_rate(&total) == 0.0);
   assert_int_equal(sste_flips_add(&total, now, 4, earlier, 4, 1, 4), SSTE_OK);
   assert_int_equal(total.flips, 2);

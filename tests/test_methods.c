@@ -1472,6 +1472,9 @@ static void step_switches_as_the_header_says(void **state) {
   assert_int_equal(sste_step_switch(&watch, 1.0), 0);
   assert_int_equal(sste_step_switch(&watch, 0.05), 0);
   assert_int_equal(sste_step_switch(&watch, 0.05), 1);
+  watch = watch_of(NULL, 0, 0, 2, INFINITY); /* without a window */
+  assert_int_equal(sste_step_switch(&watch, 0.0), 0);
+  assert_int_equal(sste_step_switch(&watch, 0.0), 1);
 }
 
 /* 1 + 1 + 2^53 is 2^53 + 2 from the oldest on, in any other order 2^53. A first
@@ -1714,9 +1717,14 @@ static void refresh_refuses_what_it_cannot_do(void **state) {
     bad = sste_method_sr_ste(lambdas[i]);
     refused(SSTE_ERR_VALUE, &bad, &f, f.mask, f.ldw, f.w, f.ldw);
   }
-  bad = soft;
-  bad.beta = (sste_beta_rule)3;
-  refused(SSTE_ERR_VALUE, &bad, &f, f.mask, f.ldw, f.w, f.ldw);
+  for (i = -1; i < 4; i += 4) { /* also where the method has no use for it */
+    bad = ste;
+    bad.beta = (sste_beta_rule)i;
+    refused(SSTE_ERR_VALUE, &bad, &f, f.mask, f.ldw, f.w, f.ldw);
+    bad = ste;
+    bad.decay = (sste_decay)i;
+    refused(SSTE_ERR_VALUE, &bad, &f, f.mask, f.ldw, f.w, f.ldw);
+  }
   f.layer.out_features = 1;
   f.layer.in_features = 4;
   refused(SSTE_ERR_ZERO, &soft, &f, NULL, 0, flat, 4);
@@ -1774,6 +1782,15 @@ static void decay_refuses_what_it_cannot_do(void **state) {
   REFUSED(SSTE_OK, NULL, 0, NULL, 0, NULL, 0, 8, 0, 1.0f);
 #undef REFUSED
   assert_int_equal(sste_method_decay_grad(&wild, &f.layer, y, 8, f.w, f.ldw),
+                   SSTE_ERR_VALUE);
+  wild.lambda = -1.0f;
+  assert_int_equal(sste_method_decay_grad(&wild, &f.layer, y, 8, f.w, f.ldw),
+                   SSTE_ERR_VALUE);
+  wild = sr;
+  wild.decay = (sste_decay)3;
+  assert_int_equal(sste_method_decay_grad(&wild, &f.layer, y, 8, f.w, f.ldw),
+                   SSTE_ERR_VALUE);
+  assert_int_equal(sste_method_decay_weight(&wild, &f.layer, f.w, f.ldw, 1.0f),
                    SSTE_ERR_VALUE);
   assert_int_equal(sste_method_decay_grad(NULL, &f.layer, y, 8, f.w, f.ldw),
                    SSTE_ERR_NULL);

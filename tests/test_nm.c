@@ -49,6 +49,7 @@ static void test_group_by_hand(void **unused) {
   } golden[] = {{1, 0, 3, {1, 0, 0, 0}},
                 {2, 0, 2, {2, -1, 0, 0}},
                 {3, 0, 1, {3, -2, 1, 0}},
+                {2, -0.0f, 2, {2, -1, 0, 0}},
                 {2, 0.5f, 2.5f, {1.5f, -0.5f, 0, 0}},
                 {2, 1, 3, {1, 0, 0, 0}}};
   size_t i, j;
@@ -1156,6 +1157,11 @@ static void test_beta_refused(void **unused) {
   assert_int_equal(sste_tensor_beta_nm(&beta, equal, 8, 1, 8, sste_nm_of(2, 4),
                                        0.0f, SSTE_BETA_ONE),
                    SSTE_OK);
+  assert_same_float(beta, 1);
+  beta = -7;
+  assert_int_equal(sste_tensor_beta_nm(&beta, w, 8, 1, 8, sste_nm_of(2, 4),
+                                       0.0f, SSTE_BETA_ONE),
+                   SSTE_OK); /* w holds a NaN: one is one */
   assert_same_float(beta, 1);
 }
 
