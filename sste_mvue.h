@@ -732,7 +732,7 @@ SSTE_HD static inline double sste_priv_mvue_common(double p, double q,
  *   Overwrites pair. Never fails.                                           */
 SSTE_API SSTE_HD void sste_mvue_group_pair_prob(double *pair, const float *a,
                                                 int n, int m) {
-  double p[32], start[32], end = 0.0;
+  double p[32] = {0.0}, start[32] = {0.0}, end = 0.0;
   sste_priv_mvue_nm g;
   int i, j, fixed;
   if (!sste_priv_is_nm(n, m)) return;
