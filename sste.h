@@ -34,7 +34,8 @@
  * along the contraction index, for W along its rows, aligned at 0 mod 4.
  * Matrices are row-major with a leading dimension (ld, the distance between
  * rows in elements). S-STE alone needs sections 1, 3, 6 and 7 and the beta of
- * 5: on first reading skip section 2 and what ends in _nm or _as.
+ * 5: on first reading skip section 2, and take _nm and _as for "of any
+ * pattern" and "of any element", 2:4 and float among them.
  *
  * Numerics. Each function states its class:
  *   BITWISE        the same bits on every compiler, optimisation level, thread
@@ -124,8 +125,8 @@ typedef enum sste_status {
   SSTE_ERR_NULL,      /* a pointer that is needed is null */
   SSTE_ERR_SHAPE,     /* a group is not full, or a stride too short */
   SSTE_ERR_SIZE,      /* sizes or an index overflow, or scratch is too small */
-  SSTE_ERR_OVERLAP,   /* an output's extent, first byte to last, meets another's
-                         without being the same matrix; so do column slices */
+  SSTE_ERR_OVERLAP,   /* an output's bytes, first to last, meet those of another
+                         matrix; two column slices of one count as meeting */
   SSTE_ERR_VALUE,     /* a scalar argument is outside its range */
   SSTE_ERR_ZERO,      /* the projection is zero everywhere: no scale exists */
   SSTE_ERR_NONFINITE, /* a result that must be finite is not */
@@ -478,7 +479,8 @@ SSTE_API SSTE_HD uint32_t sste_group_mask_nm(const float *a, int n, int m,
  *             for n, m or gamma out of range
  *   e.g.      (4, -3, 2, -1): 1:4 -> (1, 0, 0, 0);  3:4 -> (3, -2, 1, 0);
  *             2:4 and gamma 0.5 -> (1.5, -0.5, 0, 0)
- *   ROUNDED-ONCE from t on, and BITWISE. Overwrites out.                    */
+ *   ROUNDED-ONCE from t on, and BITWISE. Overwrites out. Never fails otherwise.
+ *   Source: as sste_group_threshold_nm.                                     */
 SSTE_API SSTE_HD int sste_group_project_nm(float *out, const float *a, int n,
                                            int m, float gamma) {
   const float t = sste_group_threshold_nm(a, n, m, gamma);
@@ -729,7 +731,7 @@ SSTE_API sste_status sste_tensor_mask(uint8_t *mask, size_t ldm, const float *w,
                                       sste_tie tie) {
   ptrdiff_t r;
   const sste_status s =
-      sste_priv_unary(mask, ldm, sizeof *mask, w, ldw, sizeof *w, rows, cols);
+      sste_priv_two(mask, ldm, sizeof *mask, w, ldw, sizeof *w, rows, cols);
   if (tie != SSTE_TIE_LOWER && tie != SSTE_TIE_HIGHER) return SSTE_ERR_VALUE;
   if (s != SSTE_OK || rows == 0 || cols == 0) return s;
   if (cols % 4 != 0) return SSTE_ERR_SHAPE;
@@ -753,6 +755,7 @@ SSTE_API sste_status sste_tensor_mask(uint8_t *mask, size_t ldm, const float *w,
  *   w, nm     as for sste_tensor_project_nm
  *   tie       which index wins among equal magnitudes
  *   specials  as sste_group_mask_nm
+ *   e.g.      (4, -3, 2, -1): 1:4 -> (1, 0, 0, 0);  3:4 -> (1, 1, 1, 0)
  *   BITWISE. Overwrites mask. Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (nm,
  *   tie).                                                                   */
 SSTE_API sste_status sste_tensor_mask_nm(uint8_t *mask, size_t ldm,
@@ -914,6 +917,8 @@ SSTE_API SSTE_HD int sste_tile_mask_greedy(const float *tile, size_t ld,
  *             overlap w
  *   w         rows x cols floats, rows ldw apart; both multiples of 4
  *   rule      optimal, greedy, or greedy by signed value; see above
+ *   ties, specials  per tile, as above. The greedy rules keep at most two per
+ *             row and column, and may leave seven in a tile
  *   e.g.      one tile of equal entries -> 1100 1100 0011 0011
  *   BITWISE. Overwrites mask.
  *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (rule).                       */
@@ -980,8 +985,8 @@ SSTE_API sste_status sste_tensor_mask_nonzero(uint8_t *mask, size_t ldm,
  *   out       receives rows x cols floats, rows ldo apart; may be w itself,
  *             with ldo = ldw
  *   w         rows x cols floats, rows ldw apart
- *   mask      rows x cols bytes, rows ldm apart; any byte but 0 keeps. Overlaps
- *             no output
+ *   mask      rows x cols bytes, rows ldm apart; any byte but 0 keeps. May not
+ *             overlap out
  *   specials  a pruned entry is +0 even where it is NaN or infinite; a kept -0
  *             is +0, a kept NaN 0x7FC00000
  *   e.g.      (4, -3, 2, -1) under (1, 0, 0, 1) -> (4, 0, 0, -1)
@@ -1501,7 +1506,8 @@ SSTE_API sste_status sste_tensor_descent(double *descent, const float *g,
  *   a         the group. Of more than two non-zeros the smaller are lost here;
  *             the tensor function refuses such a group
  *   ties      kept = the magnitude mask, lower index wins
- *   specials  a kept zero of either sign is stored as +0; NaN is the largest
+ *   specials  a kept zero of either sign is stored as +0; NaN is the largest,
+ *             stored as 0x7FC00000
  *   returns   the nibble
  *   e.g.      (0, 5, 0, 0) -> (0, 5), 0x4;  (0, 0, 7, -2) -> (7, -2), 0xE
  *   BITWISE. Overwrites values. Never fails.                                */
@@ -1517,7 +1523,9 @@ SSTE_API SSTE_HD int sste_group_compress(float values[2], const float a[4]) {
 }
 
 /* sste_nibble_check - SSTE_OK for one of the six legal nibbles, else
- * SSTE_ERR_PATTERN.                                                         */
+ * SSTE_ERR_PATTERN.
+ *   e.g.      0x4 -> SSTE_OK;  0x5 (position 1 twice) -> SSTE_ERR_PATTERN
+ *   BITWISE. Never fails otherwise.                                         */
 SSTE_API SSTE_HD sste_status sste_nibble_check(int nibble) {
   const int first = nibble & 3, second = nibble >> 2;
   return first < second && second < 4 && nibble >= 0 ? SSTE_OK
@@ -1548,6 +1556,7 @@ SSTE_API SSTE_HD sste_status sste_group_decompress(float out[4],
  *   run, group receive the place of the first group, run by run, with more than
  *             nm.n non-zeros, on SSTE_ERR_PATTERN only; may be null
  *   specials  NaN and infinity are non-zeros
+ *   e.g.      (1, 0, 2, 0), 1:4 -> SSTE_ERR_PATTERN, run 0, group 0
  *   BITWISE. Errors: NULL, SHAPE, SIZE, VALUE (nm), PATTERN.                */
 SSTE_API sste_status sste_tensor_check_nm(const void *w, size_t ldw,
                                           size_t rows, size_t cols, sste_nm nm,
@@ -1629,15 +1638,13 @@ static inline uint32_t sste_priv_stored_bits(uint32_t bits, sste_type type) {
   return bits;
 }
 
-/* The two positions to keep of four elements, at most two of them non-zero, as
- * a nibble: the non-zeros, and zeros from the lowest index on to fill up. */
-static inline int sste_priv_keep(const uint32_t a[4], sste_type type) {
+/* The two positions to keep of four stored elements, at most two of them not 0,
+ * as a nibble: the non-zeros, and zeros from the lowest index on to fill up. */
+static inline int sste_priv_keep(const uint32_t a[4]) {
   int i, spare = 2, n = 0, nibble = 0;
-  for (i = 0; i < 4; ++i) spare -= !sste_priv_is_zero(a[i], type);
+  for (i = 0; i < 4; ++i) spare -= a[i] != 0;
   for (i = 0; i < 4; ++i) {
-    const int zero = sste_priv_is_zero(a[i], type);
-    if (zero && spare <= 0) continue;
-    spare -= zero;
+    if (a[i] == 0 && spare-- <= 0) continue;
     nibble |= i << (2 * n++);
   }
   return nibble;
@@ -1701,7 +1708,7 @@ SSTE_API sste_status sste_tensor_compress_as(void *values, size_t ldv,
             sste_priv_element(
                 w, type, (size_t)r * at.pitch + g * at.step + i * at.stride),
             type);
-      nibble = sste_priv_keep(a, type);
+      nibble = sste_priv_keep(a);
       sste_priv_set_element(values, type, put, a[nibble & 3]);
       sste_priv_set_element(values, type, put + 1, a[nibble >> 2]);
       if (g % 2 == 0)

@@ -127,8 +127,8 @@ typedef enum sste_status {
   SSTE_ERR_NULL,      /* a pointer that is needed is null */
   SSTE_ERR_SHAPE,     /* a group is not full, or a stride too short */
   SSTE_ERR_SIZE,      /* sizes or an index overflow, or scratch is too small */
-  SSTE_ERR_OVERLAP,   /* an output's extent, first byte to last, meets another's
-                         without being the same matrix; so do column slices */
+  SSTE_ERR_OVERLAP,   /* an output's bytes, first to last, meet those of another
+                         matrix; two column slices of one count as meeting */
   SSTE_ERR_VALUE,     /* a scalar argument is outside its range */
   SSTE_ERR_ZERO,      /* the projection is zero everywhere: no scale exists */
   SSTE_ERR_NONFINITE, /* a result that must be finite is not */

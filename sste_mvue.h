@@ -128,8 +128,8 @@ typedef enum sste_status {
   SSTE_ERR_NULL,      /* a pointer that is needed is null */
   SSTE_ERR_SHAPE,     /* a group is not full, or a stride too short */
   SSTE_ERR_SIZE,      /* sizes or an index overflow, or scratch is too small */
-  SSTE_ERR_OVERLAP,   /* an output's extent, first byte to last, meets another's
-                         without being the same matrix; so do column slices */
+  SSTE_ERR_OVERLAP,   /* an output's bytes, first to last, meet those of another
+                         matrix; two column slices of one count as meeting */
   SSTE_ERR_VALUE,     /* a scalar argument is outside its range */
   SSTE_ERR_ZERO,      /* the projection is zero everywhere: no scale exists */
   SSTE_ERR_NONFINITE, /* a result that must be finite is not */
@@ -724,6 +724,8 @@ SSTE_HD static inline double sste_priv_mvue_common(double p, double q,
  *             sste_mvue_group_prob, and row i adds up to n p_i if there are
  *             more than n non-zeros
  *   a, n, m   as for sste_mvue_group_prob; pair is untouched for a bad n or m
+ *   specials  where chance decides nothing, or one of the two is certain: the
+ *             smaller of p_i and p_j
  *   e.g.      {1, 2, 3, 4}, 2:4: the cells are [0,.2) [.2,.6) [.6,1.2) [1.2,2);
  *             0 and 1 never survive together, 0 and 2: 0.2, 2 and 3: 0.4
  *   BITWISE, in double; to within 2^-44 of the exact overlap (2:4 and 1:2:
@@ -758,7 +760,7 @@ SSTE_API SSTE_HD void sste_mvue_group_pair_prob(double *pair, const float *a,
 
 /* sste_mvue_group_second_moment - E ||B||^2 = sum |a_i| max(|a_i|, tau).
  *   a, n, m   as for sste_mvue_group_prob; a bad n or m gives NaN
- *   specials  a lost group gives NaN, one infinity gives it
+ *   specials  a lost group gives NaN, one infinity infinity
  *   e.g.      {1, 2, 3, 4}, 2:4: 5 (1 + 2 + 3 + 4) = 50
  *   ORDERED: in double, i ascending, to within 2^-45 of itself (2:4 and
  *   1:2: 2^-20, unless tau is subnormal). Never fails.                      */
@@ -1107,7 +1109,7 @@ static inline sste_status sste_priv_mvue_tensor(float *out, size_t ldo,
   const int down = axis == SSTE_DOWN_COLUMNS;
   const size_t shared = words == 2 ? 2 : 4;
   sste_priv_mvue_view v;
-  size_t first, calls, last_run;
+  size_t first, last, calls, last_run;
   ptrdiff_t k;
   sste_status s =
       sste_priv_unary(out, ldo, sizeof *out, a, lda, sizeof *a, rows, cols);
@@ -1127,11 +1129,11 @@ static inline sste_status sste_priv_mvue_tensor(float *out, size_t ldo,
 
   last_run = stream->run + (v.at.runs - 1);
   first = stream->group / shared;
-  calls = (stream->group + (v.at.groups - 1)) / shared;
+  last = (stream->group + (v.at.groups - 1)) / shared;
   if (sste_priv_mvue_is_past(stream->run, last_run) ||
-      sste_priv_mvue_is_past(first, calls))
+      sste_priv_mvue_is_past(first, last))
     return SSTE_ERR_SIZE;
-  calls = calls - first + 1;
+  calls = last - first + 1;
 
   if (down) {
     SSTE_OMP(parallel for schedule(static))

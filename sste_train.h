@@ -32,10 +32,10 @@
  *   5. Methods              STE, SR-STE, masked decay, T-SR-STE, STEP, S-STE
  *   6. Diagnostics          amount of descent, frozen masks, a layer's report
  *
- * Letters as in sste.h: X: T x K, W: N x K, Z: T x N. A layer needs K to be a
- * multiple of 4, and T as well while it samples gradients. The caller owns all
- * memory; one scratch buffer serves forward and backward and carries nothing
- * from one to the other.
+ * Letters as in sste.h: X: T x K, W: N x K, Z: T x N. K must be a multiple of
+ * 4; T as well where backward samples dZ, N where the mask is transposable. The
+ * caller owns all memory; one scratch buffer serves forward and backward and
+ * carries nothing from one to the other.
  *
  * Uses sste.h, sste_fp8.h and sste_mvue.h. Nothing is allocated, printed or
  * kept.                                                                     */
@@ -52,8 +52,8 @@ extern "C" {
 
 /* ---- 1. Self-check ------------------------------------------------------- */
 
-/* What sste_self_check can find. Fused multiply-add is no fault: the headers
- * give the same bits with and without it.                                   */
+/* What sste_self_check can find. Fused multiply-add is no fault: it changes no
+ * BITWISE result, only last bits of ORDERED sums.                           */
 enum {
   SSTE_BROKEN_ROUNDING = 1,   /* not round to nearest, ties to even */
   SSTE_BROKEN_SUBNORMALS = 2, /* flush-to-zero or denormals-are-zero is on */
@@ -365,8 +365,7 @@ static inline sste_status sste_priv_weights(const sste_linear *layer,
 }
 
 /* y = fl(y / (scale_a * scale_b)), by way of double, then fl(y + bias). The
- * product of the scales
- * is exact in double and cannot overflow there.
+ * product of the scales is exact in double and cannot overflow there.
  * DEVIATION: the official code forms it in float, where it can overflow. */
 static inline void sste_priv_unscale(float *y, size_t ldy, size_t rows,
                                      size_t cols, float scale_a, float scale_b,
@@ -399,12 +398,13 @@ static inline void sste_priv_unscale(float *y, size_t ldy, size_t rows,
  *   T         tokens; the amax of X is over these T rows
  *   scratch   at least sste_linear_scratch_bytes(layer, T) bytes, aligned for
  *             float; overlaps nothing else
- *   specials  A NaN in X makes the NaNs of its row of Z, wherever a kept weight
- *             meets it; a NaN in W, unless a mask prunes it, those of its
- *             column. With FP8, infinities saturate, and an operand that holds
- *             a NaN or an infinity, or is all zero, has no amax: its scale is 1
- *             (sste_fp8_scale), and its other entries saturate or vanish as
- *             they happen to lie
+ *   specials  A NaN in X makes NaN of its row of Z where it meets a place that
+ *             the compressed form names, those that hold +0 among them, or with
+ *             dense weights everywhere; a NaN in W, unless a mask prunes it, of
+ *             its column. With FP8, infinities saturate, and an operand that
+ *             holds a NaN or an infinity, or is all zero, has no amax: its
+ *             scale is 1 (sste_fp8_scale), and its other entries saturate or
+ *             vanish as they happen to lie
  *   e.g.      w = (4, -3, 2, -1), FP8 off, x = (1, 1, 1, 1): W~ = (4.4, -2.2,
  *             0, 0), Z = 2.2
  *   ORDERED and BITWISE, as sste_product_forward; then, with FP8, one division
@@ -667,6 +667,8 @@ static inline sste_status sste_priv_weight_grad(
  *   Errors: NULL, SHAPE, SIZE (also: too little scratch, or a stream past its
  *   counter), OVERLAP, VALUE (a field of the layer, or scratch not aligned),
  *   PATTERN (a mask that is not 2:4).
+ *   DEVIATION: the official code samples dZ by two draws per group, as
+ *   sste_mvue24_tensor_draw_approx does.
  *   Source: S-STE, the backward products and straight-through estimator.    */
 SSTE_API sste_status sste_linear_backward(
     const sste_linear *layer, float *dx, size_t lddx, float *dw, size_t lddw,
@@ -724,7 +726,7 @@ SSTE_API sste_status sste_linear_backward(
  * straight through. How products are computed is the layer's matter, whatever
  * the method: sste_linear_init turns FP8 and MVUE on, as S-STE has it. Dense
  * training, STE, SR-STE and STEP had neither in their papers: set layer.fp8 and
- * layer.mvue to 0. T-SR-STE had MVUE.                                       */
+ * layer.mvue to 0. T-SR-STE and its masked decay had MVUE and no FP8.       */
 
 /* Where the decay of pruned weights acts.                                   */
 typedef enum sste_decay {
@@ -996,8 +998,8 @@ SSTE_API sste_status sste_method_decay_weight(const sste_method *method,
  *   dense     the flip rate of the dense run, its mask virtual; above 0
  *   low, high the healthy range; 0.60 and 0.95 as far as is known
  *   e.g.      rates (2.0, 0.9, 0.5) of dense: index 1
- *   BITWISE. Overwrites index. Errors: NULL, VALUE (dense or the range is not
- *   positive; or no candidate lies in it).
+ *   BITWISE. Overwrites index. Errors: NULL, VALUE (dense or low is not above
+ *   0; low is above high; or no candidate lies between).
  *   Source: Hu et al., ICML 2024; the two bounds are not checked against it. */
 SSTE_API sste_status sste_decay_choose(size_t *index, const double *rate,
                                        size_t count, double dense, double low,
@@ -1101,6 +1103,7 @@ SSTE_API void sste_descent_add(sste_descent *d, double before, double after,
 /* sste_descent_slope - of the least-squares line of A over P: 1 where the loss
  * falls by what the gradient predicts.
  *   returns   cov(A, P) / var(P); 0 where P does not vary
+ *   e.g.      (A, P) = (1, 1) and (3, 2) -> 2
  *   BITWISE, in double. Never fails.                                        */
 SSTE_API double sste_descent_slope(const sste_descent *d) {
   return d->pp == 0.0 ? 0.0 : d->ap / d->pp;
@@ -1109,6 +1112,7 @@ SSTE_API double sste_descent_slope(const sste_descent *d) {
 /* sste_descent_r2 - the squared correlation of A and P: the share of A's
  * variance that P explains.
  *   returns   between 0 and 1; 0 where either does not vary
+ *   e.g.      (A, P) = (1, 1) and (3, 2) -> 1
  *   BITWISE, in double. Never fails.                                        */
 SSTE_API double sste_descent_r2(const sste_descent *d) {
   double r2;

@@ -256,7 +256,8 @@ static run train(const problem *p, sste_method how, size_t steps) {
       how.sparse_from = k + 1;
     refresh(&s, &how, k + 1);
     next = forward(&s, p);
-    if (s.of[0].layer.weights == kind) /* from dense to sparse is no step */
+    if (s.of[0].layer.weights ==
+        kind) /* a change between dense and sparse is no step */
       sste_descent_add(&descent, now, next, frozen, predicted(&s));
     if (k == steps / 2) flips = &late;
     add_flips(flips, &s);
@@ -295,8 +296,8 @@ static sste_method method(int name, size_t steps) {
   return how;
 }
 
-/* What held for each of forty seeds. Not among it: that S-STE's loss is the
- * lowest, or its slope the nearest to 1. */
+/* Each of these held for forty seeds. That S-STE's loss is the lowest, or its
+ * slope the nearest to 1, did not. */
 static void check_methods(const run *r) {
   const double *dense = r[DENSE].is, *ste = r[STE].is, *s_ste = r[S_STE].is;
   int name;
