@@ -1347,6 +1347,28 @@ static void overfill(matrix w, size_t run, size_t group, int n, int m,
     set(w, run, group * (size_t)m + (size_t)i, random_nonzero(w.type, state));
 }
 
+/* The examples of sste_tensor_mask_nm and sste_tensor_check_nm. */
+static void test_patterns_by_hand(void **unused) {
+  static const float w[4] = {4, -3, 2, -1}, two[4] = {1, 0, 2, 0};
+  static const uint8_t one_of[4] = {1, 0, 0, 0}, three_of[4] = {1, 1, 1, 0};
+  uint8_t mask[4];
+  size_t run = 7, group = 7;
+  (void)unused;
+  assert_int_equal(sste_tensor_mask_nm(mask, 4, w, 4, 1, 4, sste_nm_of(1, 4),
+                                       SSTE_TIE_LOWER),
+                   SSTE_OK);
+  assert_memory_equal(mask, one_of, 4);
+  assert_int_equal(sste_tensor_mask_nm(mask, 4, w, 4, 1, 4, sste_nm_of(3, 4),
+                                       SSTE_TIE_LOWER),
+                   SSTE_OK);
+  assert_memory_equal(mask, three_of, 4);
+  assert_int_equal(
+      sste_tensor_check_nm(two, 4, 1, 4, sste_nm_of(1, 4), &run, &group),
+      SSTE_ERR_PATTERN);
+  assert_int_equal(run, 0);
+  assert_int_equal(group, 0);
+}
+
 /* The first group that is too full is named, run by run, whichever it is. */
 static void test_check_finds_the_first(void **unused) {
   uint64_t state = test_seed() + 12;
@@ -2077,6 +2099,7 @@ int main(void) {
       cmocka_unit_test(test_beta_overflows),
       cmocka_unit_test(test_scales_do_what_they_say),
       cmocka_unit_test(test_scales_of_distributions),
+      cmocka_unit_test(test_patterns_by_hand),
       cmocka_unit_test(test_check_finds_the_first),
       cmocka_unit_test(test_check_zeros),
       cmocka_unit_test(test_compress_round_trip),

@@ -119,6 +119,11 @@ static void descent_of_three_steps_by_hand(void **state) {
   assert_near(sste_descent_r2(&d), 27.0 / 28.0, 1e-15);
   assert_int_equal(d.opposite, 1);
   assert_int_equal(d.rising, 1);
+  d = no_descent(); /* (A, P) = (1, 1) and (3, 2) */
+  sste_descent_add(&d, 1.0, 0.0, 0.0, 1.0);
+  sste_descent_add(&d, 3.0, 0.0, 0.0, 2.0);
+  assert_near(sste_descent_slope(&d), 2.0, 0.0);
+  assert_near(sste_descent_r2(&d), 1.0, 0.0);
 }
 
 static void a_line_needs_a_spread(void **state) {
