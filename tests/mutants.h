@@ -563,14 +563,17 @@ static float tau_of(const float b[4], int top) {
   return half < others ? half : others;
 }
 
-/* Cells of width min(b, tau) end to end, and the two that hold the points. */
+/* Cells of width min(b, tau) end to end, and the two that hold the points; a
+ * place is held for the certain one. */
 static int two_cells(const float b[4], int top, float tau, float u) {
   float end = 0.0f, point = u * tau;
-  int i, n = 0, mask = 0;
+  int i, n = 0, mask = 0, held = b[top] >= tau && !bug(1016);
   for (i = 0; i < 4 && n < 2; ++i) {
     const int certain = i == top && b[i] >= tau && !bug(1016);
     if (b[i] <= 0.0f) continue;
     end += b[i] < tau ? b[i] : tau;
+    if (certain) held = 0;
+    if (!certain && n + held == 2) continue;
     if (!certain && (bug(1018) ? point > end : point >= end)) continue;
     mask |= 1 << i;
     n += 1;
