@@ -18,7 +18,7 @@ FUZZ_SECONDS ?= 60
 # that another one needs.
 export OMP_WAIT_POLICY ?= passive
 
-HEADERS  := sste.h sste_fp8.h sste_mvue.h sste_train.h sste_check.h
+HEADERS  := sste.h sste_fp8.h sste_mvue.h sste_train.h sste_mma.h sste_check.h
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
 STRICT   := -std=c99 $(WARNINGS) -fopenmp -I.
 # For the programs. Fusing multiply and add is for the trainer's own float
@@ -42,7 +42,7 @@ need_numpy = $(PYTHON) -c "import numpy" 2>/dev/null || { \
 	exit 2; }
 
 .PHONY: help demo examples sste lib vectors test test-full test-python \
-	test-portable test-peers fuzz bench check-headers install uninstall clean
+	test-portable test-peers test-silicon fuzz bench check-headers install uninstall clean
 .SECONDARY:
 
 help: ## list what can be run
@@ -58,7 +58,7 @@ build/examples/%: examples/%.c $(wildcard examples/*.h) $(HEADERS)
 demo: build/examples/pretrain ## train a transformer dense and by S-STE, compare
 	@sh examples/demo.sh $(STEPS) "$(TEXT)"
 
-examples: $(LESSONS) ## run the six lessons
+examples: $(LESSONS) ## run the seven lessons
 	@for lesson in $(LESSONS); do echo "== $$lesson"; $$lesson || exit 1; done
 
 sste: build/examples/sste ## the command: build/examples/sste --help
@@ -139,6 +139,14 @@ test-portable: ## the same bits by other flags, i386 and big-endian (qemu)
 test-peers: ## every float by ml_dtypes and PyTorch, from PyPI (PYTHON=...)
 	@$(call need,$(PYTHON),python3 and pip install numpy ml_dtypes torch)
 	@CC=$(CC) $(PYTHON) tests/peers.py
+
+test-silicon: build/gcc/test_mma ## sums recorded on GPUs: clone SILICON=MATLAB-tensor-core first
+	@test -d "$(SILICON)/model_validation" || { echo "SILICON= a clone of" \
+		"https://github.com/north-numerical-computing/MATLAB-tensor-core" >&2; \
+		exit 2; }
+	@$(PYTHON) tests/vectors/silicon.py "$(SILICON)/model_validation" \
+		>build/silicon.txt
+	@SSTE_SILICON=build/silicon.txt build/gcc/test_mma
 
 fuzz: build/fuzz_fp8 build/fuzz_npy ## libFuzzer, each target FUZZ_SECONDS=60
 	@for target in $(^F); do mkdir -p build/corpus/$$target; \

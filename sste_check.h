@@ -44,7 +44,8 @@
  * leading dimension in elements. The inputs and the verdicts are BITWISE: the
  * same on every compiler, thread count and machine.
  *
- * Uses sste.h and sste_fp8.h. Nothing is allocated, printed or kept.        */
+ * Uses sste.h, sste_fp8.h and sste_mma.h. Nothing is allocated, printed or
+ * kept.                                                                     */
 #ifndef SSTE_CHECK_H
 #define SSTE_CHECK_H
 
@@ -53,6 +54,7 @@
 
 #include "sste.h"
 #include "sste_fp8.h"
+#include "sste_mma.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -661,31 +663,34 @@ SSTE_HD static inline double sste_priv_check_growth(double x) {
  *   how       SSTE_SUM_EXACT, ...; any other gives infinity
  *   terms     products per sum that the hardware adds, zeros included: K for a
  *             dense product, K/2 where 2:4 weights are compressed
- *   e.g.      TENSOR_CORE, 1024 -> 2^-13
+ *   e.g.      TENSOR_CORE, 1024 -> 0.875 * 2^-13
  *   With n terms and u = 2^-24, FLOAT is n u / (1 - n u), infinity from 2^23
- *   terms on. A tensor core that adds m products and the accumulator at once,
- *   all cut to F bits, loses (m + 1) 2^-F + 2^-23 a step, which per term is at
- *   most 0.88 * 2^-23 (m = 4, F = 24: TF32; 0.69 for float16 on A100, 0.33 on
- *   H100): n 2^-23. With F = 13 and as many bits kept it loses (m + 2) 2^-13 a
- *   step, per term 1.125 * 2^-13 for m = 16 (Ada; 1.0625 on Hopper). The
- *   largest term of a step loses nothing, which covers a last step that is not
- *   full. Sums that are cut do not grow, so the losses just add up. Promoted
- *   every 128 terms it is that of min(n, 128), and then n / 128 float sums, of
- *   at most 1.02 of the magnitude.
+ *   terms on. The tensor cores' are those of sste_mma_bound, which says why
+ *   they hold and when, for the path that loses most: TENSOR_CORE is TF32 on
+ *   Ampere, four products a step, (n + 3 ceil(n/4)) u; FP8_HOPPER that on Ada,
+ *   16 a step, (n + 2 ceil(n/16)) 2^-13. If you know the instruction, take its
+ *   own.
+ *   Promoted every 128 terms it is that of min(n, 128), and then n / 128 float
+ *   sums, of at most 1.02 of the magnitude.
  *   The FP8 bounds are wide: on NORMAL numbers, from about 1000 terms on, a
  *   kernel that returns 0 passes HOPPER's, and much of PROMOTED's. Let INTEGERS
  *   with EXACT decide first, and numbers of one sign.
- *   BITWISE. Never fails. Source: MMA-Sim (arXiv 2511.10909), its models; they
- *   cover dense products, and that 2:4 steps lose no more is an assumption. */
+ *   BITWISE. Never fails. Source: sste_mma.h, sec. 5 and 7; that the steps of a
+ *   2:4 instruction are no shorter than a dense one's is an assumption.     */
 SSTE_API SSTE_HD double sste_check_bound(int how, size_t terms) {
-  const double n = (double)terms, u = 1.0 / 16777216.0, v = 1.125 / 8192.0;
+  const double n = (double)terms, u = 1.0 / 16777216.0;
+  const sste_mma_op tf32 = sste_mma_dense(SSTE_MMA_TF32, 4);
+  const sste_mma_op fp8 = sste_mma_dense(SSTE_MMA_E4M3, 16);
   switch (how) {
     case SSTE_SUM_EXACT: return 0.0;
     case SSTE_SUM_FLOAT: return sste_priv_check_growth(n * u);
-    case SSTE_SUM_TENSOR_CORE: return n * 2.0 * u;
-    case SSTE_SUM_FP8_HOPPER: return n * v;
+    case SSTE_SUM_TENSOR_CORE:
+      return sste_mma_bound(tf32, sste_mma_ampere(tf32.a), terms);
+    case SSTE_SUM_FP8_HOPPER:
+      return sste_mma_bound(fp8, sste_mma_ada(fp8.a), terms);
     case SSTE_SUM_FP8_PROMOTED:
-      return (n < 128.0 ? n : 128.0) * v +
+      return sste_mma_bound(fp8, sste_mma_ada(fp8.a),
+                            terms < 128 ? terms : 128) +
              1.02 * sste_priv_check_growth(n / 128.0 * u);
     default: return (double)sste_priv_float(SSTE_PRIV_INF);
   }

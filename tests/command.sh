@@ -458,7 +458,8 @@ equal "^4 nibbles: 4 same" a.npy a.npy --as metadata
 differs "^ nibble 1$" a.npy b.npy --as metadata
 
 # Products: by hand 11 = 1 * 3 + 2 * 4, whose magnitudes sum to 11, too. One
-# ulp of 11 is 2^-20; the bounds of two terms are 11 * 2^-23 and 11 * 2^-22.
+# ulp of 11 is 2^-20; the bounds of two terms are 11 * 2^-23, 11 * 2.5 * 2^-23,
+# and more.
 npy x.npy '<f4' '(1, 2)' "$(f4 1 2)"
 npy wt.npy '<f4' '(1, 2)' "$(f4 3 4)"
 for how in "exact:1 0 0" "float:1 1 0" "tensor_core:1 1 1" \

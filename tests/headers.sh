@@ -12,7 +12,7 @@ set -eu
 top=$PWD
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-headers="sste.h sste_fp8.h sste_mvue.h sste_train.h sste_check.h"
+headers="sste.h sste_fp8.h sste_mvue.h sste_train.h sste_mma.h sste_check.h"
 alone="sste.h sste_fp8.h sste_mvue.h"
 warnings="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
 checks=0
@@ -84,8 +84,13 @@ if has nvcc; then
   nvcc -Werror all-warnings -I. -c tests/compile/device.cu -o "$tmp/device.o" ||
     fail "device.cu"
   passed
+  for arch in sm_80 sm_89 sm_90; do # no GPU is needed to compile for one
+    nvcc -Werror all-warnings -Xcompiler -Wall,-Wextra,-Werror -I. -arch=$arch \
+      tests/probe_mma.cu -o "$tmp/probe" || fail "probe_mma.cu: $arch"
+    passed
+  done
 else
-  skipped=$((skipped + 1))
+  skipped=$((skipped + 4))
 fi
 
 # All headers in both of two units, linked into one program.
@@ -176,6 +181,18 @@ passed
 gcc -std=c99 -O2 -I. "$tmp/readme.c" -o "$tmp/readme" &&
   "$tmp/readme" || fail "README.md: the kernel test"
 passed
+{ echo '#include "sste_mma.h"'
+  echo 'static uint16_t values[16 * 16], columns[8 * 32]; static uint8_t meta[64];'
+  echo 'static uint32_t a[128], b[128], c[128], d[128], e[32];'
+  echo 'int main(void) { int row, chunk; memset(meta, 0x44, sizeof meta);'
+  echo 'values[9 * 16 + 3] = columns[3 * 32 + 5] = 0x4000;'; block 6
+  echo 'return at.lane != 5 || at.reg != 1 || at.bit != 16 ||'
+  echo 'a[32 + 5] != 0x40000000u || d[2 * 32 + 5] != 0 ||'
+  echo 'd[3 * 32 + 5] != 0x40800000u; }'
+} >"$tmp/readme.c"
+gcc -std=c99 -O2 -I. "$tmp/readme.c" -o "$tmp/readme" &&
+  "$tmp/readme" || fail "README.md: the tensor core"
+passed
 { echo '#include "sste_train.h"'; echo 'enum { T = 4, N = 4, K = 8, steps = 3 };'
   echo 'static float w[N * K], dw[N * K], x[T * K], z[T * N], dz[T * N];'
   echo 'static uint8_t mask[N * K]; static float scratch[4096];'
@@ -187,7 +204,7 @@ passed
   echo 'sste_mvue_stream stream = {1, 2, 3, 0, 0}; sste_linear layer;'
   echo 'float rate = 0.01f; for (i = 0; i < N * K; ++i)'
   echo 'x[i] = w[i] = (float)(i * 37 % 11) - 5;'
-  echo 'if (sste_linear_init(&layer, w, K, N, K) != SSTE_OK) return 1;'; block 6
+  echo 'if (sste_linear_init(&layer, w, K, N, K) != SSTE_OK) return 1;'; block 7
   echo 'for (i = 0; i < N * K; ++i) rate += (float)mask[i];'
   echo 'return layer.mask != mask || rate != 0.01f + N * K / 2; }'
 } >"$tmp/readme.c"

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "sste_check.h"
+#include "sste_mma.h"
 #include "sste_train.h"
 #if defined(__SSE2__)
 #include <immintrin.h>
@@ -687,6 +688,90 @@ static uint64_t layers(void) {
   return hash;
 }
 
+/* ---- Tensor cores -------------------------------------------------------- */
+
+static const sste_mma_type operands[7] = {
+    SSTE_MMA_F16,  SSTE_MMA_BF16, SSTE_MMA_TF32, SSTE_MMA_E4M3,
+    SSTE_MMA_E5M2, SSTE_MMA_S8,   SSTE_MMA_U8};
+
+/* The longest sparse instruction of a type. */
+static sste_mma_op sparse_of(int i) {
+  return sste_mma_sparse(operands[i], i < 2 ? 32 : i == 2 ? 16 : 64);
+}
+
+/* A sparse 64 x 128 matrix through every order and rule, and its first tile to
+ * registers and back. Values are bytes: elements lie in any order of bytes. */
+static uint64_t fragments(void) {
+  static uint32_t w[64 * 128], values[64 * 64], regs[4 * 32], e[32];
+  static uint8_t meta[2][64 * 32];
+  uint64_t hash = 0, state = 31;
+  int i, order, rule, k;
+  for (i = 0; i < 7; ++i)
+    for (order = 0; order < 3; ++order)
+      for (rule = 0; rule < 4; ++rule) {
+        const sste_mma_op op = sparse_of(i);
+        const sste_type type = i < 2    ? SSTE_FLOAT16
+                               : i == 2 ? SSTE_FLOAT32
+                                        : SSTE_FP8;
+        size_t bytes = 0;
+        memset(w, 0, sizeof w);
+        memset(e, 0, sizeof e);
+        for (k = 0; k < 64 * 128; ++k)
+          sste_priv_set_element(
+              w, type, (size_t)k,
+              below(&state, 2) && (i == 2 ? k % 2 == 0 : k % 4 % 3 == 0)
+                  ? (uint32_t)draw(&state)
+                  : 0);
+        add(&hash, (uint64_t)sste_mma_meta_bytes(&bytes, (sste_mma_order)order,
+                                                 operands[i], 64, 128));
+        add(&hash, (uint64_t)sste_mma_compress(
+                       values, 64, meta[0], (sste_mma_order)order, w, 128, 64,
+                       128, operands[i], (sste_mma_rule)rule, NULL, NULL));
+        add_bytes(&hash, meta[0], bytes);
+        add(&hash, (uint64_t)sste_mma_meta_reorder(
+                       meta[1], SSTE_MMA_ROW_MAJOR, meta[0],
+                       (sste_mma_order)order, operands[i], 64, 128));
+        add_bytes(&hash, meta[1], bytes);
+        add(&hash, (uint64_t)sste_mma_load(regs, op, SSTE_MMA_A, values, 64));
+        for (k = 0; k < 4 * 32; ++k) add(&hash, regs[k]);
+        add(&hash,
+            (uint64_t)sste_mma_meta_load(e, op, 0, meta[1], i == 2 ? 32 : 16));
+        for (k = 0; k < 32; ++k) add(&hash, e[k]);
+        add(&hash, (uint64_t)sste_mma_store(values, 64, op, SSTE_MMA_A, regs));
+      }
+  return hash;
+}
+
+/* Sums of random codes, by every model. */
+static uint64_t cores(void) {
+  sste_mma_model (*const model[5])(sste_mma_type) = {
+      sste_mma_ampere, sste_mma_ada, sste_mma_hopper, sste_mma_hopper_wgmma,
+      sste_mma_blackwell};
+  uint64_t hash = 0, state = 32;
+  int i, m, run, p;
+  for (i = 0; i < 7; ++i)
+    for (m = 0; m < 5; ++m)
+      for (run = 0; run < 400; ++run) {
+        sste_mma_op op = sparse_of(i);
+        const sste_mma_model core = model[m](op.a);
+        uint32_t a[32], b[32];
+        const uint32_t c = run % 3 == 0 ? (uint32_t)draw(&state) : 0;
+        if (sste_mma_model_check(core) != SSTE_OK) continue;
+        if (i == 0 && run % 2) op.d = SSTE_MMA_F16;
+        op.saturate = op.d == SSTE_MMA_S32 && run % 2;
+        for (p = 0; p < 32; ++p) {
+          a[p] = (uint32_t)draw(&state);
+          b[p] = (uint32_t)draw(&state);
+          if (run % 4) { /* exponents that do not drown each other */
+            a[p] &= i == 2 ? 0xBFFFFFFFu : 0xBFBFu;
+            b[p] &= i == 2 ? 0xBFFFFFFFu : 0xBFBFu;
+          }
+        }
+        add(&hash, sste_mma_dot(op, core, a, b, op.k / 2, c));
+      }
+  return hash;
+}
+
 /* ---- Modes --------------------------------------------------------------- */
 
 /* What a family stays the same under. */
@@ -706,7 +791,8 @@ static const family families[] = {
     {"masks", masks, STRICT},           {"sums", sums, STRICT},
     {"compressed", compressed, STRICT}, {"samples", samples, STRICT},
     {"sampled", sampled, STRICT},       {"training", training, STRICT},
-    {"layers", layers, STRICT},
+    {"layers", layers, STRICT},         {"fragments", fragments, ANY_MODE},
+    {"cores", cores, ANY_MODE},
 };
 enum { FAMILIES = (int)(sizeof families / sizeof families[0]) };
 

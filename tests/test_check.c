@@ -1522,18 +1522,21 @@ static void the_example_of_within(void **state) {
 /* ---- 5. Bounds ----------------------------------------------------------- */
 
 static void bounds_are_the_stated_formulas(void **state) {
-  const double u = 0x1p-24, v = 1.125 / 8192;
+  const double u = 0x1p-24, v = 0x1p-13;
   int n;
   (void)state;
-  assert_true(sste_check_bound(SSTE_SUM_TENSOR_CORE, 1024) == 0x1p-13);
+  assert_true(sste_check_bound(SSTE_SUM_TENSOR_CORE, 1024) == 0.875 * 0x1p-13);
   for (n = 0; n <= 3600; n += 75) {
     const size_t terms = (size_t)n;
-    const double block = v * (n < 128 ? n : 128), sums = n / 128.0 * u;
+    const double block = n < 128 ? v * (n + 2 * ((n + 15) / 16)) : v * 144;
+    const double sums = n / 128.0 * u;
     assert_true(sste_check_bound(SSTE_SUM_EXACT, terms) == 0);
     assert_near(sste_check_bound(SSTE_SUM_FLOAT, terms), 1 / (1 - n * u) - 1,
                 1e-15);
-    assert_true(sste_check_bound(SSTE_SUM_TENSOR_CORE, terms) == n * 0x1p-23);
-    assert_true(sste_check_bound(SSTE_SUM_FP8_HOPPER, terms) == n * v);
+    assert_true(sste_check_bound(SSTE_SUM_TENSOR_CORE, terms) ==
+                (n + 3 * ((n + 3) / 4)) * u);
+    assert_true(sste_check_bound(SSTE_SUM_FP8_HOPPER, terms) ==
+                (n + 2 * ((n + 15) / 16)) * v);
     assert_near(sste_check_bound(SSTE_SUM_FP8_PROMOTED, terms),
                 block + 1.02 * (1 / (1 - sums) - 1), 1e-15);
   }

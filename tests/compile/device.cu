@@ -4,6 +4,7 @@
  * device.cu - the scalar and group functions compile for the GPU as they are.
  */
 #include "sste_check.h"
+#include "sste_mma.h"
 #include "sste_train.h"
 
 __global__ void every_scalar_function(float *x, double *p, uint8_t *code) {
@@ -39,4 +40,24 @@ __global__ void every_function_for_tests(float *x, double *p, uint64_t *code) {
   sste_check_group_draw(x, SSTE_DRAW_WEIGHTS, 1, 2, 3);
   code[4] = (uint64_t)sste_check_within(f, sste_fp8_saturating(), code[0], p[0],
                                         sste_check_bound(SSTE_SUM_FLOAT, 9));
+}
+
+__global__ void every_function_of_the_tensor_core(uint32_t *x, double *p) {
+  const sste_mma_op op = sste_mma_sparse(SSTE_MMA_F16, 32);
+  const sste_mma_model model = sste_mma_hopper(op.a);
+  const sste_mma_place a = sste_mma_place_of(op, SSTE_MMA_A, 1, 2);
+  const sste_mma_place e = sste_mma_meta_place(op, 1, 3, 4);
+  x[0] = (uint32_t)(sste_mma_index_of(op, SSTE_MMA_A, a).row +
+                    sste_mma_meta_index(op, 1, e).col);
+  x[1] = (uint32_t)sste_mma_nibble(SSTE_MMA_LIKE_TORCH, op.a, (int)x[1]);
+  x[2] = (uint32_t)sste_mma_meta_at(SSTE_MMA_CUTLASS2, op.a, 32, 32, x[2], 0);
+  x[3] = sste_mma_step(op, model, x + 4, x + 8, 4, x[3]);
+  x[4] = sste_mma_dot(op, sste_mma_ampere(op.a), x + 4, x + 8, 4, x[4]);
+  x[5] = (uint32_t)(sste_mma_op_check(op) + sste_mma_model_check(model) +
+                    sste_mma_nibble_check((int)x[5], op.a) +
+                    sste_mma_selectors(op) + sste_mma_registers(op, SSTE_MMA_B));
+  p[0] = sste_mma_bound(sste_mma_dense(SSTE_MMA_TF32, 8),
+                        sste_mma_ada(SSTE_MMA_TF32), 9) +
+         sste_mma_bound(op, sste_mma_blackwell(op.a), 9) +
+         sste_mma_bound(op, sste_mma_hopper_wgmma(op.a), 9);
 }
