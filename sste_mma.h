@@ -355,7 +355,7 @@ SSTE_API SSTE_HD size_t sste_mma_meta_at(sste_mma_order order,
  *   bytes     receives the number: half a byte per chunk
  *   order, type  SSTE_MMA_ROW_MAJOR, ...; an operand's
  *   rows, cols  of the dense matrix; multiples of what the order asks for.
- *             ROW_MAJOR: any rows, full chunks
+ *             ROW_MAJOR: any rows, full chunks. No rows or no columns: 0 bytes
  *   e.g.      CUTLASS2, F16, 32 x 32 -> 128
  *   Overwrites bytes. Errors: NULL, VALUE (order, type), SHAPE, SIZE.       */
 SSTE_API sste_status sste_mma_meta_bytes(size_t *bytes, sste_mma_order order,
@@ -365,6 +365,10 @@ SSTE_API sste_status sste_mma_meta_bytes(size_t *bytes, sste_mma_order order,
   if (bytes == NULL) return SSTE_ERR_NULL;
   if ((unsigned)type > SSTE_MMA_U8 || (unsigned)order > SSTE_MMA_CUTLASS3_SM90)
     return SSTE_ERR_VALUE;
+  if (rows == 0 || cols == 0) {
+    *bytes = 0;
+    return SSTE_OK;
+  }
   chunk = (size_t)sste_priv_mma_chunk(type);
   chunks = cols / chunk;
   if (order == SSTE_MMA_CUTLASS2) {
@@ -376,7 +380,7 @@ SSTE_API sste_status sste_mma_meta_bytes(size_t *bytes, sste_mma_order order,
   }
   if (cols % chunk != 0 || chunks % wide != 0 || rows % tall != 0)
     return SSTE_ERR_SHAPE;
-  if (cols > 0 && rows > (size_t)PTRDIFF_MAX / 4 / cols) return SSTE_ERR_SIZE;
+  if (rows > (size_t)PTRDIFF_MAX / 4 / cols) return SSTE_ERR_SIZE;
   *bytes = rows * ((chunks + 1) / 2);
   return SSTE_OK;
 }
@@ -464,7 +468,7 @@ SSTE_API sste_status sste_mma_meta_check(const uint8_t *meta,
 }
 
 /* The arguments of compress and decompress: three matrices, no two of which
- * share a byte. `out` is what is written. */
+ * share a byte. */
 static inline sste_status sste_priv_mma_matrices(const void *w, size_t ldw,
                                                  const void *values, size_t ldv,
                                                  const uint8_t *meta,
@@ -507,12 +511,11 @@ static inline int sste_priv_mma_mask(const void *w, size_t at,
  *   meta      receives sste_mma_meta_bytes in `order`
  *   w         rows x cols elements, rows ldw apart: at most two non-zeros in
  *             each chunk, of TF32 one. No two of the three may overlap
- *   type      of an operand. -0 is a zero but in S8, where 0x80 is -128
+ *   type      of an operand. -0 is a zero; 0x80 of S8 and U8 is not
  *   rule      LIKE_TORCH with CUTLASS2 is PyTorch's, LIKE_CUTLASS3 with
  *             CUTLASS3_SM90 is CUTLASS's, LIKE_SSTE with ROW_MAJOR is
  *             sste_tensor_compress_as, NaNs made one as there. The other rules
- *             move bits as they are (PyTorch itself alters the bits of 16-bit
- *             NaNs on some CPUs)
+ *             move bits as they are (on a CPU, PyTorch alters 16-bit NaNs)
  *   row, chunk  receive the place of the first chunk with too many non-zeros,
  *             on SSTE_ERR_PATTERN only; may be null
  *   e.g.      F16 (0, 5, 0, 0): LIKE_TORCH (5, 0), 0x9; LIKE_SSTE (0, 5), 0x4
@@ -572,9 +575,8 @@ static inline int sste_priv_mma_is_empty(int nibble, const void *values,
                                          sste_mma_type type) {
   const sste_type storage = sste_priv_mma_storage(type);
   return order == SSTE_MMA_CUTLASS3_SM90 && type != SSTE_MMA_TF32 &&
-         nibble == 0 &&
-         sste_priv_is_zero(sste_priv_element(values, storage, at), storage) &&
-         sste_priv_is_zero(sste_priv_element(values, storage, at + 1), storage);
+         nibble == 0 && sste_priv_element(values, storage, at) == 0 &&
+         sste_priv_element(values, storage, at + 1) == 0;
 }
 
 /* sste_mma_decompress - the dense matrix of stored values and metadata.
@@ -584,9 +586,11 @@ static inline int sste_priv_mma_is_empty(int nibble, const void *values,
  *   row, chunk  receive the place of the first illegal nibble, row by row, on
  *             SSTE_ERR_PATTERN only; may be null
  *   specials  bits are moved as they are, -0 and NaN as well; all other places
- *             are +0. In order CUTLASS3_SM90 nibble 0 with two zeros, which
+ *             are +0. In order CUTLASS3_SM90 nibble 0 with two values +0, which
  *             CUTLASS 3 stores for an empty chunk, is read as one
  *   e.g.      F16 (5, 0), 0x9 -> (0, 5, 0, 0)
+ *   PyTorch 2.15's own conversion back, on a CPU, takes the halves of a float32
+ *   for 16-bit numbers: 2.9955e36 (7C103AD3) comes back as 4.7929e37 (7E103AD3)
  *   BITWISE. Overwrites out.
  *   Errors: NULL, VALUE, SHAPE, SIZE, OVERLAP, PATTERN.                     */
 SSTE_API sste_status sste_mma_decompress(void *out, size_t ldo,
@@ -666,7 +670,10 @@ SSTE_API sste_status sste_mma_decompress(void *out, size_t ldo,
  *   8-bit, k = 64             T0       row g:    7  6  5  4  3  2  1  0
  *                             T1       row g+8:  7  6  5  4  3  2  1  0
  *                             T2       row g:   15 14 13 12 11 10  9  8
- *                             T3       row g+8: 15 14 13 12 11 10  9  8     */
+ *                             T3       row g+8: 15 14 13 12 11 10  9  8
+ *
+ * The metadata, and B of sparse TF32, PTX shows in figures alone: for those the
+ * layouts of CUTLASS, CuTe and TVM speak.                                   */
 typedef enum sste_mma_operand {
   SSTE_MMA_A = 0,
   SSTE_MMA_B,

@@ -31,8 +31,10 @@ static inline slow_mma_format slow_mma_format_of(sste_mma_type type) {
   } table[] = {{SSTE_MMA_F16, {5, 10}},  {SSTE_MMA_BF16, {8, 7}},
                {SSTE_MMA_TF32, {8, 23}}, {SSTE_MMA_E4M3, {4, 3}},
                {SSTE_MMA_E5M2, {5, 2}},  {SSTE_MMA_F32, {8, 23}}};
+  const int n = (int)(sizeof table / sizeof table[0]);
   int i = 0;
-  while (table[i].type != type) ++i;
+  while (i < n && table[i].type != type) ++i;
+  if (i == n) abort(); /* no float */
   return table[i].format;
 }
 
