@@ -1270,8 +1270,8 @@ SSTE_HD static inline int sste_priv_mma_step_of(sste_mma_model model, int n,
 }
 
 /* x + y, rounded to nearest even as IEEE 754 adds. The smaller is shifted to
- * the larger's exponent, 38 bits below its last one, and what it loses there
- * jammed: the sum is rounded as the exact one would be.                      */
+ * the larger's exponent and cut off 38 bits below the larger's last one. It has
+ * 24 bits: a smaller that reaches up to a tie is not cut.                   */
 SSTE_HD static inline uint32_t sste_priv_mma_add(sste_mma_type d, uint32_t x,
                                                  uint32_t y) {
   const int guard = 38;
@@ -1281,16 +1281,16 @@ SSTE_HD static inline uint32_t sste_priv_mma_add(sste_mma_type d, uint32_t x,
   const sste_priv_mma_term low = p.exponent >= q.exponent ? q : p;
   const int apart = high.exponent - low.exponent;
   const int64_t h = (int64_t)(high.significand << guard);
-  uint64_t m = low.significand << guard;
+  const int64_t m =
+      apart < 64 ? (int64_t)(low.significand << guard >> apart) : 0;
   sste_priv_mma_specials seen = {0, 0, 0};
   sste_priv_mma_note(&seen, p);
   sste_priv_mma_note(&seen, q);
   if (seen.nan || seen.plus || seen.minus)
     return sste_priv_mma_special(d, seen);
-  if (apart > 0) m = sste_priv_fp8_jam(m, apart);
   return sste_priv_mma_result(
       d, 23, SSTE_ROUND_NEAREST_EVEN,
-      (high.negative ? -h : h) + (low.negative ? -(int64_t)m : (int64_t)m),
+      (high.negative ? -h : h) + (low.negative ? -m : m),
       high.exponent - high.fraction - guard);
 }
 
@@ -1298,7 +1298,7 @@ SSTE_HD static inline uint32_t sste_priv_mma_add(sste_mma_type d, uint32_t x,
  *   op, model as sste_mma_step; products, grouping and late count here
  *   a, b      n codes each, those of one row of stored A and of the entries of
  *             B that they meet, by kept column
- *   n         0 to 64
+ *   n         0 to 64; with 0 there is no step that would round c
  *   c         the accumulator's code
  *   returns   the result's code
  *   e.g.      Ampere, F16, n = 16: the step of products 0 to 7, and that of 8

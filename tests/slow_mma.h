@@ -94,8 +94,9 @@ static inline double slow_mma_whole(double x, int nearest) {
   return nearest && (rest > 0.5 || (rest == 0.5 && odd)) ? below + 1.0 : below;
 }
 
-/* The code of a sum. F16 is rounded to nearest, F32 cut to `output` bits; the
- * carry out of the last binade is the code of infinity. */
+/* The code of a sum. F16 is rounded to nearest, F32 cut to `output` bits. Codes
+ * count on from binade to binade, so a number is 2^mantissa times its binade,
+ * counted from the least normal one, and its digits with the leading 1.     */
 static inline uint32_t slow_mma_code(sste_mma_type d, double x, int output) {
   const slow_mma_format f = slow_mma_format_of(d);
   const int half = d == SSTE_MMA_F16, least = slow_mma_least(d);

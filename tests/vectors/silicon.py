@@ -6,7 +6,7 @@
     git -C MATLAB-tensor-core checkout b12b5a7
     F=MATLAB-tensor-core/model_validation
     python3 tests/vectors/silicon.py --small $F     writes silicon.txt
-    python3 tests/vectors/silicon.py $F > all.txt   every case, about 20 MB
+    python3 tests/vectors/silicon.py $F > all.txt   every case, about 30 MB
     SSTE_SILICON=all.txt build/gcc/test_mma
 """
 
