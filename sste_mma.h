@@ -26,7 +26,7 @@
  *   3. Storage orders     row by row, CUTLASS 2 and PyTorch, CUTLASS 3
  *   4. Fragments          which lane and register holds what, and back
  *   5. Arithmetic         what is cut off in a sum: Ampere to Blackwell
- *   6. The instruction    emulated, dense and sparse; a whole product
+ *   6. The emulator       one instruction, dense or sparse; a whole product
  *   7. Error bounds       for a test's tolerance
  *   8. The probe          what a GPU answers about its sums
  *
@@ -39,7 +39,10 @@
  * each other; the arithmetic of dense instructions is that of MMA-Sim (arXiv
  * 2511.10909) and agrees with results recorded on seven GPUs. How a sparse
  * instruction groups its products is not published: that is a parameter, and
- * section 8 asks a GPU. Everything is integer code, without libm, and BITWISE.
+ * section 8 asks a GPU. All but the bounds is integer code, nothing needs libm,
+ * and everything is BITWISE. Fragments are those of mma; of wgmma and tcgen05
+ * only the sums are here. Functions on elements are for the device as well,
+ * those on matrices and on the registers of a warp are for the host.
  *
  * Uses sste.h and sste_fp8.h. Nothing is allocated, printed or kept.        */
 #ifndef SSTE_MMA_H
@@ -163,7 +166,8 @@ SSTE_API SSTE_HD sste_status sste_mma_op_check(sste_mma_op op) {
  * one less are legal. It names the lanes of a quad that hold the metadata.
  *   returns   16-bit: 4 for k = 16 (one lane), 2 for k = 32 (a pair); TF32: 2;
  *             8-bit: 1 (all four lanes); dense: 0
- *   ptxas takes others without a word: check yours at compile time.
+ *   ptxas 13.0 takes 2 and 3 for 16-bit k = 32 without a word: check at compile
+ *   time.
  *   BITWISE. Never fails: 0 for what is no instruction.
  *   Source: PTX ISA, mma.sp.                                                */
 SSTE_API SSTE_HD int sste_mma_selectors(sste_mma_op op) {
@@ -192,8 +196,8 @@ SSTE_API SSTE_HD int sste_mma_selectors(sste_mma_op op) {
  *
  * The 0 of CUTLASS 3 names one position twice, which PTX leaves undefined. In
  * an empty place SSTE and CUTLASS3 store +0; PyTorch stores what stands at the
- * position it names, which may be -0. It has no 8-bit floats and no U8: like it
- * is for these an extension.                                                */
+ * position it names, which may be -0. It has no 8-bit floats and no U8; for
+ * those its rules are extended here.                                        */
 typedef enum sste_mma_rule {
   SSTE_MMA_LIKE_SSTE = 0,
   SSTE_MMA_LIKE_TORCH,
@@ -242,9 +246,14 @@ SSTE_API SSTE_HD sste_status sste_mma_nibble_check(int nibble,
   return sste_nibble_check(nibble);
 }
 
-/* Position i of the one or two elements that a nibble keeps. */
-SSTE_HD static inline int sste_priv_mma_position(int nibble, int i,
-                                                 sste_mma_type type) {
+/* sste_mma_position - where in its chunk the i-th value that a nibble keeps is
+ * from.
+ *   nibble    legal or not; bits above the four are ignored
+ *   type      of an operand; TF32 keeps one value
+ *   i         0 or 1
+ *   e.g.      F16, 0xD, i = 1 -> 3;  TF32, 0xE -> 1
+ *   BITWISE. Never fails.                                                   */
+SSTE_API SSTE_HD int sste_mma_position(int nibble, sste_mma_type type, int i) {
   if (type == SSTE_MMA_TF32) return (nibble & 3) / 2;
   return nibble >> (2 * i) & 3;
 }
@@ -276,9 +285,15 @@ SSTE_HD static inline int sste_priv_mma_position(int nibble, int i,
  *     4g + 2    row g+24:  3 2 1 0   row g+16:  3 2 1 0
  *     4g + 3    row g+24:  7 6 5 4   row g+16:  7 6 5 4
  *
- * 8-bit elements: 16 x 16 nibbles are 32 words; 4g is row g, chunks 7 to 0,
- * 4g + 1 row g+8, 4g + 2 and 4g + 3 the same rows, chunks 15 to 8. Blocks
- * follow each other down the rows, then along the chunks.
+ * 8-bit elements. A block is 16 x 16 nibbles, for one instruction:
+ *
+ *     word      bits 31 to 0
+ *     4g        row g:     7  6  5  4  3  2  1  0
+ *     4g + 1    row g+8:   7  6  5  4  3  2  1  0
+ *     4g + 2    row g:    15 14 13 12 11 10  9  8
+ *     4g + 3    row g+8:  15 14 13 12 11 10  9  8
+ *
+ * Blocks follow each other down the rows, then along the chunks.
  *
  * CUTLASS 3, 16-bit elements and TF32: atoms of 64 rows x 32 chunks, one after
  * another down the rows, then along the chunks. From the least bit of a
@@ -440,7 +455,15 @@ SSTE_API sste_status sste_mma_meta_reorder(uint8_t *out, sste_mma_order to,
   return SSTE_OK;
 }
 
-/* sste_mma_meta_check - whether every nibble is legal, and where not.
+/* Names the first place at fault. */
+static inline sste_status sste_priv_mma_fault(size_t r, size_t c, size_t *row,
+                                              size_t *chunk) {
+  if (row != NULL) *row = r;
+  if (chunk != NULL) *chunk = c;
+  return SSTE_ERR_PATTERN;
+}
+
+/* sste_mma_meta_check - whether mma.sp takes every nibble, and where not.
  *   meta      sste_mma_meta_bytes of its order
  *   row, chunk  receive the place of the first illegal one, row by row, on
  *             SSTE_ERR_PATTERN only; may be null
@@ -458,11 +481,8 @@ SSTE_API sste_status sste_mma_meta_check(const uint8_t *meta,
   for (r = 0; r < rows; ++r)
     for (c = 0; c < cols / (size_t)sste_priv_mma_chunk(type); ++c) {
       const size_t at = sste_mma_meta_at(order, type, rows, cols, r, c);
-      if (sste_mma_nibble_check(sste_priv_mma_get(meta, at), type) == SSTE_OK)
-        continue;
-      if (row != NULL) *row = r;
-      if (chunk != NULL) *chunk = c;
-      return SSTE_ERR_PATTERN;
+      if (sste_mma_nibble_check(sste_priv_mma_get(meta, at), type) != SSTE_OK)
+        return sste_priv_mma_fault(r, c, row, chunk);
     }
   return SSTE_OK;
 }
@@ -505,6 +525,31 @@ static inline int sste_priv_mma_mask(const void *w, size_t at,
   return mask;
 }
 
+/* One row of it. */
+static inline void sste_priv_mma_compress_row(
+    void *values, size_t to, uint8_t *meta, sste_mma_order order, const void *w,
+    size_t from, size_t rows, size_t cols, size_t row, sste_mma_type type,
+    sste_mma_rule rule) {
+  const sste_type storage = sste_priv_mma_storage(type);
+  const size_t n = (size_t)sste_priv_mma_chunk(type);
+  size_t c, i;
+  for (c = 0; c < cols / n; ++c) {
+    const int mask = sste_priv_mma_mask(w, from + c * n, type);
+    const int nibble = sste_mma_nibble(rule, type, mask);
+    sste_priv_mma_put(meta, sste_mma_meta_at(order, type, rows, cols, row, c),
+                      nibble);
+    for (i = 0; i < n / 2; ++i) {
+      const int at = sste_mma_position(nibble, type, (int)i);
+      uint32_t bits = sste_priv_element(w, storage, from + c * n + (size_t)at);
+      if (rule == SSTE_MMA_LIKE_SSTE)
+        bits = sste_priv_stored_bits(bits, storage);
+      else if (rule == SSTE_MMA_LIKE_CUTLASS3 && (mask >> at & 1) == 0)
+        bits = 0;
+      sste_priv_set_element(values, storage, to + c * n / 2 + i, bits);
+    }
+  }
+}
+
 /* sste_mma_compress - a sparse matrix as stored values and metadata, to the
  * byte as the owner of a rule makes them.
  *   values    receives rows x cols/2 elements, rows ldv apart
@@ -512,10 +557,12 @@ static inline int sste_priv_mma_mask(const void *w, size_t at,
  *   w         rows x cols elements, rows ldw apart: at most two non-zeros in
  *             each chunk, of TF32 one. No two of the three may overlap
  *   type      of an operand. -0 is a zero; 0x80 of S8 and U8 is not
- *   rule      LIKE_TORCH with CUTLASS2 is PyTorch's, LIKE_CUTLASS3 with
- *             CUTLASS3_SM90 is CUTLASS's, LIKE_SSTE with ROW_MAJOR is
- *             sste_tensor_compress_as, NaNs made one as there. The other rules
- *             move bits as they are (on a CPU, PyTorch alters 16-bit NaNs)
+ *   rule      with its owner's order:
+ *             LIKE_SSTE, ROW_MAJOR: sste_tensor_compress_as. NaNs become one
+ *             LIKE_TORCH, CUTLASS2: PyTorch, which on a CPU alters 16-bit NaNs
+ *             LIKE_CUTLASS3, CUTLASS3_SM90: CUTLASS. An empty chunk has nibble
+ *             0, which mma.sp and all other orders refuse
+ *             The last two move bits as they are
  *   row, chunk  receive the place of the first chunk with too many non-zeros,
  *             on SSTE_ERR_PATTERN only; may be null
  *   e.g.      F16 (0, 5, 0, 0): LIKE_TORCH (5, 0), 0x9; LIKE_SSTE (0, 5), 0x4
@@ -526,7 +573,6 @@ SSTE_API sste_status sste_mma_compress(void *values, size_t ldv, uint8_t *meta,
                                        size_t ldw, size_t rows, size_t cols,
                                        sste_mma_type type, sste_mma_rule rule,
                                        size_t *row, size_t *chunk) {
-  sste_type storage;
   size_t r, c, n;
   ptrdiff_t run;
   sste_status s;
@@ -534,38 +580,17 @@ SSTE_API sste_status sste_mma_compress(void *values, size_t ldv, uint8_t *meta,
   s = sste_priv_mma_matrices(w, ldw, values, ldv, meta, order, rows, cols,
                              type);
   if (s != SSTE_OK || rows == 0 || cols == 0) return s;
-  storage = sste_priv_mma_storage(type);
   n = (size_t)sste_priv_mma_chunk(type);
   for (r = 0; r < rows; ++r)
-    for (c = 0; c < cols / n; ++c) {
-      const int mask = sste_priv_mma_mask(w, r * ldw + c * n, type);
-      if (sste_mma_nibble(rule, type, mask) >= 0) continue;
-      if (row != NULL) *row = r;
-      if (chunk != NULL) *chunk = c;
-      return SSTE_ERR_PATTERN;
-    }
+    for (c = 0; c < cols / n; ++c)
+      if (sste_mma_nibble(rule, type,
+                          sste_priv_mma_mask(w, r * ldw + c * n, type)) < 0)
+        return sste_priv_mma_fault(r, c, row, chunk);
   SSTE_OMP(parallel for schedule(static))
-  for (run = 0; run < (ptrdiff_t)rows; ++run) {
-    const size_t from = (size_t)run * ldw, to = (size_t)run * ldv;
-    size_t k, i;
-    for (k = 0; k < cols / n; ++k) {
-      const int mask = sste_priv_mma_mask(w, from + k * n, type);
-      const int nibble = sste_mma_nibble(rule, type, mask);
-      sste_priv_mma_put(
-          meta, sste_mma_meta_at(order, type, rows, cols, (size_t)run, k),
-          nibble);
-      for (i = 0; i < n / 2; ++i) {
-        const int at = sste_priv_mma_position(nibble, (int)i, type);
-        uint32_t bits =
-            sste_priv_element(w, storage, from + k * n + (size_t)at);
-        if (rule == SSTE_MMA_LIKE_SSTE)
-          bits = sste_priv_stored_bits(bits, storage);
-        else if (rule == SSTE_MMA_LIKE_CUTLASS3 && (mask >> at & 1) == 0)
-          bits = 0;
-        sste_priv_set_element(values, storage, to + k * n / 2 + i, bits);
-      }
-    }
-  }
+  for (run = 0; run < (ptrdiff_t)rows; ++run)
+    sste_priv_mma_compress_row(values, (size_t)run * ldv, meta, order, w,
+                               (size_t)run * ldw, rows, cols, (size_t)run, type,
+                               rule);
   return SSTE_OK;
 }
 
@@ -577,6 +602,24 @@ static inline int sste_priv_mma_is_empty(int nibble, const void *values,
   return order == SSTE_MMA_CUTLASS3_SM90 && type != SSTE_MMA_TF32 &&
          nibble == 0 && sste_priv_element(values, storage, at) == 0 &&
          sste_priv_element(values, storage, at + 1) == 0;
+}
+
+/* The first row of decompress that has an illegal nibble, and its chunk. */
+static inline sste_status sste_priv_mma_readable(
+    const void *values, size_t ldv, const uint8_t *meta, sste_mma_order order,
+    size_t rows, size_t cols, sste_mma_type type, size_t *row, size_t *chunk) {
+  const size_t n = (size_t)sste_priv_mma_chunk(type);
+  size_t r, c;
+  for (r = 0; r < rows; ++r)
+    for (c = 0; c < cols / n; ++c) {
+      const int nibble = sste_priv_mma_get(
+          meta, sste_mma_meta_at(order, type, rows, cols, r, c));
+      if (sste_mma_nibble_check(nibble, type) != SSTE_OK &&
+          !sste_priv_mma_is_empty(nibble, values, r * ldv + c * n / 2, order,
+                                  type))
+        return sste_priv_mma_fault(r, c, row, chunk);
+    }
+  return SSTE_OK;
 }
 
 /* sste_mma_decompress - the dense matrix of stored values and metadata.
@@ -600,39 +643,30 @@ SSTE_API sste_status sste_mma_decompress(void *out, size_t ldo,
                                          size_t cols, sste_mma_type type,
                                          size_t *row, size_t *chunk) {
   sste_type storage;
-  size_t r, c, n;
+  size_t n;
   ptrdiff_t run;
-  const sste_status s = sste_priv_mma_matrices(out, ldo, values, ldv, meta,
-                                               order, rows, cols, type);
+  sste_status s = sste_priv_mma_matrices(out, ldo, values, ldv, meta, order,
+                                         rows, cols, type);
   if (s != SSTE_OK || rows == 0 || cols == 0) return s;
+  s = sste_priv_mma_readable(values, ldv, meta, order, rows, cols, type, row,
+                             chunk);
+  if (s != SSTE_OK) return s;
   storage = sste_priv_mma_storage(type);
   n = (size_t)sste_priv_mma_chunk(type);
-  for (r = 0; r < rows; ++r)
-    for (c = 0; c < cols / n; ++c) {
-      const int nibble = sste_priv_mma_get(
-          meta, sste_mma_meta_at(order, type, rows, cols, r, c));
-      if (sste_mma_nibble_check(nibble, type) == SSTE_OK ||
-          sste_priv_mma_is_empty(nibble, values, r * ldv + c * n / 2, order,
-                                 type))
-        continue;
-      if (row != NULL) *row = r;
-      if (chunk != NULL) *chunk = c;
-      return SSTE_ERR_PATTERN;
-    }
   SSTE_OMP(parallel for schedule(static))
   for (run = 0; run < (ptrdiff_t)rows; ++run) {
     const size_t to = (size_t)run * ldo, from = (size_t)run * ldv;
-    size_t k, i;
-    for (k = 0; k < cols / n; ++k) {
+    size_t c, i;
+    for (c = 0; c < cols / n; ++c) {
       const int nibble = sste_priv_mma_get(
-          meta, sste_mma_meta_at(order, type, rows, cols, (size_t)run, k));
+          meta, sste_mma_meta_at(order, type, rows, cols, (size_t)run, c));
       for (i = 0; i < n; ++i)
-        sste_priv_set_element(out, storage, to + k * n + i, 0);
+        sste_priv_set_element(out, storage, to + c * n + i, 0);
       for (i = 0; i < n / 2; ++i)
         sste_priv_set_element(
             out, storage,
-            to + k * n + (size_t)sste_priv_mma_position(nibble, (int)i, type),
-            sste_priv_element(values, storage, from + k * n / 2 + i));
+            to + c * n + (size_t)sste_mma_position(nibble, type, (int)i),
+            sste_priv_element(values, storage, from + c * n / 2 + i));
     }
   }
   return SSTE_OK;
@@ -677,7 +711,7 @@ SSTE_API sste_status sste_mma_decompress(void *out, size_t ldo,
 typedef enum sste_mma_operand {
   SSTE_MMA_A = 0,
   SSTE_MMA_B,
-  SSTE_MMA_D /* C and D */
+  SSTE_MMA_D /* D, and C, which looks the same */
 } sste_mma_operand;
 
 /* Where in the warp: an element's lowest bit in register `reg` of `lane`. */
@@ -719,7 +753,8 @@ SSTE_API SSTE_HD int sste_mma_registers(sste_mma_op op,
 /* sste_mma_place_of - which lane and register holds an element.
  *   op        one that sste_mma_op_check takes
  *   which     SSTE_MMA_A, _B, _D
- *   row, col  A: row, kept column; B: k, n; D: row, column. Within the operand
+ *   row, col  A: row, kept column; B: k, n; D: row, column. Nothing is promised
+ *             outside the operand
  *   e.g.      A of F16, k = 32: (9, 3) -> lane 5, register 1, bit 16
  *   BITWISE. Never fails. Source: PTX ISA, the fragments of mma and mma.sp. */
 SSTE_API SSTE_HD sste_mma_place sste_mma_place_of(sste_mma_op op,
@@ -760,7 +795,8 @@ SSTE_API SSTE_HD sste_mma_index sste_mma_index_of(sste_mma_op op,
   const int e = 32 / bits, g = at.lane / 4, t = at.lane % 4, i = at.bit / bits;
   sste_mma_index x;
   x.row = x.col = -1;
-  if ((unsigned)at.lane > 31 || (unsigned)at.bit > 31 || at.bit % bits != 0 ||
+  if (sste_mma_op_check(op) != SSTE_OK || (unsigned)which > SSTE_MMA_D ||
+      (unsigned)at.lane > 31 || (unsigned)at.bit > 31 || at.bit % bits != 0 ||
       at.reg < 0 || at.reg >= sste_mma_registers(op, which))
     return x;
   switch (which) {
@@ -782,7 +818,8 @@ SSTE_API SSTE_HD sste_mma_index sste_mma_index_of(sste_mma_op op,
 /* sste_mma_meta_place - which lane and bits hold the nibble of (row, chunk).
  *   op        sparse; one that sste_mma_op_check takes
  *   selector  below sste_mma_selectors(op)
- *   row, chunk  0 to 15, and below op.k / 4, of TF32 op.k / 2
+ *   row, chunk  0 to 15, and below op.k / 4, of TF32 op.k / 2. Nothing is
+ *             promised outside these
  *   returns   register 0; bit: the nibble's lowest
  *   e.g.      F16, k = 32, selector 1: (9, 5) -> lane 7, bit 20
  *   BITWISE. Never fails. Source: PTX ISA, mma.sp, whose figures alone show it;
@@ -813,13 +850,16 @@ SSTE_API SSTE_HD sste_mma_place sste_mma_meta_place(sste_mma_op op,
 SSTE_API SSTE_HD sste_mma_index sste_mma_meta_index(sste_mma_op op,
                                                     int selector,
                                                     sste_mma_place at) {
-  const int lanes = sste_priv_mma_chunks(op) / 4;
-  const int t = at.lane % 4 - lanes * selector, nibble = at.bit / 4;
+  const int lanes = sste_priv_mma_chunks(op) / 4, nibble = at.bit / 4;
   sste_mma_index x;
+  int t;
   x.row = x.col = -1;
-  if ((unsigned)at.lane > 31 || (unsigned)at.bit > 31 || at.bit % 4 != 0 ||
-      at.reg != 0 || t < 0 || t >= lanes)
+  if (selector < 0 || selector >= sste_mma_selectors(op) ||
+      (unsigned)at.lane > 31 || (unsigned)at.bit > 31 || at.bit % 4 != 0 ||
+      at.reg != 0)
     return x;
+  t = at.lane % 4 - lanes * selector;
+  if (t < 0 || t >= lanes) return x;
   x.row = at.lane / 4 + 8 * (lanes == 4 ? t % 2 : nibble / 4);
   x.col = lanes == 4 ? 8 * (t / 2) + nibble : 4 * t + nibble % 4;
   return x;
@@ -868,8 +908,8 @@ SSTE_HD static inline void sste_priv_mma_into(uint32_t *regs, sste_mma_place at,
  *   regs      receives sste_mma_registers(op, which) x 32 words
  *   op, which the instruction, and the operand
  *   matrix    A: 16 rows of stored values (k, or sparse k/2); B by its columns:
- *             8 rows of k elements (.col); D: 16 rows of 8, of 4 bytes or, F16,
- *             of 2. Rows ld elements apart. No overlap with regs
+ *             8 rows of k elements (.col); D, for C: 16 rows of 8, of 4 bytes
+ *             or, F16, of 2. Rows ld elements apart. No overlap with regs
  *   BITWISE, moves bits. Overwrites regs.
  *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (op, which).                  */
 SSTE_API sste_status sste_mma_load(uint32_t *regs, sste_mma_op op,
@@ -890,8 +930,10 @@ SSTE_API sste_status sste_mma_load(uint32_t *regs, sste_mma_op op,
 }
 
 /* sste_mma_store - the way back: registers into a matrix.
- *   matrix    receives what sste_mma_load takes; nothing between its rows is
- *             touched. No overlap with regs
+ *   matrix    receives A: 16 rows of stored values; B: 8 rows, its columns; D:
+ *             16 rows of 8; ld elements apart, nothing between is touched. No
+ *             overlap with regs
+ *   regs      sste_mma_registers(op, which) x 32 words
  *   BITWISE, moves bits. Overwrites matrix.
  *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (op, which).                  */
 SSTE_API sste_status sste_mma_store(void *matrix, size_t ld, sste_mma_op op,
@@ -936,7 +978,10 @@ static inline sste_status sste_priv_mma_meta_tile(sste_mma_op op, int selector,
  *   op        sparse
  *   selector  below sste_mma_selectors(op)
  *   meta      16 rows of op.k / 8 bytes (TF32: op.k / 4), ldm apart, as sste.h
- *             and SSTE_MMA_ROW_MAJOR have them. No overlap with e
+ *             and SSTE_MMA_ROW_MAJOR have them: the tile at row i and column k
+ *             of a matrix begins i * ldm + k / 8 bytes (k / 4) in. No overlap
+ *             with e. (In order CUTLASS2 no function is needed: e is a block's
+ *             32 words.)
  *   Nibbles are moved whatever they are.
  *   BITWISE. Overwrites the selected words.
  *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (op, selector).               */
@@ -992,26 +1037,28 @@ SSTE_API sste_status sste_mma_meta_store(uint8_t *meta, size_t ldm,
  * An instruction with more products than n makes several steps, each of which
  * takes the last one's result as its accumulator. By path:
  *
- *   operands       Ampere  Ada     Hopper mma  Hopper wgmma  Blackwell
- *   F16, BF16      8, 24   8, 24   16, 25      16, 25        16, 25      n, F
+ *   n, F           Ampere  Ada     Hopper mma  Hopper wgmma  Blackwell
+ *   F16, BF16      8, 24   8, 24   16, 25      16, 25        16, 25
  *   TF32           4, 24   4, 24   8, 25       8, 25         8, 25
- *   E4M3, E5M2     none    16, 13  (16, 25)    32, 13        32, 25
+ *   E4M3, E5M2     none    16, 13  emulated    32, 13        32, 25
  *
  * with 23 fraction bits in an F32 result, but 13 where F is 13. On sm_90 and on
- * sm_100 FP8 is no operand of the mma hardware. ptxas turns it into F16 and
- * makes two steps from 0, even chunks first, then a float addition of C: the
- * column Hopper mma. Blackwell's FP8 here is that of tcgen05 and of sm_120.
+ * sm_100 FP8 is no operand of the mma hardware: ptxas turns it into F16, makes
+ * two steps from 0, of which the first takes every other pair of kept columns
+ * (the lower half of each register), with F = 25, and adds C at the end, as
+ * floats are added. Blackwell's FP8 here is that of tcgen05 and of sm_120.
  *
  * Measured by others: MMA-Sim states the models of dense instructions and finds
  * them exact on ten GPUs; what Khattak and Mikaitis recorded on A100, A2, L40S,
  * RTX 1000 Ada, H100, H200 and B200 agrees in every bit. How hardware puts the
  * products of a sparse instruction into steps nobody has published: the models
- * here count kept products, one after the other, which is an assumption. That
- * FP8 on Hopper goes by chunks is read from what ptxas 13.0 emits.          */
+ * here count kept products, one after the other, which is an assumption. What
+ * becomes of FP8 on Hopper is read from what ptxas 13.0 emits.              */
 typedef enum sste_mma_grouping {
   SSTE_MMA_CONSECUTIVE = 0, /* kept columns 0 to n - 1, n to 2n - 1, ... */
-  SSTE_MMA_BY_CHUNK,        /* of S steps, step s takes chunks s, s + S, ... */
-  SSTE_MMA_BY_SLOT          /* step s takes kept columns s, s + S, ... */
+  SSTE_MMA_BY_PAIR, /* of S steps, step s takes pairs s, s + S, ... of kept
+                       columns: where A is 2:4 sparse, chunks */
+  SSTE_MMA_BY_SLOT  /* step s takes kept columns s, s + S, ... */
 } sste_mma_grouping;
 
 /* A tensor core's sums. */
@@ -1043,7 +1090,8 @@ SSTE_HD static inline sste_mma_model sste_priv_mma_model(int products,
 /* sste_mma_ampere, _ada, _hopper, _hopper_wgmma, _blackwell - a model by name.
  *   operand   of A and B; S8 and U8 need none, and have that of F16
  *   returns   the table above. Where a GPU has no such path, products is 0,
- *             which every function refuses
+ *             which sste_mma_model_check refuses. _hopper for FP8 is also what
+ *             mma does on sm_100; its n is 16, for dense k = 16 set it to 8
  *   BITWISE. Never fails. Source: MMA-Sim, arXiv 2511.10909, for dense
  *   instructions. The steps of sparse ones are assumed, but for FP8 on Hopper,
  *   which is what ptxas 13.0 makes of it.                                   */
@@ -1058,7 +1106,7 @@ SSTE_API SSTE_HD sste_mma_model sste_mma_ada(sste_mma_type operand) {
 SSTE_API SSTE_HD sste_mma_model sste_mma_hopper(sste_mma_type operand) {
   sste_mma_model m = sste_priv_mma_model(operand == SSTE_MMA_TF32 ? 8 : 16, 25);
   if (sste_priv_mma_is_fp8(operand)) {
-    m.grouping = SSTE_MMA_BY_CHUNK;
+    m.grouping = SSTE_MMA_BY_PAIR;
     m.late = 1;
   }
   return m;
@@ -1216,8 +1264,9 @@ SSTE_HD static inline uint32_t sste_priv_mma_integers(sste_mma_op op,
 }
 
 /* sste_mma_step - one step of a tensor core: n products and the accumulator.
- *   op        gives the types; k and sparse do not matter. Not checked
- *   model     gives F, output and least. Not checked
+ *   op        gives the types; k and sparse do not matter. Nothing is promised
+ *             for types and models that the checks refuse
+ *   model     gives F, output and least
  *   a, b      n codes each, in the low bits of a word
  *   n         products, 0 to 1024; model.products does not matter here
  *   c         the accumulator's code: 32 bits, or 16 of F16
@@ -1265,7 +1314,7 @@ SSTE_HD static inline int sste_priv_mma_steps(sste_mma_model model, int n) {
 SSTE_HD static inline int sste_priv_mma_step_of(sste_mma_model model, int n,
                                                 int i) {
   const int steps = sste_priv_mma_steps(model, n);
-  if (model.grouping == SSTE_MMA_BY_CHUNK) return i / 2 % steps;
+  if (model.grouping == SSTE_MMA_BY_PAIR) return i / 2 % steps;
   return model.grouping == SSTE_MMA_BY_SLOT ? i % steps : i / model.products;
 }
 
@@ -1300,7 +1349,8 @@ SSTE_HD static inline uint32_t sste_priv_mma_add(sste_mma_type d, uint32_t x,
  *             B that they meet, by kept column
  *   n         0 to 64; with 0 there is no step that would round c
  *   c         the accumulator's code
- *   returns   the result's code
+ *   returns   the result's code; NaN for a model that its check refuses, and
+ *             for another n
  *   e.g.      Ampere, F16, n = 16: the step of products 0 to 7, and that of 8
  *             to 15 with its result as c
  *   BITWISE, by integers only. Never fails.                                 */
@@ -1309,6 +1359,8 @@ SSTE_API SSTE_HD uint32_t sste_mma_dot(sste_mma_op op, sste_mma_model model,
                                        int n, uint32_t c) {
   uint32_t sum = model.late ? 0 : c;
   int s, i;
+  if (sste_mma_model_check(model) != SSTE_OK || n < 0 || n > 64)
+    return op.d == SSTE_MMA_F16 ? 0x7FFFu : 0x7FFFFFFFu;
   if (op.d == SSTE_MMA_S32) return sste_mma_step(op, model, a, b, n, c);
   for (s = 0; s < sste_priv_mma_steps(model, n); ++s) {
     uint32_t x[64], y[64];
@@ -1323,7 +1375,7 @@ SSTE_API SSTE_HD uint32_t sste_mma_dot(sste_mma_op op, sste_mma_model model,
   return model.late ? sste_priv_mma_add(op.d, c, sum) : sum;
 }
 
-/* ---- 6. The instruction -------------------------------------------------- */
+/* ---- 6. The emulator ----------------------------------------------------- */
 
 /* All of an instruction's registers, checked; e only where it is sparse. */
 static inline sste_status sste_priv_mma_registers_of(
@@ -1359,9 +1411,9 @@ SSTE_HD static inline int sste_priv_mma_meets(const uint32_t *e, sste_mma_op op,
                                               int selector, int i, int p) {
   const int n = sste_priv_mma_chunk(op.a), chunk = p / (n / 2);
   if (!op.sparse) return p;
-  return chunk * n + sste_priv_mma_position(
-                         sste_priv_mma_nibble_of(e, op, selector, i, chunk),
-                         p % (n / 2), op.a);
+  return chunk * n +
+         sste_mma_position(sste_priv_mma_nibble_of(e, op, selector, i, chunk),
+                           op.a, p % (n / 2));
 }
 
 /* D = A B + C on registers. D may be C: it is written at the end. */
@@ -1393,7 +1445,7 @@ static inline void sste_priv_mma_emulate(uint32_t *d, const uint32_t *a,
  *   d         receives sste_mma_registers(op, SSTE_MMA_D) x 32 words
  *   a, b, c   its operands, as sste_mma_load fills them; d may be any of them
  *   op        dense
- *   model     how it adds: sste_mma_ampere(op.a), ...; S32 needs any
+ *   model     how it adds: sste_mma_ampere(op.a), ...; S32 needs any legal one
  *   specials  as sste_mma_step
  *   BITWISE. Overwrites d. Errors: NULL, VALUE (op, model).                 */
 SSTE_API sste_status sste_mma(uint32_t *d, const uint32_t *a, const uint32_t *b,
@@ -1423,8 +1475,8 @@ SSTE_API sste_status sste_mma(uint32_t *d, const uint32_t *a, const uint32_t *b,
 SSTE_API sste_status sste_mma_sp(uint32_t *d, const uint32_t *a,
                                  const uint32_t *b, const uint32_t *c,
                                  const uint32_t e[32], int selector,
-                                 sste_mma_op op, sste_mma_model model, int *row,
-                                 int *chunk) {
+                                 sste_mma_op op, sste_mma_model model,
+                                 size_t *row, size_t *chunk) {
   const sste_status s = sste_priv_mma_registers_of(d, a, b, c, op, model);
   int i, k;
   if (s != SSTE_OK) return s;
@@ -1433,22 +1485,18 @@ SSTE_API sste_status sste_mma_sp(uint32_t *d, const uint32_t *a,
   for (i = 0; i < 16; ++i)
     for (k = 0; k < sste_priv_mma_chunks(op); ++k) {
       const int nibble = sste_priv_mma_nibble_of(e, op, selector, i, k);
-      if (sste_mma_nibble_check(nibble, op.a) == SSTE_OK) continue;
-      if (row != NULL) *row = i;
-      if (chunk != NULL) *chunk = k;
-      return SSTE_ERR_PATTERN;
+      if (sste_mma_nibble_check(nibble, op.a) != SSTE_OK)
+        return sste_priv_mma_fault((size_t)i, (size_t)k, row, chunk);
     }
   sste_priv_mma_emulate(d, a, b, c, e, selector, op, model);
   return SSTE_OK;
 }
 
 /* The matrices of a product, and every nibble. */
-static inline sste_status sste_priv_mma_operands(const void *d, size_t ldd,
-                                                 const void *values, size_t ldv,
-                                                 const uint8_t *meta,
-                                                 size_t ldm, const void *b,
-                                                 size_t ldb, size_t M, size_t N,
-                                                 size_t K, sste_mma_op op) {
+static inline sste_status sste_priv_mma_operands(
+    const void *d, size_t ldd, const void *values, size_t ldv,
+    const uint8_t *meta, size_t ldm, const void *b, size_t ldb, size_t M,
+    size_t N, size_t K, sste_mma_op op, size_t *row, size_t *chunk) {
   const size_t d_size = (size_t)sste_priv_mma_bits(op.d) / 8;
   const size_t size = (size_t)sste_priv_mma_bits(op.a) / 8;
   const size_t kept = op.sparse ? K / 2 : K;
@@ -1469,7 +1517,7 @@ static inline sste_status sste_priv_mma_operands(const void *d, size_t ldd,
     for (c = 0; c < chunks; ++c)
       if (sste_mma_nibble_check(sste_priv_nibble(meta + r * ldm, c), op.a) !=
           SSTE_OK)
-        return SSTE_ERR_PATTERN;
+        return sste_priv_mma_fault(r, c, row, chunk);
   return SSTE_OK;
 }
 
@@ -1486,14 +1534,16 @@ static inline sste_status sste_priv_mma_operands(const void *d, size_t ldd,
  *   M, N      any; K: a multiple of op.k
  *   op, model the instruction, and how it adds
  *   specials  as sste_mma_step
+ *   row, chunk  receive the place of the first illegal nibble, row by row, on
+ *             SSTE_ERR_PATTERN only; may be null
  *   BITWISE. Overwrites d; K = 0 gives zeros.
- *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (op, model), PATTERN (a nibble;
- *   sste_mma_meta_check says where).                                        */
+ *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (op, model), PATTERN.         */
 SSTE_API sste_status sste_mma_product(void *d, size_t ldd, const void *values,
                                       size_t ldv, const uint8_t *meta,
                                       size_t ldm, const void *b, size_t ldb,
                                       size_t M, size_t N, size_t K,
-                                      sste_mma_op op, sste_mma_model model) {
+                                      sste_mma_op op, sste_mma_model model,
+                                      size_t *row, size_t *chunk) {
   sste_type to, from;
   ptrdiff_t i;
   sste_status s;
@@ -1501,7 +1551,7 @@ SSTE_API sste_status sste_mma_product(void *d, size_t ldd, const void *values,
       sste_mma_model_check(model) != SSTE_OK)
     return SSTE_ERR_VALUE;
   s = sste_priv_mma_operands(d, ldd, values, ldv, meta, ldm, b, ldb, M, N, K,
-                             op);
+                             op, row, chunk);
   if (s != SSTE_OK || M == 0 || N == 0) return s;
   to = sste_priv_mma_storage(op.d);
   from = sste_priv_mma_storage(op.a); /* op.b's are as wide */
@@ -1514,13 +1564,12 @@ SSTE_API sste_status sste_mma_product(void *d, size_t ldd, const void *values,
       uint32_t sum = 0, x[64], y[64];
       for (k = 0; k < K / (size_t)op.k; ++k) {
         for (p = 0; p < kept; ++p) {
-          const size_t at = k * kept + p, chunk = at / (n / 2);
+          const size_t at = k * kept + p, c = at / (n / 2);
           size_t meets = at;
           if (op.sparse)
-            meets =
-                chunk * n + (size_t)sste_priv_mma_position(
-                                sste_priv_nibble(meta + (size_t)i * ldm, chunk),
-                                (int)(at % (n / 2)), op.a);
+            meets = c * n + (size_t)sste_mma_position(
+                                sste_priv_nibble(meta + (size_t)i * ldm, c),
+                                op.a, (int)(at % (n / 2)));
           x[p] = sste_priv_element(values, from, (size_t)i * ldv + at);
           y[p] = sste_priv_element(b, from, j * ldb + meets);
         }
@@ -1543,9 +1592,11 @@ SSTE_API sste_status sste_mma_product(void *d, size_t ldd, const void *values,
  *   returns   S being the steps of all instructions together,
  *                 F32   (terms + S) * 2^-F + S * 2^-output
  *                 F16   ((terms + S) * 2^-F + S * 2^-11) / (1 - S * 2^-11)
- *             A model that adds C late rounds once more per instruction, to
- *             2^-24, or 2^-11 in F16, which joins the S * 2^-11 of both lines.
- *             S32: 0. Infinity where the denominator is not positive
+ *             Where C is added late, an instruction loses of its own products
+ *             alone: terms and S are those of one. With v = 2^-24 (F16 2^-11),
+ *             R instructions add R v above, and take R v off the denominator
+ *             S32: 0. Infinity where the denominator is not positive, and for
+ *             what sste_mma_op_check or sste_mma_model_check refuses
  *   why       A step cuts its products and its accumulator below 2^(E - F), and
  *             E is the exponent of one of them, so that each loses less than
  *             2^-F of the largest. Then the result is cut below 2^-output of
@@ -1554,25 +1605,31 @@ SSTE_API sste_status sste_mma_product(void *d, size_t ldd, const void *values,
  *             can make one larger: that is the denominator
  *   holds     if nothing overflows and no operand is subnormal. 2^E can exceed
  *             a product with a subnormal factor: count such a factor as the
- *             smallest normal number of its type in sum |a b|. Where sums fall
- *             below 2^-126 (F16: 2^-14), add (terms + 3 S) * 2^-149 (S * 2^-25)
+ *             smallest normal number of its type in sum |a b|. Where sums may
+ *             be tiny, add (terms + S) * 2^(L - F) + S * 2^(-126 - output), and
+ *             for F16 S * 2^-25 instead of the latter; all terms and S, late or
+ *             not, and L the larger of least and -126 (F16: -14)
  *   e.g.      F16, k = 32, Ampere, 1024 stored values: S = 128, and the bound
  *             is 1152 * 2^-24 + 128 * 2^-23 = 0.69 * 1024 * 2^-23
- *   BITWISE. Never fails; op and model are not checked.
+ *   BITWISE. Never fails.
  *   Source: derived here from the model of section 5.                       */
 SSTE_API SSTE_HD double sste_mma_bound(sste_mma_op op, sste_mma_model model,
                                        size_t terms) {
   const int half = op.d == SSTE_MMA_F16, kept = sste_priv_mma_kept(op);
   const double nearest = half ? 1.0 / 2048.0 : 1.0 / 16777216.0;
-  const double ops = (double)((terms + (size_t)kept - 1) / (size_t)kept);
-  const double S = ops * sste_priv_mma_steps(model, kept);
-  const double cut = 1.0 / (double)((uint64_t)1 << model.fraction);
-  const double end = 1.0 / (double)((uint64_t)1 << model.output);
-  const double rounded =
-      (half ? S * nearest : 0.0) + (model.late ? ops * nearest : 0.0);
-  const double loss =
-      ((double)terms + S) * cut + (half ? 0.0 : S * end) + rounded;
+  double n, R, S, cut, end, rounded, loss;
+  if (sste_mma_op_check(op) != SSTE_OK ||
+      sste_mma_model_check(model) != SSTE_OK)
+    return (double)sste_priv_float(SSTE_PRIV_INF);
   if (op.d == SSTE_MMA_S32) return 0.0;
+  R = (double)(terms / (size_t)kept + (terms % (size_t)kept != 0));
+  n = (double)terms;
+  if (model.late && R > 1.0) n = kept;
+  S = (model.late && R > 1.0 ? 1.0 : R) * sste_priv_mma_steps(model, kept);
+  cut = 1.0 / (double)((uint64_t)1 << model.fraction);
+  end = 1.0 / (double)((uint64_t)1 << model.output);
+  rounded = (half ? S * nearest : 0.0) + (model.late ? R * nearest : 0.0);
+  loss = (n + S) * cut + (half ? 0.0 : S * end) + rounded;
   return rounded < 1.0 ? loss / (1.0 - rounded)
                        : (double)sste_priv_float(SSTE_PRIV_INF);
 }
@@ -1596,8 +1653,9 @@ typedef struct sste_mma_finding {
   int step[64]; /* the step of each, from 0; a first step of one product is not
                    told from the second */
   int steps;    /* how many there are */
-  int fraction; /* F; 28 stands for 28 or more; -1 if no step takes three */
-  int output;   /* fraction bits of a result, at most F */
+  int fraction; /* F; 28 stands for 28 or more, 0 for none, -1 for unknown: no
+                   first step of three products */
+  int output;   /* fraction bits of a result, at most F; -1 as above */
   int late;     /* 1: C is added last, to nearest */
 } sste_mma_finding;
 
@@ -1699,23 +1757,29 @@ static inline void sste_priv_mma_rank(sste_mma_finding *found,
   }
 }
 
-/* Whether, of three products of one step, M and, if asked, -M and M * 2^-r, the
- * last can be seen in the result. */
-static inline sste_status sste_priv_mma_ask_bits(int *seen, const int at[3],
-                                                 int M, int r, int cancelled,
+/* Of three products of one step, M, -M if asked, and M * 2^-r: the largest r up
+ * to `most` for which the last can be seen in the result; 0: none.          */
+static inline sste_status sste_priv_mma_ask_bits(int *bits, const int at[3],
+                                                 int M, int most, int cancelled,
                                                  sste_mma_op op,
                                                  sste_mma_run run,
                                                  void *context) {
-  sste_priv_mma_trial t;
-  sste_status s;
-  sste_priv_mma_clear(&t, op);
-  sste_priv_mma_plant(&t, at[0], 0, M, 0, 0);
-  if (cancelled) sste_priv_mma_plant(&t, at[1], 0, M, 0, 1);
-  sste_priv_mma_plant(&t, at[2], 0, M - r, 0, 0);
-  s = run(context, t.d, t.a, t.b, t.c, t.e);
-  *seen = sste_priv_mma_output(&t, 0) !=
-          (cancelled ? 0 : (uint32_t)(M + 127) << 23);
-  return s;
+  const uint32_t without = cancelled ? 0 : (uint32_t)(M + 127) << 23;
+  int r;
+  *bits = 0;
+  for (r = 1; r <= most; ++r) {
+    sste_priv_mma_trial t;
+    sste_status s;
+    sste_priv_mma_clear(&t, op);
+    sste_priv_mma_plant(&t, at[0], 0, M, 0, 0);
+    if (cancelled) sste_priv_mma_plant(&t, at[1], 0, M, 0, 1);
+    sste_priv_mma_plant(&t, at[2], 0, M - r, 0, 0);
+    s = run(context, t.d, t.a, t.b, t.c, t.e);
+    if (s != SSTE_OK) return s;
+    if (sste_priv_mma_output(&t, 0) == without) return SSTE_OK;
+    *bits = r;
+  }
+  return SSTE_OK;
 }
 
 /* Whether C = 2^12 and a product of 3/4 of its ulp give more than C. */
@@ -1745,7 +1809,7 @@ static inline sste_status sste_priv_mma_ask_late(int *late, sste_mma_op op,
 SSTE_API sste_status sste_mma_probe(sste_mma_finding *found, sste_mma_op op,
                                     sste_mma_run run, void *context) {
   uint8_t later[64][64];
-  int at[3] = {0, 0, 0}, n = 0, l, r, seen = 1;
+  int at[3] = {0, 0, 0}, n = 0, l;
   sste_status s;
   if (found == NULL || run == NULL) return SSTE_ERR_NULL;
   if (sste_mma_op_check(op) != SSTE_OK || !op.sparse || op.d != SSTE_MMA_F32)
@@ -1758,32 +1822,32 @@ SSTE_API sste_status sste_mma_probe(sste_mma_finding *found, sste_mma_op op,
   sste_priv_mma_rank(found, later);
   for (l = 0; l < found->kept && n < 3; ++l)
     if (found->step[l] == 0) at[n++] = l;
-  if (n < 3) found->fraction = found->output = -1;
-  for (r = 1; n == 3 && seen && r <= 28; ++r) {
-    s = sste_priv_mma_ask_bits(&seen, at, 16, r, 1, op, run, context);
-    if (s != SSTE_OK) return s;
-    if (seen) found->fraction = r;
+  if (n < 3) {
+    found->fraction = found->output = -1;
+    return SSTE_OK;
   }
-  for (r = 1, seen = 1; n == 3 && seen && r <= 24; ++r) {
-    s = sste_priv_mma_ask_bits(&seen, at, 12, r, 0, op, run, context);
-    if (s != SSTE_OK) return s;
-    if (seen) found->output = r;
-  }
+  s = sste_priv_mma_ask_bits(&found->fraction, at, 16, 28, 1, op, run, context);
+  if (s == SSTE_OK)
+    s = sste_priv_mma_ask_bits(&found->output, at, 12, 24, 0, op, run, context);
   return s;
 }
 
 /* sste_mma_agrees - whether a finding is what a model would have given.
  *   op        the instruction that was probed
- *   returns   1 if the steps, F, the result's bits and late are those of the
- *             model, else 0. `least` cannot be seen
+ *   returns   1 if the steps, F up to 28, the result's bits up to F and late
+ *             are those of the model, else 0. `least` cannot be seen, nor more
+ *             than one step where F is above 27; models of one or two products
+ *             a step agree with nothing
  *   BITWISE. Never fails; null: 0.                                          */
 SSTE_API int sste_mma_agrees(const sste_mma_finding *found, sste_mma_op op,
                              sste_mma_model model) {
   const int kept = sste_priv_mma_kept(op);
+  const int fraction = model.fraction < 28 ? model.fraction : 28;
+  const int output = model.output < fraction ? model.output : fraction;
   int i;
   if (found == NULL || sste_mma_model_check(model) != SSTE_OK ||
-      found->kept != kept || found->fraction != model.fraction ||
-      found->output != model.output || found->late != model.late)
+      found->kept != kept || found->fraction != fraction ||
+      found->output != output || found->late != model.late)
     return 0;
   for (i = 0; i < kept; ++i)
     if (found->step[i] != sste_priv_mma_step_of(model, kept, i)) return 0;

@@ -102,7 +102,7 @@ static void one_sum(sste_mma_op op) {
   for (p = 0; p < KEPT; ++p) {
     const sste_mma_place at = sste_mma_place_of(op, SSTE_MMA_A, 0, p);
     const int chunk = p / 2, nibble = meta[chunk / 2] >> (chunk % 2 * 4) & 0xF;
-    k = 4 * chunk + (nibble >> (p % 2 * 2) & 3);
+    k = 4 * chunk + sste_mma_position(nibble, op.a, p % 2);
     sum += value(values[p]) * value(columns[k]);
     printf("   %4d  T%d, a%d, %s       0x%X  %3d  %3.0f * %2.0f  %6.0f\n", p,
            at.lane, at.reg, at.bit == 0 ? "low " : "high", (unsigned)nibble, k,

@@ -174,7 +174,7 @@ static inline uint32_t slow_mma_step(sste_mma_op op, sste_mma_model model,
 
 static inline int slow_mma_step_of(sste_mma_model model, int i, int steps) {
   if (model.grouping == SSTE_MMA_BY_SLOT) return i % steps;
-  if (model.grouping == SSTE_MMA_BY_CHUNK) return i / 2 % steps;
+  if (model.grouping == SSTE_MMA_BY_PAIR) return i / 2 % steps;
   return i / model.products;
 }
 

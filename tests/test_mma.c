@@ -564,7 +564,7 @@ static void groupings_are_told_apart_by_two_large_products(void **state) {
     const int plus = rows[i].plus, minus = rows[i].minus;
     assert_near(sum_with_two_large(SSTE_MMA_CONSECUTIVE, p, n, plus, minus),
                 rows[i].consecutive, 0.0);
-    assert_near(sum_with_two_large(SSTE_MMA_BY_CHUNK, p, n, plus, minus),
+    assert_near(sum_with_two_large(SSTE_MMA_BY_PAIR, p, n, plus, minus),
                 rows[i].by_chunk, 0.0);
     assert_near(sum_with_two_large(SSTE_MMA_BY_SLOT, p, n, plus, minus),
                 rows[i].by_slot, 0.0);
@@ -574,7 +574,7 @@ static void groupings_are_told_apart_by_two_large_products(void **state) {
 /* ---- The named models ---------------------------------------------------- */
 
 static void named_models_are_those_of_the_table(void **state) {
-  enum { CONSECUTIVE = SSTE_MMA_CONSECUTIVE, BY_CHUNK = SSTE_MMA_BY_CHUNK };
+  enum { CONSECUTIVE = SSTE_MMA_CONSECUTIVE, BY_CHUNK = SSTE_MMA_BY_PAIR };
   static const struct {
     named_model name;
     int narrow[5]; /* of F16 and BF16: products, F, output, grouping, late */
@@ -630,6 +630,19 @@ static void a_model_that_no_gpu_has_is_refused(void **state) {
     assert_int_equal(sste_mma_model_check(named[i](SSTE_MMA_S8)), SSTE_OK);
     assert_int_equal(sste_mma_model_check(named[i](SSTE_MMA_U8)), SSTE_OK);
   }
+}
+
+static void a_dot_of_what_is_refused_is_nan(void **state) {
+  const uint32_t one[65] = {0};
+  sste_mma_op op = sste_mma_sparse(SSTE_MMA_E4M3, 64);
+  const sste_mma_model none = sste_mma_ampere(op.a), some = sste_mma_ada(op.a);
+  (void)state;
+  assert_int_equal(sste_mma_dot(op, none, one, one, 32, 0), 0x7FFFFFFF);
+  assert_int_equal(sste_mma_dot(op, some, one, one, -1, 0), 0x7FFFFFFF);
+  assert_int_equal(sste_mma_dot(op, some, one, one, 65, 0), 0x7FFFFFFF);
+  assert_int_equal(sste_mma_dot(op, some, one, one, 64, 0), 0);
+  op.d = SSTE_MMA_F16;
+  assert_int_equal(sste_mma_dot(op, none, one, one, 32, 0), 0x7FFF);
 }
 
 static void models_are_accepted_up_to_the_ends_of_their_ranges(void **state) {
@@ -1165,7 +1178,7 @@ static void check_bad_nibble(uint64_t *state, problem *p) {
       nibble == 0x8 || nibble == 0x9 || nibble == 0xC || nibble == 0xD;
   const int legal =
       nibble == 0x4 || nibble == 0xE || (six && p->op.a != SSTE_MMA_TF32);
-  int at_row = -1, at_chunk = -1;
+  size_t at_row = 77, at_chunk = 77;
   uint32_t d[4 * 32], untouched[4 * 32];
   warp w;
   if (!p->op.sparse) return;
@@ -1181,8 +1194,8 @@ static void check_bad_nibble(uint64_t *state, problem *p) {
   assert_int_equal(sste_mma_sp(d, w.a, w.b, w.c, w.e, p->selector, p->op, m,
                                &at_row, &at_chunk),
                    legal ? SSTE_OK : SSTE_ERR_PATTERN);
-  assert_int_equal(at_row, legal ? -1 : row);
-  assert_int_equal(at_chunk, legal ? -1 : chunk);
+  assert_int_equal(at_row, legal ? 77 : row);
+  assert_int_equal(at_chunk, legal ? 77 : chunk);
   if (legal) return;
   assert_int_equal(
       sste_mma_sp(d, w.a, w.b, w.c, w.e, p->selector, p->op, m, NULL, NULL),
@@ -1301,9 +1314,10 @@ static void random_shape(uint64_t *state, whole *w) {
 }
 
 static sste_status product(whole *w) {
-  return sste_mma_product(
-      w->d, w->ldd, w->values, w->ldv, w->op.sparse ? w->meta : NULL, w->ldm,
-      w->b, w->ldb, (size_t)w->M, (size_t)w->N, (size_t)w->K, w->op, w->m);
+  return sste_mma_product(w->d, w->ldd, w->values, w->ldv,
+                          w->op.sparse ? w->meta : NULL, w->ldm, w->b, w->ldb,
+                          (size_t)w->M, (size_t)w->N, (size_t)w->K, w->op, w->m,
+                          NULL, NULL);
 }
 
 static void put_nibble(whole *w, int row, int chunk, int nibble) {
@@ -1505,19 +1519,20 @@ static void products_of_nothing_succeed(void **state) {
   uint64_t random = test_seed() + 11;
   int i;
   (void)state;
-  assert_int_equal(
-      sste_mma_product(NULL, 0, NULL, 0, NULL, 0, NULL, 0, 0, 8, 32, op, m),
-      SSTE_OK);
-  assert_int_equal(
-      sste_mma_product(NULL, 0, NULL, 0, NULL, 0, NULL, 0, 8, 0, 32, op, m),
-      SSTE_OK);
+  assert_int_equal(sste_mma_product(NULL, 0, NULL, 0, NULL, 0, NULL, 0, 0, 8,
+                                    32, op, m, NULL, NULL),
+                   SSTE_OK);
+  assert_int_equal(sste_mma_product(NULL, 0, NULL, 0, NULL, 0, NULL, 0, 8, 0,
+                                    32, op, m, NULL, NULL),
+                   SSTE_OK);
   w->op = op;
   w->m = m;
   random_whole(&random, w);
   w->K = 0;
-  assert_int_equal(sste_mma_product(w->d, w->ldd, NULL, 0, NULL, 0, NULL, 0,
-                                    (size_t)w->M, (size_t)w->N, 0, op, m),
-                   SSTE_OK);
+  assert_int_equal(
+      sste_mma_product(w->d, w->ldd, NULL, 0, NULL, 0, NULL, 0, (size_t)w->M,
+                       (size_t)w->N, 0, op, m, NULL, NULL),
+      SSTE_OK);
   for (i = 0; i < w->M * w->N; ++i)
     assert_int_equal(
         get(w->d, 32, (size_t)(i / w->N) * w->ldd + (size_t)(i % w->N)), 0);
@@ -1533,9 +1548,10 @@ static void a_product_may_be_written_beside_its_operands(void **state) {
   (void)state;
   op.d = SSTE_MMA_F16;
   gives(SSTE_OK, sste_mma_product(together, 8, values, 16, NULL, 0, b, 16, 16,
-                                  8, 16, op, m));
-  gives(SSTE_ERR_OVERLAP, sste_mma_product(together + 1, 8, values, 16, NULL, 0,
-                                           b, 16, 16, 8, 16, op, m));
+                                  8, 16, op, m, NULL, NULL));
+  gives(SSTE_ERR_OVERLAP,
+        sste_mma_product(together + 1, 8, values, 16, NULL, 0, b, 16, 16, 8, 16,
+                         op, m, NULL, NULL));
 }
 
 /* One argument of a sound call at a time is turned. */
@@ -1550,12 +1566,14 @@ static void a_product_refuses_unsound_arguments(void **state) {
   const sste_mma_model m = sste_mma_hopper(op.a);
   const sste_mma_model none = sste_mma_ampere(SSTE_MMA_E5M2);
   uint8_t *in_x = (uint8_t *)(x + 10), *in_b = (uint8_t *)(b + 10);
+  size_t row = 77, chunk = 77;
   (void)state;
   memset(meta, 0x44, sizeof meta);
   test_poison(d, sizeof d);
   test_poison(untouched, sizeof untouched);
-#define call(d_, ldd, x_, ldv, meta_, ldm, b_, ldb, K, op_, m_) \
-  sste_mma_product(d_, ldd, x_, ldv, meta_, ldm, b_, ldb, 16, 8, K, op_, m_)
+#define call(d_, ldd, x_, ldv, meta_, ldm, b_, ldb, K, op_, m_)              \
+  sste_mma_product(d_, ldd, x_, ldv, meta_, ldm, b_, ldb, 16, 8, K, op_, m_, \
+                   &row, &chunk)
   gives(SSTE_ERR_NULL, call(NULL, 8, x, 32, meta, 8, b, 64, 64, op, m));
   gives(SSTE_ERR_NULL, call(d, 8, NULL, 32, meta, 8, b, 64, 64, op, m));
   gives(SSTE_ERR_NULL, call(d, 8, x, 32, NULL, 8, b, 64, 64, op, m));
@@ -1576,11 +1594,14 @@ static void a_product_refuses_unsound_arguments(void **state) {
   gives(SSTE_ERR_OVERLAP, call(in_b, 8, x, 32, meta, 8, b, 64, 64, op, m));
   gives(SSTE_ERR_OVERLAP,
         call(d, 8, x, 32, (uint8_t *)d + 300, 8, b, 64, 64, op, m));
-  meta[15 * 8 + 7] = 0x74;
+  assert_true(row == 77 && chunk == 77);
+  meta[15 * 8 + 7] = 0x74; /* the last of all nibbles */
   gives(SSTE_ERR_PATTERN, call(d, 8, x, 32, meta, 8, b, 64, 64, op, m));
-  meta[15 * 8 + 7] = 0x44;
+  assert_true(row == 15 && chunk == 15);
   meta[3] = 0x84; /* not for TF32 */
   gives(SSTE_ERR_PATTERN, call(d, 8, x, 32, meta, 8, b, 64, 32, tf32, m));
+  assert_true(row == 0 && chunk == 7);
+  meta[15 * 8 + 7] = 0x44;
   assert_memory_equal(d, untouched, sizeof d);
   gives(SSTE_OK, call(d, 8, x, 32, meta, 8, b, 64, 64, op, m));
 #undef call
@@ -1598,6 +1619,7 @@ int main(void) {
       cmocka_unit_test(groupings_are_told_apart_by_two_large_products),
       cmocka_unit_test(named_models_are_those_of_the_table),
       cmocka_unit_test(a_model_that_no_gpu_has_is_refused),
+      cmocka_unit_test(a_dot_of_what_is_refused_is_nan),
       cmocka_unit_test(models_are_accepted_up_to_the_ends_of_their_ranges),
       cmocka_unit_test(integers_are_exact_in_any_order_and_every_model),
       cmocka_unit_test(the_bound_for_integers_cannot_be_raised),

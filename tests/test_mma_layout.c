@@ -620,10 +620,44 @@ static void storing_metadata_writes_them_and_no_more(void **state) {
     }
 }
 
+/* Written out: the positions that each legal nibble keeps. */
+static void nibbles_keep_the_positions_they_name(void **state) {
+  static const int keeps[6][3] = {{0x4, 0, 1}, {0x8, 0, 2}, {0xC, 0, 3},
+                                  {0x9, 1, 2}, {0xD, 1, 3}, {0xE, 2, 3}};
+  int n, i;
+  (void)state;
+  for (n = 0; n < 6; ++n)
+    for (i = 0; i < 2; ++i) {
+      assert_int_equal(sste_mma_position(keeps[n][0], SSTE_MMA_BF16, i),
+                       keeps[n][1 + i]);
+      assert_int_equal(sste_mma_position(keeps[n][0], SSTE_MMA_U8, i),
+                       keeps[n][1 + i]);
+    }
+  assert_int_equal(sste_mma_position(0x4, SSTE_MMA_TF32, 0), 0);
+  assert_int_equal(sste_mma_position(0xE, SSTE_MMA_TF32, 0), 1);
+}
+
+static void what_is_no_instruction_has_no_elements(void **state) {
+  const sste_mma_place first = {0, 0, 0};
+  const sste_mma_op dense = sste_mma_dense(SSTE_MMA_F16, 16);
+  const sste_mma_op op = sste_mma_sparse(SSTE_MMA_F16, 32);
+  const sste_mma_op none = sste_mma_sparse(SSTE_MMA_F16, INT_MAX);
+  (void)state;
+  assert_int_equal(sste_mma_index_of(op, SSTE_MMA_B, first).row, 0);
+  assert_int_equal(sste_mma_index_of(none, SSTE_MMA_B, first).row, -1);
+  assert_int_equal(sste_mma_index_of(op, (sste_mma_operand)3, first).row, -1);
+  assert_int_equal(sste_mma_meta_index(op, 0, first).row, 0);
+  assert_int_equal(sste_mma_meta_index(none, 0, first).row, -1);
+  assert_int_equal(sste_mma_meta_index(dense, 0, first).row, -1);
+  assert_int_equal(sste_mma_meta_index(op, INT_MAX, first).row, -1);
+  assert_int_equal(sste_mma_meta_index(op, INT_MIN, first).row, -1);
+}
+
 static void the_examples_of_the_comments_hold(void **state) {
   const sste_mma_op op = sste_mma_sparse(SSTE_MMA_F16, 32);
   uint8_t in[128] = {0}, out[128] = {0};
   (void)state;
+  assert_int_equal(sste_mma_position(0xD, SSTE_MMA_F16, 1), 3);
   assert_true(is_place(sste_mma_place_of(op, SSTE_MMA_A, 9, 3), 5, 1, 16));
   assert_true(is_place(sste_mma_meta_place(op, 1, 9, 5), 7, 0, 20));
   in[2] = 0xE4;
@@ -1077,6 +1111,8 @@ int main(void) {
       cmocka_unit_test(metadata_are_found_again_and_nowhere_else),
       cmocka_unit_test(loading_metadata_leaves_other_lanes_alone),
       cmocka_unit_test(storing_metadata_writes_them_and_no_more),
+      cmocka_unit_test(nibbles_keep_the_positions_they_name),
+      cmocka_unit_test(what_is_no_instruction_has_no_elements),
       cmocka_unit_test(the_examples_of_the_comments_hold),
       cmocka_unit_test(a_stored_tile_is_one_word_a_lane),
       cmocka_unit_test(both_selectors_read_the_same_words),
