@@ -1065,6 +1065,7 @@ static void meta_refuse(sste_status want, arena *x, uint32_t *e, sste_mma_op op,
 }
 
 static void wrong_metadata_are_refused(void **state) {
+  const volatile size_t huge = SIZE_MAX / 2; /* gcc would see it through */
   sste_mma_op ops[OPS];
   arena x;
   int i;
@@ -1085,7 +1086,7 @@ static void wrong_metadata_are_refused(void **state) {
     meta_refuse(SSTE_ERR_NULL, &x, NULL, ops[i], 0, first, ldm);
     meta_refuse(SSTE_ERR_NULL, &x, e, ops[i], 0, NULL, ldm);
     meta_refuse(SSTE_ERR_SHAPE, &x, e, ops[i], 0, first, cols - 1);
-    meta_refuse(SSTE_ERR_SIZE, &x, e, ops[i], 0, first, SIZE_MAX / 2);
+    meta_refuse(SSTE_ERR_SIZE, &x, e, ops[i], 0, first, huge);
     meta_refuse(SSTE_ERR_OVERLAP, &x, e, ops[i], 0, first + 1, ldm);
     meta_refuse(SSTE_ERR_OVERLAP, &x, e, ops[i], 0, last - 1, ldm);
     meta_refuse(SSTE_OK, &x, e, ops[i], 0, first, ldm);
