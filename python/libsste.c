@@ -7,6 +7,7 @@
  * what the headers offer for one number.                                    */
 #define SSTE_API
 #include "sste_check.h"
+#include "sste_mma.h"
 #include "sste_train.h"
 
 #ifdef _OPENMP

@@ -24,11 +24,12 @@ Values    float32; float16; bfloat16, from ml_dtypes or PyTorch or as its bits i
           TypeError, as it would have to be rounded: x.astype(np.float32). So do
           masked arrays: no function could heed the mask.
 Codes     uint8, or a float8 dtype of ml_dtypes or PyTorch, which then names the
-          format as well. Masks and metadata are uint8.
+          format as well. Masks are uint8, and metadata but in CUTLASS 2's order.
 Scalars   Python and NumPy numbers; beta, a scale and an epsilon are rounded to
           float32.
 Names     of formats: FORMATS; of rules: LIKE; of random tensors: DRAWS; of
-          differences: DIFFERENCES.
+          differences: DIFFERENCES; of storage orders of metadata: ORDERS, and of who
+          chooses nibbles: OWNERS; of GPUs: TENSOR_CORES.
 Errors    TypeError for a wrong kind of argument, ValueError for a wrong value or
           shape; SsteError is the ValueError that the library itself returned.
 Threads   OpenMP's, as OMP_NUM_THREADS says; their number changes no bit. A forked
@@ -37,13 +38,15 @@ Threads   OpenMP's, as OMP_NUM_THREADS says; their number changes no bit. A fork
 Projection       project, beta, relative_mse, norm2, change, descent
 Masks            mask, mask_transposable, nonzero, apply_mask, masked_decay, flip_rate,
                  flips
-Compressed form  check, compress, decompress
+Compressed form  check, compress, decompress, check_metadata, reorder_metadata
 FP8              encode, decode, round_fp8, scale, amax, convert, rule, recipe,
                  encode_stochastic, fp8_losses
 Sampling         mvue, mvue_draws, mvue_prob, mvue_pair_prob, mvue_variance,
                  mvue_second_moment, mvue_word, philox
 Products         product_forward, product_input_grad, product_weight_grad,
                  product_forward_compressed, fp8_product
+Tensor cores     instruction, model, tensor_core_product, tensor_core_bound,
+                 fragment_map, metadata_map
 The number line  rank, code, next_code, ulps
 Testing          boundaries, mvue_words, draw, compare, compare_sparse,
                  compare_metadata, assert_same, check_product_forward,
@@ -62,7 +65,7 @@ import sys
 
 import numpy as np
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 
 # ---- The library -------------------------------------------------------------
 
@@ -114,6 +117,27 @@ class Recipe(_Struct):
                 ("epsilon", _float), ("power_of_two", _int)]
 
 
+class Instruction(_Struct):
+    """An instruction of a tensor core (sste_mma.h, sec. 1). Made by instruction().
+
+    str() gives what PTX calls it.
+    """
+    _fields_ = [(name, _int) for name in ("k", "sparse", "a", "b", "d", "saturate")]
+
+    def __str__(self):
+        if _c.sste_mma_op_check(self) != 0:
+            return repr(self)
+        types = ".".join(_PTX[kind] for kind in (self.d, self.a, self.b, self.d))
+        return "mma%s.m16n8k%d.%s%s" % ((".sp" if self.sparse else ""), self.k, types,
+                                        ".satfinite" if self.saturate else "")
+
+
+class Model(_Struct):
+    """How a tensor core adds (sste_mma.h, sec. 5). Made by model()."""
+    _fields_ = [(name, _int) for name in ("products", "fraction", "output", "least",
+                                          "grouping", "late")]
+
+
 class _Pattern(_Struct):  # sste_nm
     _fields_ = [(name, _int) for name in ("n", "m", "axis", "type")]
 
@@ -135,6 +159,14 @@ class _Stream(ctypes.Structure):
                 ("run", _size), ("group", _size)]
 
 
+class _Place(ctypes.Structure):
+    _fields_ = [(name, _int) for name in ("lane", "register", "bit")]
+
+
+class _Index(ctypes.Structure):
+    _fields_ = [(name, _int) for name in ("row", "col")]
+
+
 class _Mismatch(ctypes.Structure):
     _fields_ = [("row", _u64), ("col", _u64), ("got", _u64), ("want", _u64),
                 ("x", _double), ("diff", ctypes.c_int32), ("reserved", ctypes.c_int32)]
@@ -143,8 +175,10 @@ class _Mismatch(ctypes.Structure):
 _FORMAT_NAMES = ("e4m3fn", "e5m2", "e4m3", "e3m4", "e3m4fn", "e4m3fnuz", "e5m2fnuz",
                  "e4m3b11fnuz", "ue4m3", "e8m0", "float16", "bfloat16", "float32",
                  "float64")
+TENSOR_CORES = ("ampere", "ada", "hopper", "hopper_wgmma", "blackwell")
 _matrix = (_pointer, _size)  # and its leading dimension
 _shape2, _shape3 = (_size,) * 2, (_size,) * 3
+_at = (_pointer, _pointer)  # to the row and the chunk that an error names
 _report = _pointer  # to a _Report, whose length the library's DIFFERENCES decide
 
 # What each function returns and takes.
@@ -236,8 +270,26 @@ _SIGNATURES = {
     "sste_check_product_weight_grad": (_int, _report, Format, _int, *_matrix,
                                        *_matrix, *_matrix, *_shape3, _double),
     "sste_check_text": (_size, _pointer, _size, _report),
+    "sste_mma_op_check": (_int, Instruction),
+    "sste_mma_selectors": (_int, Instruction),
+    "sste_mma_registers": (_int, Instruction, _int),
+    "sste_mma_place_of": (_Place, Instruction, _int, _int, _int),
+    "sste_mma_index_of": (_Index, Instruction, _int, _Place),
+    "sste_mma_meta_place": (_Place, Instruction, _int, _int, _int),
+    "sste_mma_meta_index": (_Index, Instruction, _int, _Place),
+    "sste_mma_meta_at": (_size, _int, _int, *_shape2, *_shape2),
+    "sste_mma_meta_check": (_int, _pointer, _int, _int, *_shape2, *_at),
+    "sste_mma_meta_reorder": (_int, _pointer, _int, _pointer, _int, _int, *_shape2),
+    "sste_mma_compress": (_int, *_matrix, _pointer, _int, *_matrix, *_shape2, _int,
+                          _int, *_at),
+    "sste_mma_decompress": (_int, *_matrix, *_matrix, _pointer, _int, *_shape2, _int,
+                            *_at),
+    "sste_mma_product": (_int, *_matrix, *_matrix, *_matrix, *_matrix, *_shape3,
+                         Instruction, Model, *_at),
+    "sste_mma_bound": (_double, Instruction, Model, _size),
 }
 _SIGNATURES.update(("sste_fp8_" + name, (Format,)) for name in _FORMAT_NAMES)
+_SIGNATURES.update(("sste_mma_" + name, (Model, _int)) for name in TENSOR_CORES)
 
 
 def _find():
@@ -326,7 +378,11 @@ _CHOICES = {
     "scale": ("max_over_amax", "amax_over_max", "amax_reciprocal"),
     "apply": ("multiply", "divide", "reciprocal"),
     "undo": ("multiply", "divide", "reciprocal"),
+    "grouping": ("consecutive", "by_pair", "by_slot"),
 }
+# What other fields can be: 0 or 1 if they are not here.
+_RANGES = {"random_bits": (1, 32), "products": (1, 1024), "fraction": (1, 40),
+           "output": (1, 23), "least": (-300, 0)}
 _STOCHASTIC = _CHOICES["rounding"].index("stochastic")
 _TYPES = {"float32": 0, "float16": 1, "bfloat16": 2, "uint16": 2}  # sste_type
 _CODES, _INTEGERS = 3, 4  # of 8 bits: 0x80 is a zero, or is none
@@ -336,6 +392,17 @@ _BETAS = ("min_mse", "equal_l1", "one")
 _AXES = ("rows", "columns")
 _SUMS = ("exact", "float", "tensor_core", "fp8_hopper", "fp8_promoted")
 _WHATS = ("numbers", "groups", "nibbles")
+ORDERS = ("row_major", "cutlass2", "cutlass3_sm90")
+OWNERS = ("sste", "torch", "torch_2023", "cutlass3")
+# What tensor cores multiply, then what they add in (sste_mma_type); in arrays of these
+# dtypes, and in PTX.
+_OPERANDS = ("float16", "bfloat16", "tf32", "e4m3fn", "e5m2", "int8", "uint8")
+_MMA_TYPES = _OPERANDS + ("float32", "int32")
+_MMA_DTYPES = ("float16", "uint16", "float32", "uint8", "uint8", "int8", "uint8",
+               "float32", "int32")
+_PTX = ("f16", "bf16", "tf32", "e4m3", "e5m2", "s8", "u8", "f32", "s32")
+_TF32 = _OPERANDS.index("tf32")
+_PLACES = ("a", "b", "d")  # sste_mma_operand
 _FAULTS = ("rounding", "subnormals", "sums", "division", "answers")
 
 
@@ -648,14 +715,14 @@ def _choice(value, names, name):
 
 
 def _sound(struct):
-    """A rule or recipe whose choices are among those that there are."""
+    """A rule, recipe or model whose choices are among those that there are."""
     of = type(struct).__name__
     for field, kind in struct._fields_:
         value = getattr(struct, field)
         if field == "epsilon":
             _float32(value, "epsilon of a " + of, zero=True)
         elif kind is _int and field != "per_row":
-            low, high = (1, 32) if field == "random_bits" else (0, 1)
+            low, high = _RANGES.get(field, (0, 1))
             if field in _CHOICES:
                 high = len(_CHOICES[field]) - 1
             if not low <= value <= high:
@@ -665,7 +732,7 @@ def _sound(struct):
 
 
 def _changed(struct, changes):
-    """A rule or recipe with some fields set, choices by name."""
+    """A rule, recipe or model with some fields set, choices by name."""
     for field, value in changes.items():
         if field in ("format", "rule", "per_row") or field not in dict(struct._fields_):
             raise TypeError("%s has no option %r" % (type(struct).__name__, field))
@@ -674,7 +741,7 @@ def _changed(struct, changes):
         elif field == "epsilon":
             value = _real(value, field)
         else:
-            value = _whole(value, field, bits=31)
+            value = _whole(value, field, low=-1 << 31, bits=32)
         setattr(struct, field, value)
     return _sound(struct)
 
@@ -959,23 +1026,178 @@ def check(w, n=2, m=4, axis="rows", format=None):
                            group.value, nm.n), error.status) from None
 
 
-def compress(w, axis="rows", format=None):
+# What tensor cores take arrays of a dtype for.
+_OPERAND_OF = {"float16": "float16", "bfloat16": "bfloat16", "uint16": "bfloat16",
+               "float32": "tf32", "float8_e4m3fn": "e4m3fn", "float8_e5m2": "e5m2",
+               "uint8": "e4m3fn", "int8": "int8"}
+
+
+def _operand_type(format, name="format"):
+    """The sste_mma_type of what tensor cores multiply."""
+    return _choice(str(format) if isinstance(format, Format) else format, _OPERANDS,
+                   name)
+
+
+def _operand(x, name, format=None):
+    """What tensor cores multiply, and its sste_mma_type: by the dtype, or as given."""
+    array, dtype = _elements(x, name)
+    if dtype not in _OPERAND_OF:
+        raise TypeError("%s is %s: tensor cores take float16, bfloat16 (its bits as "
+                        "uint16), float32, int8, uint8, and codes of e4m3fn and e5m2"
+                        % (name, dtype))
+    own = _OPERAND_OF[dtype]
+    kind = _operand_type(own if format is None else format)
+    if _OPERANDS[kind] != own and not (dtype == "uint8"
+                                       and _OPERANDS[kind] in ("e5m2", "uint8")):
+        raise ValueError("%s is %s and cannot be %s" % (name, dtype, _OPERANDS[kind]))
+    return _argument(name, array, array.dtype, dtype), kind
+
+
+def _stored(x, name, format):
+    """The same where float32 could be taken for more than it is."""
+    m, kind = _operand(x, name, format)
+    if kind == _TF32 and format is None:
+        raise TypeError("%s is float32, of which tensor cores see a part and keep 1 of "
+                        "every 2: say format='tf32'" % name)
+    return m, kind
+
+
+def _for_tensor_cores(order, format):
+    """Whether a compressed form is one that only sste_mma.h has."""
+    return order != 0 or (isinstance(format, str)
+                          and format in ("tf32", "int8", "uint8"))
+
+
+def _chunk(kind):
+    """How many elements share a nibble."""
+    return 2 if kind == _TF32 else 4
+
+
+def _word(order, kind):
+    """How many bytes a word of metadata has."""
+    if ORDERS[order] != "cutlass2":
+        return 1
+    return 4 if np.dtype(_MMA_DTYPES[kind]).itemsize == 1 else 2
+
+
+def _blocks(m, order, kind, rows, cols):
+    """Raises unless the dense matrix is full blocks of a storage order."""
+    tall, wide = {"row_major": (1, 1), "cutlass3_sm90": (64, 32),
+                  "cutlass2": (32, 8) if _word(order, kind) == 2 else (16, 16)}[
+                      ORDERS[order]]
+    if rows % tall != 0 or cols % (wide * _chunk(kind)) != 0:
+        raise ValueError("%s is %s: the dense matrix must be full blocks of %d x %d, "
+                         "as %s orders %s" % (m.name, m.shape, tall,
+                                              wide * _chunk(kind), ORDERS[order],
+                                              _OPERANDS[kind]))
+
+
+def _meta(meta, order, kind):
+    """Metadata as the bytes that they are on the GPU."""
+    array, dtype = _elements(meta, "meta")
+    called = {1: ("uint8",), 2: ("int16", "uint16"), 4: ("int32", "uint32")}[
+        _word(order, kind)]
+    if dtype not in called:
+        raise TypeError("meta is %s: in order %s it must be %s"
+                        % (dtype, ORDERS[order], called[0]))
+    little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    return _argument("meta", little.view(np.uint8), array.dtype,
+                     dtype)._replace(shape=array.shape)
+
+
+def _new_meta(runs, cols, order, kind):
+    """Room for the bytes of metadata."""
+    return _new(runs + ((cols // _chunk(kind) + 1) // 2,), np.uint8)
+
+
+def _in_words(meta, order, kind):
+    """Bytes of metadata as words, as their owner has them."""
+    size = _word(order, kind)
+    if size == 1:
+        return meta.array
+    return meta.array.view("<i%d" % size).astype("i%d" % size, copy=False)
+
+
+def _call_on_chunks(words, name, *arguments):
+    """Calls C; words(row, chunk) say what is wrong with the chunk that it names."""
+    row, chunk = _size(), _size()
+    try:
+        _call(name, *arguments, ctypes.byref(row), ctypes.byref(chunk))
+    except SsteError as error:
+        raise SsteError(words(row.value, chunk.value), error.status) from None
+
+
+def _illegal(meta, order, kind, rows, cols):
+    """What to say of a nibble that is not legal."""
+    def words(row, chunk):
+        at = _c.sste_mma_meta_at(order, kind, rows, cols, row, chunk)
+        nibble = int(meta.array.flat[at // 2]) >> 4 * (at % 2) & 0xF
+        return "row %d, chunk %d of meta is %X: legal are %s" % (
+            row, chunk, nibble, "4 and E" if kind == _TF32 else "4, 8, 9, C, D and E")
+    return words
+
+
+def _check_nibbles(meta, order, kind, rows, cols):
+    """Raises if a nibble of the dense rows x cols matrix is not legal."""
+    _call_on_chunks(_illegal(meta, order, kind, rows, cols), "sste_mma_meta_check",
+                    meta.array.ctypes.data, order, kind, rows, cols)
+
+
+def _turned(m):
+    """The transpose."""
+    return _argument(m.name, m.array.reshape(m.rows, m.cols).T, m.dtype, m.called)
+
+
+def _compress_as(w, down, format, order, like):
+    """What sste_mma.h compresses."""
+    w, kind = _stored(w, "w", format)
+    dense = _turned(w) if down else w
+    _blocks(dense, order, kind, dense.rows, dense.cols)
+    values = _new(dense.shape[:-1] + (dense.cols // 2,), w.dtype)
+    meta = _new_meta(dense.shape[:-1], dense.cols, order, kind)
+    most = _chunk(kind) // 2
+
+    def words(run, group):
+        return ("w is not %d:%d: %s %d, group %d has more than %d non-zero%s"
+                % (most, 2 * most, ("row", "column")[down], run, group, most,
+                   "s" * (most > 1)))
+    _call_on_chunks(words, "sste_mma_compress", *_p(values), meta.array.ctypes.data,
+                    order, *_p(dense), dense.rows, dense.cols, kind, like)
+    return values.array, _in_words(meta, order, kind)
+
+
+def compress(w, axis="rows", format=None, order="row_major", like="sste"):
     """A 2:4 matrix as the pair (values, meta).
 
     w        values, codes of 8 bits, or int8; 2:4, the axis of the groups K long, a
              multiple of 4
     axis     "rows"; "columns" compresses the transpose
-    format   of codes: None for what the dtype says, and "e4m3fn" for uint8
+    format   of codes: None for what the dtype says, and "e4m3fn" for uint8, or "uint8"
+             for numbers. "tf32" for float32 as tensor cores have it: 1:2, and what is
+             said of groups of 4 is true of 2
+    order    how metadata lie in memory, one of ORDERS: "cutlass2" is PyTorch's, too
+    like     who chooses a place where a group has zeros to spare, one of OWNERS
     values   w's dtype, last axis K / 2: the two kept of each group
-    meta     uint8, last axis ceil(K / 8): a nibble per group, the even one low
+    meta     uint8, last axis ceil(K / 8): a nibble per group, the even one low. In
+             order "cutlass2" int16 of last axis K / 16 or, if w has 8 bits, int32 of
+             K / 32; in "cutlass3_sm90" uint8 of K / 8, in the order of their memory
     Down columns both have a row for each column. Raises SsteError where w is not 2:4.
+    Orders but "row_major" are for what tensor cores multiply, in full blocks:
+    "cutlass2" of 32 x 32, if w has 8 bits 16 x 64; "cutlass3_sm90" of 64 x 128.
 
     >>> values, meta = compress(np.float32([0, 5, 0, 0, 0, 0, 7, -2]))
     >>> values.tolist(), hex(meta[0])
     ([0.0, 5.0, 7.0, -2.0], '0xe4')
+    >>> values, meta = compress(np.float16([0, 5, 0, 0, 0, 0, 7, -2]), like="torch")
+    >>> values.tolist(), hex(meta[0])
+    ([5.0, 0.0, 7.0, -2.0], '0xe9')
     """
+    down = _choice(axis, _AXES, "axis")
+    storage, by = _choice(order, ORDERS, "order"), _choice(like, OWNERS, "like")
+    if by != 0 or _for_tensor_cores(storage, format):
+        return _compress_as(w, down, format, storage, by)
     check(w, axis=axis, format=format)
-    (w, kind), down = _sparse(w, "w", format), _choice(axis, _AXES, "axis")
+    w, kind = _sparse(w, "w", format)
     runs, K = ((w.cols,), w.rows) if down else (w.shape[:-1], w.cols)
     values = _new(runs + (K // 2,), w.dtype)
     meta = _new(runs + ((K + 7) // 8,), np.uint8)
@@ -984,36 +1206,102 @@ def compress(w, axis="rows", format=None):
     return values.array, meta.array
 
 
-def _compressed(values, meta):
+def _compressed(values, meta, order=0, kind=0):
     """The metadata that belongs to values, and their K."""
-    meta = _bytes(meta, "meta")
-    _full_groups(values, 2)
-    wanted = values.shape[:-1] + ((2 * values.cols + 7) // 8,)
+    meta, K, chunk = _meta(meta, order, kind), 2 * values.cols, _chunk(kind)
+    _full_groups(values, chunk // 2)
+    _blocks(values, order, kind, values.rows, K)
+    last = (K // chunk + 1) // 2 // _word(order, kind)
+    wanted = values.shape[:-1] + (last,)
     if meta.shape != wanted:
         raise ValueError("meta is %s, but belongs to values of %s if it is %s"
                          % (meta.shape, values.shape, wanted))
-    return meta, 2 * values.cols
+    return meta, K
 
 
-def decompress(values, meta, axis="rows", format=None):
+def decompress(values, meta, axis="rows", format=None, order="row_major"):
     """The dense matrix of compress(), in the dtype of values.
 
     values   values, codes of 8 bits, or int8, the last axis K / 2
-    meta     uint8, the last axis ceil(K / 8)
+    meta     as compress() gives it in that order
     axis     "rows"; "columns" gives the transpose, with K rows
-    format   of codes: None for what the dtype says, and "e4m3fn" for uint8
-    Raises SsteError for a nibble that names no two places.
+    format   of codes: None for what the dtype says, and "e4m3fn" for uint8, or
+             "uint8"; "tf32" for float32 that is 1:2
+    order    how metadata lie in memory, one of ORDERS
+    Raises SsteError, naming the row and the chunk, for a nibble that names no two
+    places. Order "cutlass3_sm90" has 0 for a group of zeros.
 
     >>> decompress(np.float32([0, 5, 7, -2]), np.uint8([0xE4])).tolist()
     [0.0, 5.0, 0.0, 0.0, 0.0, 0.0, 7.0, -2.0]
     """
+    down, order = _choice(axis, _AXES, "axis"), _choice(order, ORDERS, "order")
+    if _for_tensor_cores(order, format):
+        values, kind = _stored(values, "values", format)
+        meta, K = _compressed(values, meta, order, kind)
+        out = _new(values.shape[:-1] + (K,), values.dtype)
+        _call_on_chunks(_illegal(meta, order, kind, out.rows, K), "sste_mma_decompress",
+                        *_p(out), *_p(values), meta.array.ctypes.data, order, out.rows,
+                        K, kind)
+        return (_turned(out) if down else out).array
     values, kind = _sparse(values, "values", format)
-    down = _choice(axis, _AXES, "axis")
     meta, K = _compressed(values, meta)
+    _check_nibbles(meta, 0, 0, values.rows, K)
     out = _new((K, values.rows) if down else values.shape[:-1] + (K,), values.dtype)
     _call("sste_tensor_decompress_as", *_p(out), *_p(values), *_p(meta), out.rows,
           out.cols, kind, down, about=(values, meta))
     return out.array
+
+
+def check_metadata(meta, format, order="row_major", cols=None):
+    """Raises SsteError, naming the row and the chunk, for a nibble that is not legal in
+    ordered_metadata: legal are 4, 8, 9, C, D and E, in tf32 4 and E.
+
+    meta     as compress() gives it in that order
+    format   of the values: "float16", "bfloat16", "tf32", "e4m3fn", "e5m2", "int8",
+             "uint8"
+    order    how metadata lie in memory, one of ORDERS
+    cols     of the dense matrix; None if the last byte of a row is full
+
+    >>> check_metadata(np.uint8([[0x44], [0x14]]), "float16")
+    Traceback (most recent call last):
+    sste.SsteError: row 1, chunk 1 of meta is 1: legal are 4, 8, 9, C, D and E
+    """
+    kind, order = _operand_type(format), _choice(order, ORDERS, "order")
+    meta, chunk = _meta(meta, order, kind), _chunk(kind)
+    cols = 2 * chunk * meta.cols if cols is None else _whole(cols, "cols", bits=62)
+    if cols % chunk != 0 or (cols // chunk + 1) // 2 != meta.cols:
+        raise ValueError("cols is %d, but metadata is %s" % (cols, meta.shape))
+    _blocks(meta, order, kind, meta.rows, cols)
+    _check_nibbles(meta, order, kind, meta.rows, cols)
+
+
+def reorder_metadata(meta, format, order, to):
+    """Metadata in another storage order.
+
+    meta     as compress() gives it in the order that it is in
+    format   of the values: "float16", "bfloat16", "tf32", "e4m3fn", "e5m2", "int8",
+             "uint8"
+    order    the one it is in, of ORDERS
+    to       the one wanted
+    Nibbles are moved whatever they are.
+
+    >>> w = np.zeros((32, 32), np.float16)
+    >>> values, meta = compress(w, order="cutlass2", like="torch")
+    >>> meta.dtype.name, meta.shape, hex(int(meta[0, 0]) & 0xFFFF)
+    ('int16', (32, 2), '0xeeee')
+    >>> reorder_metadata(meta, "float16", "cutlass2", "row_major").shape
+    (32, 4)
+    """
+    kind = _operand_type(format)
+    order, to = _choice(order, ORDERS, "order"), _choice(to, ORDERS, "to")
+    meta = _meta(meta, order, kind)
+    cols = 2 * _chunk(kind) * meta.cols
+    for each in order, to:
+        _blocks(meta, each, kind, meta.rows, cols)
+    out = _new_meta(meta.shape[:-1], cols, to, kind)
+    _call("sste_mma_meta_reorder", out.array.ctypes.data, to, meta.array.ctypes.data,
+          order, kind, meta.rows, cols)
+    return _in_words(out, to, kind)
 
 
 # ---- FP8 ---------------------------------------------------------------------
@@ -1566,6 +1854,204 @@ def fp8_product(a, b, fa=None, fb=None):
     return z.array
 
 
+# ---- Tensor cores ------------------------------------------------------------
+
+def instruction(a="float16", k=None, b=None, d=None, sparse=True, saturate=False):
+    """An instruction of a tensor core, D = A B + C: A is 16 x k and B k x 8.
+
+    a, b       the operands: "float16", "bfloat16", "tf32", "e4m3fn", "e5m2", "int8",
+               "uint8"; None: b is a. FP8 formats may differ, and so may integers
+    k          the length of its sums; None for the longest that there is
+    d          what C and D are: "float32", or "float16" for float16 and FP8; "int32";
+               None for float32 or int32
+    sparse     True: A is stored 2:4, in tf32 1:2, with metadata; False: all of it
+    saturate   True: int32 stops at either end; False: it wraps
+
+    >>> print(instruction(), instruction("int8", sparse=False))
+    mma.sp.m16n8k32.f32.f16.f16.f32 mma.m16n8k32.s32.s8.s8.s32
+    """
+    sparse, saturate = bool(sparse), bool(saturate)
+    a = _operand_type(a, "a")
+    b = a if b is None else _operand_type(b, "b")
+    d = ("int32" if _OPERANDS[a].endswith("int8") else "float32") if d is None else d
+    d = _choice(d, _MMA_TYPES, "d")
+    if k is None:
+        bits = 8 * np.dtype(_MMA_DTYPES[a]).itemsize
+        k = (512 if sparse else 256) // bits
+    op = Instruction(_whole(k, "k", bits=31), sparse, a, b, d, saturate)
+    if _c.sste_mma_op_check(op) == 0:
+        return op
+    lengths = [n for n in (4, 8, 16, 32, 64) if _c.sste_mma_op_check(
+        Instruction(n, sparse, a, b, d, saturate)) == 0]
+    if lengths:
+        raise ValueError("k is %d: %s %s has %s" % (
+            op.k, ("dense", "sparse")[sparse], _OPERANDS[a],
+            " and ".join(map(str, lengths))))
+    raise ValueError("no tensor core multiplies %s by %s into %s%s" % (
+        _OPERANDS[a], _OPERANDS[b], _MMA_TYPES[d], " that saturates" * saturate))
+
+
+def _op(op):
+    """An Instruction that there is."""
+    if not isinstance(op, Instruction):
+        raise TypeError("op must be an Instruction, not %r" % (op,))
+    if _c.sste_mma_op_check(op) != 0:
+        raise ValueError("no tensor core has %r" % op)
+    return op
+
+
+def model(name, operand="float16", **changes):
+    """How a tensor core adds, by its name, with changes.
+
+    name       one of TENSOR_CORES
+    operand    what it multiplies, as for instruction()
+    products   how many products one step adds, 1 to 1024
+    fraction   how many bits below the largest exponent of a step it keeps, 1 to 40
+    output     how many fraction bits a float32 result has, 1 to 23
+    least      the least exponent that a step counts from, -300 to 0
+    grouping   which products of an instruction make step s of S: "consecutive" ones;
+               "by_pair", pairs s, s + S, ...; "by_slot", products s, s + S, ...
+    late       1: C is added last, to nearest even; 0: in the first step
+
+    >>> model("ampere").products, model("hopper", "e4m3fn", fraction=13).fraction
+    (8, 13)
+    """
+    _choice(name, TENSOR_CORES, "model")
+    kind = _operand_type(operand, "operand")
+    made = getattr(_c, "sste_mma_" + name)(kind)
+    if made.products == 0:
+        raise ValueError("%s multiplies no %s" % (name, _OPERANDS[kind]))
+    return _changed(made, changes)
+
+
+def _model(given, op):
+    """A Model for an instruction."""
+    return _sound(given) if isinstance(given, Model) else model(given, _OPERANDS[op.a])
+
+
+def tensor_core_product(a, b, model, meta=None, op=None):
+    """A B^T as tensor cores add it up: instruction by instruction along K, from 0.
+
+    a       what tensor cores multiply (float32 as tf32), (..., K); with meta the
+            values of compress(), (..., K / 2)
+    b       the same, (N, K)
+    model   one of TENSOR_CORES, or a Model
+    meta    None for a dense A; uint8 (..., ceil(K / 8)), in tf32 ceil(K / 4), in order
+            "row_major"
+    op      the Instruction; None for the longest of these dtypes, into float32 or
+            int32. uint8 counts as e4m3fn unless op says what it is
+    Gives op.d's dtype and shape a.shape[:-1] + (N,). K must be a multiple of op.k.
+
+    >>> a, b = np.zeros((2, 1, 16), np.float16)
+    >>> a[0, :3], b[0, :3] = (1, 1, -1), (2**-12, 2**12, 2**12)
+    >>> float(tensor_core_product(a, b, "ampere")[0, 0]) * 2**12
+    1.0
+    >>> float(tensor_core_product(a, b, model("ampere", fraction=23))[0, 0])
+    0.0
+    """
+    if op is not None:
+        op = _op(op)
+    fa, fb = (None, None) if op is None else (_OPERANDS[op.a], _OPERANDS[op.b])
+    (a, kind), (b, other) = _operand(a, "a", fa), _operand(b, "b", fb)
+    if op is None:
+        op = instruction(_OPERANDS[kind], b=_OPERANDS[other], sparse=meta is not None)
+    if op.sparse != (meta is not None):
+        raise ValueError("op is %s, %s" % (op, "but meta is not given" if op.sparse
+                                           else "which takes no meta"))
+    how, K, nibbles = _model(model, op), a.cols, (None, 0)
+    if op.sparse:
+        meta, K = _compressed(a, meta, 0, kind)
+        nibbles = _p(meta)
+    if b.cols != K:
+        raise ValueError("a is %s%s and b is %s: they do not fit"
+                         % (a.shape, " with meta" * op.sparse, b.shape))
+    _full_groups(b, op.k)
+    out = _new(a.shape[:-1] + (b.rows,), _MMA_DTYPES[op.d])
+    _call_on_chunks(_illegal(meta, 0, kind, a.rows, K), "sste_mma_product", *_p(out),
+                    *_p(a), *nibbles, *_p(b), a.rows, b.rows, K, op, how)
+    return out.array
+
+
+def tensor_core_bound(op, model, terms):
+    """How far such a sum may be from the exact one, relative to the sum of the
+    magnitudes of its products: what check_product_forward takes as bound.
+
+    op      the Instruction
+    model   one of TENSOR_CORES, or a Model
+    terms   products per sum that the hardware adds: K, or K / 2 where A is sparse
+    Infinite where nothing can be said.
+
+    >>> tensor_core_bound(instruction(), "ampere", 1024) == (1152 + 256) * 2**-24
+    True
+    """
+    op = _op(op)
+    return _c.sste_mma_bound(op, _model(model, op), _whole(terms, "terms"))
+
+
+Map = collections.namedtuple("Map", "lane register bit row col")
+
+
+def _map(shape, registers, bits, place_of, index_of):
+    """Both ways between the elements of a matrix and the registers of a warp."""
+    def fields(function, shape, names):
+        found = [function(*at) for at in np.ndindex(*shape)]
+        return (np.array([getattr(x, name) for x in found], int).reshape(shape)
+                for name in names)
+
+    return Map(*fields(place_of, shape, ("lane", "register", "bit")),
+               *fields(lambda r, lane, i: index_of(_Place(lane, r, bits * i)),
+                       (registers, 32, 32 // bits), ("row", "col")))
+
+
+def fragment_map(op, operand):
+    """Where the elements of an operand lie in the registers of a warp, and which
+    element a register holds: Map(lane, register, bit, row, col) of integer arrays.
+
+    op        the Instruction
+    operand   "a", 16 x k stored values, or k / 2 if it is sparse; "b", k x 8; "d" for C
+              and D, 16 x 8
+    lane, register, bit   of the operand's shape: where an element's lowest bit is
+    row, col  of shape (registers, 32, elements in a register): which element is that
+              in register r of lane l, from the low bits up
+
+    >>> a = fragment_map(instruction("float16"), "a")
+    >>> [int(x[9, 3]) for x in a[:3]], [int(x[1, 5, 1]) for x in a[3:]]
+    ([5, 1, 16], [9, 3])
+
+    So a dump, uint32 of shape (registers, 32), becomes a matrix:
+
+    >>> dump = np.arange(4 * 32, dtype=np.uint32).reshape(4, 32)
+    >>> matrix = (dump[a.register, a.lane] >> a.bit & 0xFFFF).astype(np.uint16)
+    """
+    op, which = _op(op), _choice(operand, _PLACES, "operand")
+    kind = (op.a, op.b, op.d)[which]
+    shape = ((16, op.k // 2 if op.sparse else op.k), (op.k, 8), (16, 8))[which]
+    return _map(shape, _c.sste_mma_registers(op, which),
+                8 * np.dtype(_MMA_DTYPES[kind]).itemsize,
+                lambda i, j: _c.sste_mma_place_of(op, which, i, j),
+                lambda at: _c.sste_mma_index_of(op, which, at))
+
+
+def metadata_map(op, selector=0):
+    """The same of metadata, 16 x chunks nibbles in one register.
+
+    op        the Instruction, sparse
+    selector  which lanes hold it, from 0: below 4 or 2, 1 for 8 bits
+    row, col  the row and the chunk, of shape (1, 32, 8); -1 in lanes not selected
+
+    >>> meta = metadata_map(instruction("float16"), selector=1)
+    >>> [int(x[9, 5]) for x in meta[:3]]
+    [7, 0, 20]
+    """
+    op, selector = _op(op), _whole(selector, "selector", bits=31)
+    if selector >= _c.sste_mma_selectors(op):
+        raise ValueError("selector is %d, but %s has %d of them"
+                         % (selector, op, _c.sste_mma_selectors(op)))
+    return _map((16, op.k // _chunk(op.a)), 1, 4,
+                lambda i, j: _c.sste_mma_meta_place(op, selector, i, j),
+                lambda at: _c.sste_mma_meta_index(op, selector, at))
+
+
 # ---- The number line ---------------------------------------------------------
 
 _RANK_NAN = -1 << 63
@@ -1711,7 +2197,7 @@ def bound(how, terms):
     how      "exact", "float" (in any order), "tensor_core", "fp8_hopper",
              "fp8_promoted"
 
-    >>> bound("tensor_core", 1024) == 2**-13
+    >>> bound("tensor_core", 1024) == 0.875 * 2**-13
     True
     """
     return _c.sste_check_bound(_choice(how, _SUMS, "how"), _whole(terms, "terms"))

@@ -12,7 +12,8 @@ FOLDER/manifest.json lists the cases. Each has
     command      the call, in Python, that made it: sste.project(w, beta=1.5)
     inputs       the files of its arrays, by the names in the command
     outputs      the files of what it gave, by name
-    parameters   the other arguments, and as `rule` what a name stands for
+    parameters   the other arguments, and as `rule`, `op` and `adds` what names stand
+                 for
     class        of its inputs: what they are made of
     promise      BITWISE outputs are to be compared byte by byte, NaNs included
     error        in place of outputs and promise: the inputs must be refused
@@ -29,6 +30,7 @@ cannot be done exits with 2.
 import argparse
 import hashlib
 import inspect
+import itertools
 import json
 import os
 import sys
@@ -85,7 +87,9 @@ NOTES = {
         "boundaries: every number and midpoint of `to`, the neighbours of each in "
         "`from_`, and every exponent of `from_` with the mantissas 0, 1, 10..0, 11..1, "
         "with both signs. codes: every code of a format in order. positions: no "
-        "arrays, places in a tensor. published: the known answers of Philox.",
+        "arrays, places in a tensor. published: the known answers of Philox. "
+        "tensor_core: what tensor cores take, in shapes that their storage orders "
+        "have; zeros of both signs, no NaN.",
     "promise":
         "BITWISE: the same bytes, whatever the machine. ROUNDED-ONCE: the exact "
         "result, rounded once to nearest even; a kernel that adds in float differs "
@@ -148,10 +152,29 @@ NOTES = {
         "zeros: in ascending order, zeros as +0, codes as they are. The nibble is i_0 "
         "+ 4 i_1 of the places i_0 < i_1: 4, 8, C, 9, D or E. Byte g / 2 of a row "
         "holds that of group g, the even g in the low half; an unused half is 0. For "
-        "axis columns that of the transpose. Refused: more than two non-zeros.",
+        "axis columns that of the transpose. Refused: more than two non-zeros. `like` "
+        "another owner: his nibble, by which places are not 0 (- for none): torch - E, "
+        "0 8, 1 9, 2 E, 3 E; torch_2023 - E, 0 C, 1 D, 2 E, 3 E; cutlass3 - 0, 0 C, 1 "
+        "D, 2 E, 3 C; of two their own. The values are what stands at i_0 and i_1; "
+        "cutlass3 has +0 for a zero. `format` tf32: groups of two, of which one is "
+        "kept; 4 is the first and E the second; none is 4 by sste and cutlass3, E by "
+        "torch and torch_2023. `order`: see orders.",
     "decompress":
-        "Zeros but for the two values at the places of the nibble; zeros as +0. For "
-        "axis columns the transpose of that.",
+        "Zeros but for the two values at the places of the nibble; zeros as +0, but "
+        "as they are in another `order` and in tf32. For axis columns the transpose of "
+        "that. Refused: a nibble but the six, in tf32 4 and E; in order cutlass3_sm90 "
+        "0 with two zeros is a group of zeros.",
+    "orders":
+        "Where the nibble of row r and group g lies, counted in half bytes, the low "
+        "one first; R rows, G groups a row. cutlass2, 16 bits and tf32: in block (g / "
+        "8) (R / 32) + r / 32 of 256; in it 32 (r mod 8) + 16 (r / 16 mod 2) + 8 (g / "
+        "4 mod 2) + 4 (r / 8 mod 2) + g mod 4. 8 bits: block (g / 16) (R / 16) + r / "
+        "16 of 256; 32 (r mod 8) + 16 (g / 8 mod 2) + 8 (r / 8 mod 2) + g mod 8. The "
+        "file has int16, or int32, little-endian. cutlass3_sm90, 16 bits and tf32: "
+        "block (g / 32) (R / 64) + r / 64 of 2048; 512 (r / 16 mod 4) + 256 (g / 4 mod "
+        "2) + 32 (r mod 8) + 8 (g / 8 mod 4) + 4 (r / 8 mod 2) + g mod 4. 8 bits: 32 "
+        "((g / 32) R + r) + g mod 32.",
+    "reorder_metadata": "Nibbles in `order`, moved to the order `to`: see orders.",
     "formats":
         "A code is sign, exponent field e, mantissa field m, from the top, of "
         "`sign_bits`, `exponent_bits` E and `mantissa_bits` M; bits above are ignored. "
@@ -260,6 +283,19 @@ NOTES = {
         "double, in which each product is exact; then rounded to float32. "
         "product_forward_compressed adds the kept terms alone: an infinity that no "
         "nibble names is not seen.",
+    "tensor_core_product":
+        "A B^T, with `meta` A decompressed, from 0: instruction after instruction "
+        "along K, each of op.k columns, or with `meta` of op.k / 2 values, n of them, "
+        "in S = ceil(n / products) steps. `adds.grouping` gives product i the step i / "
+        "products (consecutive), (i / 2) mod S (by_pair) or i mod S (by_slot). A step "
+        "adds its products and the sum so far. A term's exponent is that of its "
+        "number, of a product the sum of both factors'; a subnormal has the least of "
+        "its format; zeros have none. E is the largest, or `least` if that is more. "
+        "Each term is cut toward zero to a multiple of 2^(E - fraction); the sum of "
+        "these is exact, and is cut toward zero to `output` bits of fraction, or "
+        "rounded to float16, to nearest even. `late` 1: an instruction begins with 0, "
+        "and the sum so far is added to its result, rounded to nearest even. tf32 is a "
+        "float32 without its low 13 bits. int32: exact, wraps.",
     "fp8_product":
         "A B^T of the codes' values, exact, rounded once to float32; an exact 0 is +0. "
         "NaN for a NaN, for infinity times 0 and for infinities of both signs.",
@@ -595,6 +631,96 @@ def random_cases(book):
                       "range(16)] for run in range(4)]" % places, **where)
 
 
+def stored_case(book, format, order, like, w):
+    """One matrix, compressed and decompressed."""
+    pair, label = ("values", "meta"), "%s.%s.%s" % (order, like, format)
+    how = {"format": format} if format in ("tf32", "e4m3fn") else {}
+    book.case("compress", "tensor_core", {"w": w}, label, outputs=pair, order=order,
+              like=like, **how)
+    book.case("decompress", "tensor_core", {
+        name: "compress/%s/tensor_core.%s.npy" % (label, name) for name in pair}, label,
+        order=order, **how)
+
+
+def stored_cases(book):
+    """What PyTorch and CUTLASS make of a matrix, and metadata in every order."""
+    def sparse(rows, cols):
+        return sste.draw("sparse", (rows, cols), 4)
+
+    def save(name, array):
+        return book.save("inputs/tensor_core." + name, array)
+
+    codes = save("few_codes", sste.encode(sparse(8, 32)))
+    for like in sste.OWNERS:  # that of CUTLASS 3 is refused where 0 is no nibble
+        stored_case(book, "e4m3fn", "row_major", like, codes)
+    pairs = sste.draw("zeros", (32, 16), 5)
+    pairs = sste.apply_mask(pairs, sste.mask(pairs, n=1, m=2))
+    stored_case(book, "tf32", "row_major", "cutlass3", save("few_tf32", pairs[:4]))
+    stored_case(book, "int8", "cutlass2", "torch",
+                save("int8", np.trunc(99 * sparse(16, 64)).astype(np.int8)))
+    if book.size == "full":
+        stored_case(book, "tf32", "cutlass2", "torch", save("tf32", pairs))
+        stored_case(book, "e4m3fn", "cutlass3_sm90", "cutlass3",
+                    save("codes", sste.encode(sparse(64, 128))))
+        stored_case(book, "float16", "cutlass3_sm90", "cutlass3",
+                    save("float16", sparse(64, 128).astype(np.float16)))
+    stored_case(book, "float16", "cutlass2", "torch",
+                save("few_float16", sparse(32, 32).astype(np.float16)))
+    meta = save("meta", sste.compress(sparse(64, 128))[1])
+    for format, order in itertools.product(("float16", "int8"), sste.ORDERS[1:]):
+        book.case("reorder_metadata", "tensor_core", {"meta": meta},
+                  order + "." + format, format=format, order="row_major", to=order)
+
+
+def coded(format, x):
+    """Values in a format, as arrays have them."""
+    if format == "int8":
+        return np.clip(500 * x, -128, 127).astype(np.int8)
+    if format in ("e4m3fn", "e5m2"):
+        return sste.encode(x, format, scale=16.0)
+    return x if format == "tf32" else sste.convert(x, format)
+
+
+def tensor_core_case(book, core, format, **more):
+    """Two instructions along K, numbers of so many exponents that bits are lost."""
+    op, n = sste.instruction(format, **more), 1 if format == "tf32" else 2
+    x, y = (np.ldexp(sste.draw("weights", (4, 2 * op.k), seed),
+                     3 * sste.draw("integers", (4, 2 * op.k), seed + 1).astype(int) - 4)
+            for seed in (7, 9))
+    if op.sparse:
+        x = sste.apply_mask(x, sste.mask(x, n=n, m=2 * n))
+    fields = {name: getattr(op, name) for name in ("k", "sparse", "saturate")}
+    fields.update((name, sste._MMA_TYPES[getattr(op, name)]) for name in "abd")
+    arrays = {"a": coded(format, x), "b": coded(fields["b"], y)}
+    if op.sparse:
+        known = format if format in ("tf32", "e5m2") else None
+        arrays["a"], arrays["meta"] = sste.compress(arrays["a"], format=known)
+    inputs = {name: book.save("inputs/tensor_core.%s.%s.%s.%d" % (
+        name, fields.get(name, format), ("dense", "sparse")[op.sparse], op.k), array)
+              for name, array in arrays.items()}
+    how = "".join(", %s=%r" % pair for pair in more.items())
+    command = "sste.tensor_core_product(a, b, %r%s, op=sste.instruction(%r%s))" % (
+        core, ", meta" * op.sparse, format, how)
+    label = ".".join([core, format, fields["d"]] + ["dense"] * (not op.sparse))
+    book.case("tensor_core_product", "tensor_core", inputs, label, command=command,
+              op=fields, adds=named(sste.model(core, format)))
+
+
+def tensor_core_cases(book):
+    """Sums as each tensor core makes them."""
+    for core in sste.TENSOR_CORES[1:]:
+        tensor_core_case(book, core, "e4m3fn")
+    for core in sste.TENSOR_CORES if book.size == "full" else ("ampere", "hopper"):
+        tensor_core_case(book, core, "float16")
+        tensor_core_case(book, core, "tf32")
+    tensor_core_case(book, "ampere", "bfloat16")
+    tensor_core_case(book, "ampere", "int8")
+    tensor_core_case(book, "ampere", "float16", d="float16")
+    tensor_core_case(book, "hopper", "e5m2", b="e4m3fn", d="float16")
+    tensor_core_case(book, "ada", "e4m3fn", sparse=False)
+    tensor_core_case(book, "hopper", "bfloat16", sparse=False)
+
+
 def write(folder, size):
     """Makes all files of a folder."""
     book, (rows, cols) = Book(folder, size), SHAPES[size]
@@ -612,6 +738,8 @@ def write(folder, size):
     convert_cases(book)
     code_cases(book)
     random_cases(book)
+    stored_cases(book)
+    tensor_core_cases(book)
     book.close()
     return book
 
