@@ -5,8 +5,8 @@
  * fragments, and the arithmetic itself.
  *
  * One instruction of 32 lanes, mma.sp::ordered_metadata, multiplies a 16 x k
- * matrix A, of which two in every four entries of a row are stored, by a dense
- * k x 8 matrix B and adds a 16 x 8 matrix C:
+ * matrix A, of which two in every four entries of a row are stored (of TF32,
+ * one in two), by a dense k x 8 matrix B and adds a 16 x 8 matrix C:
  *
  *     d_ij = c_ij + sum over kept p of  a_ip * b_{k(i,p), j}
  *
@@ -1025,9 +1025,11 @@ SSTE_API sste_status sste_mma_meta_store(uint8_t *meta, size_t ldm,
  * the accumulator:
  *
  *   1. Each product is exact: significands multiplied, exponents added, and not
- *      normalised, so that a significand lies between 1 and 4.
- *   2. All n + 1 terms are shifted to the largest exponent E among them, and
- *      cut off toward zero below 2^(E - F).
+ *      normalised, so that a significand is below 4, and 1 or more but where a
+ *      factor is subnormal.
+ *   2. All n + 1 terms are shifted to the largest exponent E among them, zeros
+ *      not counted, or to a fixed least one, and cut off toward zero below
+ *      2^(E - F).
  *   3. What is left is added exactly, and the sum cut off once more, to the
  *      result's fraction bits; an F16 result is rounded to nearest even.
  *
@@ -1040,7 +1042,7 @@ SSTE_API sste_status sste_mma_meta_store(uint8_t *meta, size_t ldm,
  *   n, F           Ampere  Ada     Hopper mma  Hopper wgmma  Blackwell
  *   F16, BF16      8, 24   8, 24   16, 25      16, 25        16, 25
  *   TF32           4, 24   4, 24   8, 25       8, 25         8, 25
- *   E4M3, E5M2     none    16, 13  emulated    32, 13        32, 25
+ *   E4M3, E5M2     none    16, 13  (16, 25)    32, 13        32, 25
  *
  * with 23 fraction bits in an F32 result, but 13 where F is 13. On sm_90 and on
  * sm_100 FP8 is no operand of the mma hardware: ptxas turns it into F16, makes
@@ -1071,8 +1073,9 @@ typedef struct sste_mma_model {
                    -132 (F = 24) and -133 (F = 25; F16 results: -20, -21). It
                    shows only where all terms of a step are smaller */
   sste_mma_grouping grouping; /* where an instruction has more than n */
-  int late; /* 1: the first step takes 0 as its accumulator, and C is added
-                   last by one addition to nearest even; else 0 */
+  int late; /* 1: as ptxas emulates FP8. Operands are F16 numbers by then, the
+               first step takes 0 as its accumulator, and C is added last by one
+               addition to nearest even. Else 0 */
 } sste_mma_model;
 
 SSTE_HD static inline sste_mma_model sste_priv_mma_model(int products,
@@ -1182,13 +1185,25 @@ SSTE_HD static inline sste_priv_mma_term sste_priv_mma_times(
   return t;
 }
 
+/* An operand. A subnormal of E4M3 that has become an F16 is normal there. */
+SSTE_HD static inline sste_priv_mma_term sste_priv_mma_factor(
+    sste_mma_type type, uint32_t code, int late) {
+  sste_priv_mma_term t = sste_priv_mma_number(type, code);
+  while (late && sste_priv_mma_is_fp8(type) && t.exponent > -14 &&
+         t.significand != 0 && t.significand >> t.fraction == 0) {
+    t.significand *= 2;
+    --t.exponent;
+  }
+  return t;
+}
+
 /* Term i of a step: the n products, then the accumulator. */
 SSTE_HD static inline sste_priv_mma_term sste_priv_mma_term_of(
     sste_mma_op op, const uint32_t *a, const uint32_t *b, int n, uint32_t c,
-    int i) {
+    int i, int late) {
   if (i == n) return sste_priv_mma_number(op.d, c);
-  return sste_priv_mma_times(sste_priv_mma_number(op.a, a[i]),
-                             sste_priv_mma_number(op.b, b[i]));
+  return sste_priv_mma_times(sste_priv_mma_factor(op.a, a[i], late),
+                             sste_priv_mma_factor(op.b, b[i], late));
 }
 
 /* A term in units of 2^(top - F), cut off toward zero. */
@@ -1266,7 +1281,7 @@ SSTE_HD static inline uint32_t sste_priv_mma_integers(sste_mma_op op,
 /* sste_mma_step - one step of a tensor core: n products and the accumulator.
  *   op        gives the types; k and sparse do not matter. Nothing is promised
  *             for types and models that the checks refuse
- *   model     gives F, output and least
+ *   model     gives F, output, least, and whether FP8 has become F16 (late)
  *   a, b      n codes each, in the low bits of a word
  *   n         products, 0 to 1024; model.products does not matter here
  *   c         the accumulator's code: 32 bits, or 16 of F16
@@ -1294,15 +1309,17 @@ SSTE_API SSTE_HD uint32_t sste_mma_step(sste_mma_op op, sste_mma_model model,
   int64_t sum = 0;
   if (op.d == SSTE_MMA_S32) return sste_priv_mma_integers(op, a, b, n, c);
   for (i = 0; i <= n; ++i) {
-    const sste_priv_mma_term t = sste_priv_mma_term_of(op, a, b, n, c, i);
+    const sste_priv_mma_term t =
+        sste_priv_mma_term_of(op, a, b, n, c, i, model.late);
     sste_priv_mma_note(&seen, t);
     if (t.significand != 0 && t.exponent > top) top = t.exponent;
   }
   if (seen.nan || seen.plus || seen.minus)
     return sste_priv_mma_special(op.d, seen);
   for (i = 0; i <= n; ++i)
-    sum += sste_priv_mma_align(sste_priv_mma_term_of(op, a, b, n, c, i), top,
-                               model.fraction);
+    sum += sste_priv_mma_align(
+        sste_priv_mma_term_of(op, a, b, n, c, i, model.late), top,
+        model.fraction);
   return sste_priv_mma_result(op.d, model.output, rounding, sum,
                               top - model.fraction);
 }
@@ -1521,7 +1538,7 @@ static inline sste_status sste_priv_mma_operands(
   return SSTE_OK;
 }
 
-/* sste_mma_product - a whole product by instructions: Z = A B, from C = 0, one
+/* sste_mma_product - a whole product by instructions: D = A B, from C = 0, one
  * after another along K. What a kernel gives that keeps its accumulators and
  * does not split K.
  *   d         receives M x N elements of op.d, rows ldd apart
@@ -1592,9 +1609,10 @@ SSTE_API sste_status sste_mma_product(void *d, size_t ldd, const void *values,
  *   returns   S being the steps of all instructions together,
  *                 F32   (terms + S) * 2^-F + S * 2^-output
  *                 F16   ((terms + S) * 2^-F + S * 2^-11) / (1 - S * 2^-11)
- *             Where C is added late, an instruction loses of its own products
- *             alone: terms and S are those of one. With v = 2^-24 (F16 2^-11),
- *             R instructions add R v above, and take R v off the denominator
+ *             If C is added late, in R instructions of t terms and s steps,
+ *             with v = 2^-24, or for F16 2^-11,
+ *                 F32   ((t + s) * 2^-F + s * 2^-output + R v) / (1 - R v)
+ *                 F16   ((t + s) * 2^-F + (s + R) * v) / (1 - (s + R) * v)
  *             S32: 0. Infinity where the denominator is not positive, and for
  *             what sste_mma_op_check or sste_mma_model_check refuses
  *   why       A step cuts its products and its accumulator below 2^(E - F), and
@@ -1603,14 +1621,15 @@ SSTE_API sste_status sste_mma_product(void *d, size_t ldd, const void *values,
  *             itself. Neither makes a sum larger: all partial sums stay within
  *             sum |a b| + |c|, and the losses just add up. Rounding to nearest
  *             can make one larger: that is the denominator
- *   holds     if nothing overflows and no operand is subnormal. 2^E can exceed
- *             a product with a subnormal factor: count such a factor as the
- *             smallest normal number of its type in sum |a b|. Where sums may
- *             be tiny, add (terms + S) * 2^(L - F) + S * 2^(-126 - output), and
- *             for F16 S * 2^-25 instead of the latter; all terms and S, late or
- *             not, and L the larger of least and -126 (F16: -14)
+ *   holds     if nothing overflows. Two provisions:
+ *   subnormal operands  2^E can exceed a product with one: count the factor as
+ *             the smallest normal number of its type in sum |a b| (of E4M3,
+ *             2^-6, such numbers are common)
+ *   tiny sums add (terms + S) * 2^(L - F) + S * 2^(-126 - output), and for F16
+ *             S * 2^-25 instead of the latter; all terms and S, late or not; L
+ *             is the larger of least and -126 (F16: -14)
  *   e.g.      F16, k = 32, Ampere, 1024 stored values: S = 128, and the bound
- *             is 1152 * 2^-24 + 128 * 2^-23 = 0.69 * 1024 * 2^-23
+ *             is 1152 * 2^-24 + 128 * 2^-23 = 8.4e-5
  *   BITWISE. Never fails.
  *   Source: derived here from the model of section 5.                       */
 SSTE_API SSTE_HD double sste_mma_bound(sste_mma_op op, sste_mma_model model,

@@ -91,6 +91,9 @@ static void load(sste_mma_op op) {
     for (r = 0; r < 4; ++r) printf(" %08lX", (unsigned long)b[32 * r + lane]);
     printf(lane < 2 ? " %08lX\n" : " not read\n", (unsigned long)e[lane]);
   }
+  printf(
+      "   metadata: low half row 0, high half row 8, nibbles from the right: ");
+  printf("T0 has chunks 0 to 3, T1 4 to 7\n");
 }
 
 /* 3. One sum: each kept value meets the row of B that its nibble names. */
@@ -165,7 +168,9 @@ static void cut(sste_mma_op op) {
   uint32_t x[KEPT] = {0}, y[KEPT] = {0};
   size_t i;
   int p;
-  printf("\n5. 1 + 15 products of 2^-25, in units of 2^-25 above 1\n");
+  printf(
+      "\n5. 1 + 15 products of 2^-25. Floats are 4 * 2^-25 apart there; the ");
+  printf("error, and its bound, in 2^-25\n");
   for (p = 0; p < KEPT; ++p) {
     x[p] = half(p == 0 ? 1 : ldexp(1, -12));
     y[p] = half(p == 0 ? 1 : ldexp(1, -13));

@@ -183,8 +183,7 @@ gcc -std=c99 -O2 -I. "$tmp/readme.c" -o "$tmp/readme" &&
 passed
 { echo '#include "sste_mma.h"'
   echo 'static uint16_t values[16 * 16], columns[8 * 32]; static uint8_t meta[64];'
-  echo 'static uint32_t a[128], b[128], c[128], d[128], e[32];'
-  echo 'int main(void) { size_t row, chunk; memset(meta, 0x44, sizeof meta);'
+  echo 'int main(void) { memset(meta, 0x44, sizeof meta);'
   echo 'values[9 * 16 + 3] = columns[3 * 32 + 5] = 0x4000;'; block 6
   echo 'return at.lane != 5 || at.reg != 1 || at.bit != 16 ||'
   echo 'a[32 + 5] != 0x40000000u || d[2 * 32 + 5] != 0 ||'

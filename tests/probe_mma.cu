@@ -6,7 +6,8 @@
  *   nvcc -arch=native -I. tests/probe_mma.cu -o probe_mma && ./probe_mma
  *
  * in the folder of the headers, with CUDA 12.5 or later; sm_80 at least, and
- * sm_89 for 8-bit floats. It takes seconds. The answer is one chip's: record it
+ * sm_89 for 8-bit floats (where there is no GPU, name one: -arch=sm_89). It
+ * takes seconds. The answer is one chip's: record it
  * with the GPU's name, its compute capability and the version of nvcc, for
  * where the hardware lacks an instruction it is that of ptxas's replacement.
  *

@@ -119,11 +119,19 @@ static inline uint32_t slow_mma_special(sste_mma_type d, double x) {
          (x < 0.0 ? (half ? 0x8000u : 0x80000000u) : 0u);
 }
 
+/* The least exponent of an operand. Where an instruction is emulated, its 8-bit
+ * floats have become F16 numbers. */
+static inline int slow_mma_operand_least(sste_mma_type type,
+                                         sste_mma_model model) {
+  return model.late && type == SSTE_MMA_E4M3 ? -14 : slow_mma_least(type);
+}
+
 static inline uint32_t slow_mma_float_step(sste_mma_op op, sste_mma_model model,
                                            const uint32_t *a, const uint32_t *b,
                                            int n, uint32_t c) {
   const double start = slow_mma_value(op.d, c);
-  const int a_least = slow_mma_least(op.a), b_least = slow_mma_least(op.b);
+  const int a_least = slow_mma_operand_least(op.a, model);
+  const int b_least = slow_mma_operand_least(op.b, model);
   double plain = start, sum;
   int top = slow_mma_exponent(start, slow_mma_least(op.d)), i;
   if (start == 0.0 || top < model.least) top = model.least;
@@ -195,12 +203,9 @@ static inline uint32_t slow_mma_dot(sste_mma_op op, sste_mma_model model,
                                     uint32_t c) {
   const int steps = (n + model.products - 1) / model.products;
   uint32_t own_a[SLOW_MMA_TERMS], own_b[SLOW_MMA_TERMS];
+  uint32_t sum = model.late ? 0 : c;
   int s, i;
   if (op.d == SSTE_MMA_S32) return slow_mma_step(op, model, a, b, n, c);
-  if (model.late) {
-    model.late = 0;
-    return slow_mma_add(op.d, slow_mma_dot(op, model, a, b, n, 0), c);
-  }
   for (s = 0; s < steps; ++s) {
     int own = 0;
     for (i = 0; i < n; ++i)
@@ -208,9 +213,9 @@ static inline uint32_t slow_mma_dot(sste_mma_op op, sste_mma_model model,
         own_a[own] = a[i];
         own_b[own++] = b[i];
       }
-    c = slow_mma_step(op, model, own_a, own_b, own, c);
+    sum = slow_mma_step(op, model, own_a, own_b, own, sum);
   }
-  return c;
+  return model.late ? slow_mma_add(op.d, sum, c) : sum;
 }
 
 /* ---- Fragments ----------------------------------------------------------- */

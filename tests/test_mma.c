@@ -469,6 +469,19 @@ static void a_step_takes_0_to_1024_products(void **state) {
 }
 
 /* Both 8-bit formats, at the ends where they differ. */
+/* 2^-9 * 2^15 + 2^-9 * 2^-8. As an E4M3 number 2^-9 has the exponent -6, which
+ * cuts the second product off; as the F16 number that ptxas makes of it, -9. */
+static void an_emulated_subnormal_is_a_normal_number(void **state) {
+  const uint32_t a[2] = {0x01, 0x01}, b[2] = {0x78, 0x1C};
+  sste_mma_op op = sste_mma_sparse(SSTE_MMA_E4M3, 64);
+  sste_mma_model m = sste_mma_hopper(op.a);
+  (void)state;
+  op.b = SSTE_MMA_E5M2;
+  assert_int_equal(sste_mma_dot(op, m, a, b, 2, 0), 0x42800001);
+  m.late = 0;
+  assert_int_equal(sste_mma_dot(op, m, a, b, 2, 0), 0x42800000);
+}
+
 static void eight_bit_floats_have_the_ends_of_their_format(void **state) {
   const sste_mma_model m = {4, 25, 23, -126, SSTE_MMA_CONSECUTIVE, 0};
   const sste_mma_op e4m3 = sste_mma_dense(SSTE_MMA_E4M3, 32);
@@ -1614,6 +1627,7 @@ int main(void) {
       cmocka_unit_test(sums_are_those_worked_out_by_hand),
       cmocka_unit_test(a_step_takes_0_to_1024_products),
       cmocka_unit_test(c_added_late_is_rounded_to_nearest),
+      cmocka_unit_test(an_emulated_subnormal_is_a_normal_number),
       cmocka_unit_test(eight_bit_floats_have_the_ends_of_their_format),
       cmocka_unit_test(tf32_operands_are_cut_not_rounded),
       cmocka_unit_test(groupings_are_told_apart_by_two_large_products),
