@@ -18,7 +18,9 @@ FUZZ_SECONDS ?= 60
 # that another one needs.
 export OMP_WAIT_POLICY ?= passive
 
-HEADERS  := sste.h sste_fp8.h sste_mvue.h sste_train.h sste_mma.h sste_check.h
+HEADERS  := sste.h sste_fp8.h sste_mvue.h sste_train.h sste_mma.h sste_check.h \
+	sste_cuda.h
+KERNELS  := $(wildcard cuda/*.cuh)
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
 STRICT   := -std=c99 $(WARNINGS) -fopenmp -I.
 # For the programs. Fusing multiply and add is for the trainer's own float
@@ -80,7 +82,8 @@ vectors: lib ## inputs and expected outputs as .npy in build/vectors
 
 # $(1): a folder, $(2): a compiler, $(3): its flags
 define suite_rules
-build/$(1)/%: tests/%.c $(wildcard tests/*.h) examples/pretrain.c $(HEADERS)
+build/$(1)/%: tests/%.c $(wildcard tests/*.h) examples/pretrain.c $(HEADERS) \
+		$(KERNELS)
 	@$$(call need,$(firstword $(2)),gcc clang libomp-dev)
 	@$$(call need_header,cmocka.h,libcmocka-dev)
 	@mkdir -p $$(@D)
@@ -181,11 +184,12 @@ bench: build/bench/bench_fp8 ## FP8 beside memcpy, a table, NVIDIA, ml_dtypes (P
 # ---- Installing --------------------------------------------------------------
 
 install: ## copy the headers to $(DESTDIR)$(includedir)
-	mkdir -p $(DESTDIR)$(includedir)
+	mkdir -p $(DESTDIR)$(includedir)/cuda
 	cp $(HEADERS) $(DESTDIR)$(includedir)
+	cp $(KERNELS) $(DESTDIR)$(includedir)/cuda
 
 uninstall: ## and remove them again
-	rm -f $(HEADERS:%=$(DESTDIR)$(includedir)/%)
+	rm -f $(addprefix $(DESTDIR)$(includedir)/,$(HEADERS) $(KERNELS))
 
 clean: ## remove what was built
 	rm -rf build

@@ -63,9 +63,9 @@
 #include <string.h>
 
 #define SSTE_VERSION_MAJOR 0
-#define SSTE_VERSION_MINOR 5
+#define SSTE_VERSION_MINOR 6
 #define SSTE_VERSION_PATCH 0
-#define SSTE_VERSION "0.5.0"
+#define SSTE_VERSION "0.6.0"
 
 /* SSTE_API: linkage of every public function. Define it empty in one .c file
  * to export the functions from a shared object; callers bring prototypes. */
@@ -130,7 +130,8 @@ typedef enum sste_status {
   SSTE_ERR_VALUE,     /* a scalar argument is outside its range */
   SSTE_ERR_ZERO,      /* the projection is zero everywhere: no scale exists */
   SSTE_ERR_NONFINITE, /* a result that must be finite is not */
-  SSTE_ERR_PATTERN    /* a group has too many non-zeros, or a bad nibble */
+  SSTE_ERR_PATTERN,   /* a group has too many non-zeros, or a bad nibble */
+  SSTE_ERR_DEVICE     /* the GPU did not take a launch */
 } sste_status;
 
 /* Which way the groups of a row-major matrix run. A run is a line of groups,
@@ -152,6 +153,7 @@ SSTE_API const char *sste_status_text(sste_status status) {
     case SSTE_ERR_ZERO: return "the projection is zero everywhere";
     case SSTE_ERR_NONFINITE: return "a result that must be finite is not";
     case SSTE_ERR_PATTERN: return "a group is not N:M sparse, or a nibble bad";
+    case SSTE_ERR_DEVICE: return "the GPU did not take a launch";
     default: return "unknown status";
   }
 }
@@ -561,8 +563,8 @@ SSTE_HD static inline int sste_priv_is_zero(uint32_t bits, sste_type type) {
 
 /* The bits of element i, whatever its type. By bytes: with a typed store for
  * each width, gcc 12 loses those of sste_tensor_project_nm (-O2, no OpenMP). */
-static inline uint32_t sste_priv_element(const void *p, sste_type type,
-                                         size_t i) {
+SSTE_HD static inline uint32_t sste_priv_element(const void *p, sste_type type,
+                                                 size_t i) {
   const uint8_t *at = (const uint8_t *)p + i * sste_priv_type_bytes(type);
   uint32_t word;
   uint16_t half;
@@ -577,8 +579,8 @@ static inline uint32_t sste_priv_element(const void *p, sste_type type,
   return *at;
 }
 
-static inline void sste_priv_set_element(void *p, sste_type type, size_t i,
-                                         uint32_t bits) {
+SSTE_HD static inline void sste_priv_set_element(void *p, sste_type type,
+                                                 size_t i, uint32_t bits) {
   uint8_t *at = (uint8_t *)p + i * sste_priv_type_bytes(type);
   const uint16_t half = (uint16_t)bits;
   if (type == SSTE_FLOAT32)
@@ -590,13 +592,15 @@ static inline void sste_priv_set_element(void *p, sste_type type, size_t i,
 }
 
 /* Element i of floats, float16 or bfloat16 as a float, and a float stored. */
-static inline float sste_priv_load(const void *p, sste_type type, size_t i) {
+SSTE_HD static inline float sste_priv_load(const void *p, sste_type type,
+                                           size_t i) {
   const uint32_t bits = sste_priv_element(p, type, i);
   if (type == SSTE_FLOAT16) return sste_priv_from_float16(bits);
   return sste_priv_float(type == SSTE_BFLOAT16 ? bits << 16 : bits);
 }
 
-static inline void sste_priv_save(void *p, sste_type type, size_t i, float x) {
+SSTE_HD static inline void sste_priv_save(void *p, sste_type type, size_t i,
+                                          float x) {
   uint32_t bits = sste_priv_bits(sste_priv_stored(x));
   if (type == SSTE_FLOAT16) bits = sste_priv_to_float16(x);
   if (type == SSTE_BFLOAT16) bits = sste_priv_to_bfloat16(x);
@@ -1629,7 +1633,8 @@ static inline sste_status sste_priv_compressed(const void *values, size_t ldv,
 
 /* How an element is stored in the compressed form and out of it: a zero as +0,
  * a NaN of a float type as the one; a code as it is. */
-static inline uint32_t sste_priv_stored_bits(uint32_t bits, sste_type type) {
+SSTE_HD static inline uint32_t sste_priv_stored_bits(uint32_t bits,
+                                                     sste_type type) {
   if (sste_priv_is_zero(bits, type)) return 0;
   if (type == SSTE_FLOAT32 && (bits & 0x7FFFFFFFu) > SSTE_PRIV_INF)
     return SSTE_PRIV_NAN;
@@ -1640,7 +1645,7 @@ static inline uint32_t sste_priv_stored_bits(uint32_t bits, sste_type type) {
 
 /* The two positions to keep of four stored elements, at most two of them not 0,
  * as a nibble: the non-zeros, and zeros from the lowest index on to fill up. */
-static inline int sste_priv_keep(const uint32_t a[4]) {
+SSTE_HD static inline int sste_priv_keep(const uint32_t a[4]) {
   int i, spare = 2, n = 0, nibble = 0;
   for (i = 0; i < 4; ++i) spare -= a[i] != 0;
   for (i = 0; i < 4; ++i) {

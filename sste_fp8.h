@@ -65,9 +65,9 @@
 #include <string.h>
 
 #define SSTE_VERSION_MAJOR 0
-#define SSTE_VERSION_MINOR 5
+#define SSTE_VERSION_MINOR 6
 #define SSTE_VERSION_PATCH 0
-#define SSTE_VERSION "0.5.0"
+#define SSTE_VERSION "0.6.0"
 
 /* SSTE_API: linkage of every public function. Define it empty in one .c file
  * to export the functions from a shared object; callers bring prototypes. */
@@ -132,7 +132,8 @@ typedef enum sste_status {
   SSTE_ERR_VALUE,     /* a scalar argument is outside its range */
   SSTE_ERR_ZERO,      /* the projection is zero everywhere: no scale exists */
   SSTE_ERR_NONFINITE, /* a result that must be finite is not */
-  SSTE_ERR_PATTERN    /* a group has too many non-zeros, or a bad nibble */
+  SSTE_ERR_PATTERN,   /* a group has too many non-zeros, or a bad nibble */
+  SSTE_ERR_DEVICE     /* the GPU did not take a launch */
 } sste_status;
 
 /* Which way the groups of a row-major matrix run. A run is a line of groups,
@@ -154,6 +155,7 @@ SSTE_API const char *sste_status_text(sste_status status) {
     case SSTE_ERR_ZERO: return "the projection is zero everywhere";
     case SSTE_ERR_NONFINITE: return "a result that must be finite is not";
     case SSTE_ERR_PATTERN: return "a group is not N:M sparse, or a nibble bad";
+    case SSTE_ERR_DEVICE: return "the GPU did not take a launch";
     default: return "unknown status";
   }
 }
@@ -1207,7 +1209,8 @@ SSTE_API sste_status sste_fp8_tensor_scale(float *scale, const float *x,
 
 /* ---- 7. Tensors ---------------------------------------------------------- */
 
-static inline float sste_priv_fp8_apply(float x, float scale, int apply) {
+SSTE_HD static inline float sste_priv_fp8_apply(float x, float scale,
+                                                int apply) {
   if (apply == SSTE_APPLY_DIVIDE) return x / scale;
   return x * (apply == SSTE_APPLY_RECIPROCAL ? 1.0f / scale : scale);
 }

@@ -66,9 +66,9 @@
 #include <string.h>
 
 #define SSTE_VERSION_MAJOR 0
-#define SSTE_VERSION_MINOR 5
+#define SSTE_VERSION_MINOR 6
 #define SSTE_VERSION_PATCH 0
-#define SSTE_VERSION "0.5.0"
+#define SSTE_VERSION "0.6.0"
 
 /* SSTE_API: linkage of every public function. Define it empty in one .c file
  * to export the functions from a shared object; callers bring prototypes. */
@@ -133,7 +133,8 @@ typedef enum sste_status {
   SSTE_ERR_VALUE,     /* a scalar argument is outside its range */
   SSTE_ERR_ZERO,      /* the projection is zero everywhere: no scale exists */
   SSTE_ERR_NONFINITE, /* a result that must be finite is not */
-  SSTE_ERR_PATTERN    /* a group has too many non-zeros, or a bad nibble */
+  SSTE_ERR_PATTERN,   /* a group has too many non-zeros, or a bad nibble */
+  SSTE_ERR_DEVICE     /* the GPU did not take a launch */
 } sste_status;
 
 /* Which way the groups of a row-major matrix run. A run is a line of groups,
@@ -155,6 +156,7 @@ SSTE_API const char *sste_status_text(sste_status status) {
     case SSTE_ERR_ZERO: return "the projection is zero everywhere";
     case SSTE_ERR_NONFINITE: return "a result that must be finite is not";
     case SSTE_ERR_PATTERN: return "a group is not N:M sparse, or a nibble bad";
+    case SSTE_ERR_DEVICE: return "the GPU did not take a launch";
     default: return "unknown status";
   }
 }
@@ -344,7 +346,8 @@ typedef struct sste_priv_mvue_group {
   float b[4];   /* |a_i| * unit */
   float tau;    /* min(S/2, S - max), in the same unit */
   float unit;   /* 1; 1/4 where sums or survivors would overflow */
-  int top;      /* the largest magnitude, the lower index of equal ones */
+  float most;   /* the largest |a_i| * unit */
+  int top;      /* where it is, the lower index of equal ones */
   int nonzeros; /* how many; -0 is a zero */
   int lost;     /* a NaN, or two infinities: no estimate exists */
 } sste_priv_mvue_group;
@@ -370,6 +373,7 @@ SSTE_HD static inline sste_priv_mvue_group sste_priv_mvue_measure_in(
     }
   }
   g.lost = infinities > 1 || largest == SSTE_PRIV_NAN;
+  g.most = sste_priv_float(largest) * unit;
   /* S - max is summed from the others: a difference would cancel, and a zero in
    * place of a small tau would turn a dominant element into NaN. */
   for (i = 0; i < 4; ++i) rest[i] = i == g.top ? 0.0f : g.b[i];
@@ -448,7 +452,7 @@ SSTE_HD static inline float sste_priv_mvue_survivor(float a, float magnitude) {
  * A place is held free for the certain element until it comes. */
 SSTE_HD static inline int sste_priv_mvue24_pick(const sste_priv_mvue_group *g,
                                                 float u) {
-  const int certain = g->b[g->top] >= g->tau ? g->top : -1; /* p = 1 */
+  const int certain = g->most >= g->tau ? g->top : -1; /* p = 1 */
   float point = u * g->tau, end = 0.0f;
   int i, found = 0, mask = 0, held = certain >= 0;
   for (i = 0; i < 4 && found < 2; ++i) {

@@ -65,7 +65,7 @@ import sys
 
 import numpy as np
 
-__version__ = "0.5.0"
+__version__ = "0.6.0"
 
 # ---- The library -------------------------------------------------------------
 
@@ -120,9 +120,16 @@ class Recipe(_Struct):
 class Instruction(_Struct):
     """An instruction of a tensor core (sste_mma.h, sec. 1). Made by instruction().
 
-    str() gives what PTX calls it.
+    str() gives what PTX calls it, repr() the call that makes it.
     """
     _fields_ = [(name, _int) for name in ("k", "sparse", "a", "b", "d", "saturate")]
+
+    def __repr__(self):
+        if _c.sste_mma_op_check(self) != 0:
+            return super().__repr__()
+        a, b, d = (_MMA_TYPES[kind] for kind in (self.a, self.b, self.d))
+        return "instruction(%r, k=%d, b=%r, d=%r, sparse=%r, saturate=%r)" % (
+            a, self.k, b, d, bool(self.sparse), bool(self.saturate))
 
     def __str__(self):
         if _c.sste_mma_op_check(self) != 0:
@@ -402,7 +409,8 @@ _MMA_DTYPES = ("float16", "uint16", "float32", "uint8", "uint8", "int8", "uint8"
                "float32", "int32")
 _PTX = ("f16", "bf16", "tf32", "e4m3", "e5m2", "s8", "u8", "f32", "s32")
 _TF32 = _OPERANDS.index("tf32")
-_PLACES = ("a", "b", "d")  # sste_mma_operand
+_PLACES = ("a", "b", "c", "d")
+_PLACE_OF = (0, 1, 2, 2)  # sste_mma_operand: C lies as D does
 _FAULTS = ("rounding", "subnormals", "sums", "division", "answers")
 
 
@@ -585,11 +593,19 @@ def _sparse(x, name, format=None):
     """What can have zeros: values as they are, or 8 bits; and the sste_type."""
     array, dtype = _elements(x, name)
     if array.dtype.itemsize > 1:
-        if format is not None:
-            raise TypeError("%s is %s: a format is for codes of 8 bits" % (name, dtype))
-        return _native(x, name)
-    if dtype == "int8" and format is None:
-        return _argument(name, array, array.dtype, dtype), _INTEGERS
+        m, kind = _native(x, name)
+    elif "int8" in (dtype, str(format)) or str(format) == "uint8":
+        m, kind = _argument(name, array, array.dtype, dtype), _INTEGERS
+    else:
+        return _sparse_codes(x, name, format)
+    own = "bfloat16" if dtype == "uint16" else dtype
+    if format is not None and str(format) != own:
+        raise TypeError("%s is %s and cannot be %s" % (name, dtype, format))
+    return m, kind
+
+
+def _sparse_codes(x, name, format):
+    """The same of codes of 8 bits."""
     m, format = _codes(x, name, format)
     zeros = np.flatnonzero(decode(np.arange(256, dtype=np.uint8), format) == 0).tolist()
     if zeros not in ([0], [0, 0x80]):
@@ -906,7 +922,8 @@ def nonzero(w, format=None):
     """The mask of what is there: uint8, 1 where w is not 0, of w's shape.
 
     w        values, codes of 8 bits, or int8. -0 is a zero where there is one
-    format   of codes: None for what the dtype says, and "e4m3fn" for uint8
+    format   None for what the dtype says, and "e4m3fn" for uint8, which may be codes of
+             another format or, as "uint8", numbers
 
     >>> nonzero(np.float32([2, -0.0, 0, np.nan])).tolist()
     [1, 0, 0, 1]
@@ -1008,7 +1025,8 @@ def check(w, n=2, m=4, axis="rows", format=None):
     w        values, codes of 8 bits, or int8, the axis of the groups a multiple of m
     n, m     the pattern: at most n of m are not 0
     axis     "rows" or "columns": which way groups run
-    format   of codes: None for what the dtype says, and "e4m3fn" for uint8
+    format   None for what the dtype says, and "e4m3fn" for uint8, which may be codes of
+             another format or, as "uint8", numbers
 
     >>> check(np.float32([1, 0, 2, 0, 3, 4, 5, 0]))
     Traceback (most recent call last):
@@ -1064,8 +1082,7 @@ def _stored(x, name, format):
 
 def _for_tensor_cores(order, format):
     """Whether a compressed form is one that only sste_mma.h has."""
-    return order != 0 or (isinstance(format, str)
-                          and format in ("tf32", "int8", "uint8"))
+    return order != 0 or str(format) == "tf32"
 
 
 def _chunk(kind):
@@ -1086,10 +1103,11 @@ def _blocks(m, order, kind, rows, cols):
                   "cutlass2": (32, 8) if _word(order, kind) == 2 else (16, 16)}[
                       ORDERS[order]]
     if rows % tall != 0 or cols % (wide * _chunk(kind)) != 0:
-        raise ValueError("%s is %s: the dense matrix must be full blocks of %d x %d, "
-                         "as %s orders %s" % (m.name, m.shape, tall,
-                                              wide * _chunk(kind), ORDERS[order],
-                                              _OPERANDS[kind]))
+        dense = ", the dense matrix %d x %d" % (rows, cols)
+        raise ValueError("%s is %s%s: it must be full blocks of %d x %d, as %s orders "
+                         "%s" % (m.name, m.shape, dense * (m.shape != (rows, cols)),
+                                 tall, wide * _chunk(kind), ORDERS[order],
+                                 _OPERANDS[kind]))
 
 
 def _meta(meta, order, kind):
@@ -1152,7 +1170,7 @@ def _compress_as(w, down, format, order, like):
     """What sste_mma.h compresses."""
     w, kind = _stored(w, "w", format)
     dense = _turned(w) if down else w
-    _blocks(dense, order, kind, dense.rows, dense.cols)
+    _blocks(w, order, kind, dense.rows, dense.cols)
     values = _new(dense.shape[:-1] + (dense.cols // 2,), w.dtype)
     meta = _new_meta(dense.shape[:-1], dense.cols, order, kind)
     most = _chunk(kind) // 2
@@ -1172,18 +1190,21 @@ def compress(w, axis="rows", format=None, order="row_major", like="sste"):
     w        values, codes of 8 bits, or int8; 2:4, the axis of the groups K long, a
              multiple of 4
     axis     "rows"; "columns" compresses the transpose
-    format   of codes: None for what the dtype says, and "e4m3fn" for uint8, or "uint8"
-             for numbers. "tf32" for float32 as tensor cores have it: 1:2, and what is
-             said of groups of 4 is true of 2
+    format   None for what the dtype says, and "e4m3fn" for uint8, which may be codes of
+             another format or, as "uint8", numbers. "tf32" for float32 as tensor cores
+             have it: 1:2, one kept of each group of 2, K even
     order    how metadata lie in memory, one of ORDERS: "cutlass2" is PyTorch's, too
     like     who chooses a place where a group has zeros to spare, one of OWNERS
     values   w's dtype, last axis K / 2: the two kept of each group
     meta     uint8, last axis ceil(K / 8): a nibble per group, the even one low. In
              order "cutlass2" int16 of last axis K / 16 or, if w has 8 bits, int32 of
-             K / 32; in "cutlass3_sm90" uint8 of K / 8, in the order of their memory
-    Down columns both have a row for each column. Raises SsteError where w is not 2:4.
+             K / 32; in "cutlass3_sm90" uint8 of K / 8, in the order of their memory.
+             tf32 has twice as many: ceil(K / 4), in "cutlass2" K / 8
+    Down columns both have a row for each column. Raises SsteError where w is not 2:4,
+    tf32 not 1:2.
     Orders but "row_major" are for what tensor cores multiply, in full blocks:
-    "cutlass2" of 32 x 32, if w has 8 bits 16 x 64; "cutlass3_sm90" of 64 x 128.
+    "cutlass2" of 32 x 32, if w has 8 bits 16 x 64; "cutlass3_sm90" of 64 x 128. Those
+    of tf32 are half as wide: 32 x 16 and 64 x 64.
 
     >>> values, meta = compress(np.float32([0, 5, 0, 0, 0, 0, 7, -2]))
     >>> values.tolist(), hex(meta[0])
@@ -1191,6 +1212,9 @@ def compress(w, axis="rows", format=None, order="row_major", like="sste"):
     >>> values, meta = compress(np.float16([0, 5, 0, 0, 0, 0, 7, -2]), like="torch")
     >>> values.tolist(), hex(meta[0])
     ([5.0, 0.0, 7.0, -2.0], '0xe9')
+    >>> w = np.zeros((64, 64), np.float32)
+    >>> [compress(w, format="tf32", order=order)[1].shape for order in ORDERS]
+    [(64, 16), (64, 8), (64, 16)]
     """
     down = _choice(axis, _AXES, "axis")
     storage, by = _choice(order, ORDERS, "order"), _choice(like, OWNERS, "like")
@@ -1222,11 +1246,10 @@ def _compressed(values, meta, order=0, kind=0):
 def decompress(values, meta, axis="rows", format=None, order="row_major"):
     """The dense matrix of compress(), in the dtype of values.
 
-    values   values, codes of 8 bits, or int8, the last axis K / 2
+    values   as compress() gives them, the last axis K / 2
     meta     as compress() gives it in that order
     axis     "rows"; "columns" gives the transpose, with K rows
-    format   of codes: None for what the dtype says, and "e4m3fn" for uint8, or
-             "uint8"; "tf32" for float32 that is 1:2
+    format   as for compress()
     order    how metadata lie in memory, one of ORDERS
     Raises SsteError, naming the row and the chunk, for a nibble that names no two
     places. Order "cutlass3_sm90" has 0 for a group of zeros.
@@ -1856,7 +1879,7 @@ def fp8_product(a, b, fa=None, fb=None):
 
 # ---- Tensor cores ------------------------------------------------------------
 
-def instruction(a="float16", k=None, b=None, d=None, sparse=True, saturate=False):
+def instruction(a="float16", *, k=None, b=None, d=None, sparse=True, saturate=False):
     """An instruction of a tensor core, D = A B + C: A is 16 x k and B k x 8.
 
     a, b       the operands: "float16", "bfloat16", "tf32", "e4m3fn", "e5m2", "int8",
@@ -1865,7 +1888,7 @@ def instruction(a="float16", k=None, b=None, d=None, sparse=True, saturate=False
     d          what C and D are: "float32", or "float16" for float16 and FP8; "int32";
                None for float32 or int32
     sparse     True: A is stored 2:4, in tf32 1:2, with metadata; False: all of it
-    saturate   True: int32 stops at either end; False: it wraps
+    saturate   True: int32 stops at either end; False: it wraps. Other sums do neither
 
     >>> print(instruction(), instruction("int8", sparse=False))
     mma.sp.m16n8k32.f32.f16.f16.f32 mma.m16n8k32.s32.s8.s8.s32
@@ -1878,6 +1901,9 @@ def instruction(a="float16", k=None, b=None, d=None, sparse=True, saturate=False
     if k is None:
         bits = 8 * np.dtype(_MMA_DTYPES[a]).itemsize
         k = (512 if sparse else 256) // bits
+    if saturate and _MMA_TYPES[d] != "int32":
+        raise ValueError("saturate is True, but only sums in int32 saturate, and d is "
+                         + _MMA_TYPES[d])
     op = Instruction(_whole(k, "k", bits=31), sparse, a, b, d, saturate)
     if _c.sste_mma_op_check(op) == 0:
         return op
@@ -1887,8 +1913,8 @@ def instruction(a="float16", k=None, b=None, d=None, sparse=True, saturate=False
         raise ValueError("k is %d: %s %s has %s" % (
             op.k, ("dense", "sparse")[sparse], _OPERANDS[a],
             " and ".join(map(str, lengths))))
-    raise ValueError("no tensor core multiplies %s by %s into %s%s" % (
-        _OPERANDS[a], _OPERANDS[b], _MMA_TYPES[d], " that saturates" * saturate))
+    raise ValueError("no tensor core multiplies %s by %s into %s"
+                     % (_OPERANDS[a], _OPERANDS[b], _MMA_TYPES[d]))
 
 
 def _op(op):
@@ -1912,6 +1938,8 @@ def model(name, operand="float16", **changes):
     grouping   which products of an instruction make step s of S: "consecutive" ones;
                "by_pair", pairs s, s + S, ...; "by_slot", products s, s + S, ...
     late       1: C is added last, to nearest even; 0: in the first step
+    "hopper" makes two steps of FP8, whatever k is: products is 16, and for dense k = 16
+    a function that is given the name, and so knows k, takes 8.
 
     >>> model("ampere").products, model("hopper", "e4m3fn", fraction=13).fraction
     (8, 13)
@@ -1926,7 +1954,12 @@ def model(name, operand="float16", **changes):
 
 def _model(given, op):
     """A Model for an instruction."""
-    return _sound(given) if isinstance(given, Model) else model(given, _OPERANDS[op.a])
+    if isinstance(given, Model):
+        return _sound(given)
+    named = model(given, _OPERANDS[op.a])
+    if named.late:  # FP8 on Hopper: two steps, whatever k is
+        named.products = op.k // 4 if op.sparse else op.k // 2
+    return named
 
 
 def tensor_core_product(a, b, model, meta=None, op=None):
@@ -2008,8 +2041,8 @@ def fragment_map(op, operand):
     element a register holds: Map(lane, register, bit, row, col) of integer arrays.
 
     op        the Instruction
-    operand   "a", 16 x k stored values, or k / 2 if it is sparse; "b", k x 8; "d" for C
-              and D, 16 x 8
+    operand   "a", 16 x k stored values, or k / 2 if it is sparse; "b", k x 8; "c" or
+              "d", 16 x 8, which lie alike
     lane, register, bit   of the operand's shape: where an element's lowest bit is
     row, col  of shape (registers, 32, elements in a register): which element is that
               in register r of lane l, from the low bits up
@@ -2023,7 +2056,7 @@ def fragment_map(op, operand):
     >>> dump = np.arange(4 * 32, dtype=np.uint32).reshape(4, 32)
     >>> matrix = (dump[a.register, a.lane] >> a.bit & 0xFFFF).astype(np.uint16)
     """
-    op, which = _op(op), _choice(operand, _PLACES, "operand")
+    op, which = _op(op), _PLACE_OF[_choice(operand, _PLACES, "operand")]
     kind = (op.a, op.b, op.d)[which]
     shape = ((16, op.k // 2 if op.sparse else op.k), (op.k, 8), (16, 8))[which]
     return _map(shape, _c.sste_mma_registers(op, which),
@@ -2044,6 +2077,8 @@ def metadata_map(op, selector=0):
     [7, 0, 20]
     """
     op, selector = _op(op), _whole(selector, "selector", bits=31)
+    if not op.sparse:
+        raise ValueError("op is %s: it is dense and has no metadata" % op)
     if selector >= _c.sste_mma_selectors(op):
         raise ValueError("selector is %d, but %s has %d of them"
                          % (selector, op, _c.sste_mma_selectors(op)))

@@ -21,6 +21,7 @@ import os
 import pathlib
 import platform
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -1149,6 +1150,43 @@ def test_each_owner_stores_in_each_order():
             assert back.dtype == w.dtype and not is_there(back, format)[~there].any()
 
 
+def test_a_format_may_say_what_the_dtype_does():
+    for format, order, like in itertools.product(OPERANDS, sste.ORDERS, sste.OWNERS):
+        if format in ("tf32", "e5m2", "uint8"):
+            continue  # which no dtype of NumPy says
+        w = sparse_operand(format, *blocks(order), 54)
+        plain = sste.compress(w, order=order, like=like)
+        for named in (format, sste.FORMATS.get(format, format)):
+            how = dict(format=named, order=order)
+            for x, y in zip(sste.compress(w, like=like, **how), plain):
+                assert same(x, y), (format, order, like)
+            sste.reorder_metadata(plain[1], named, order, "row_major")
+            if like != "cutlass3":
+                sste.check_metadata(plain[1], cols=w.shape[1], **how)
+                assert same(sste.decompress(*plain, **how),
+                            sste.decompress(*plain, order=order))
+            assert same(sste.nonzero(w, named), sste.nonzero(w))
+            sste.check(w, format=named)
+    f = sparse_operand("tf32", 4, 16, 54)
+    f[:, 2::4] = f[:, 3::4] = 0
+    sste.check(f, format="float32")
+    for x, y in zip(sste.compress(f, format="float32"), sste.compress(f)):
+        assert same(x, y)
+    numbers = np.uint8([[0x80, 0x80, 0x80, 0]])  # as codes zeros
+    assert sste.nonzero(numbers).sum() == 0
+    assert sste.nonzero(numbers, "uint8").sum() == 3
+    says("w is not 2:4: row 0, group 0 has more than 2 non-zeros", sste.check, numbers,
+         format="uint8")
+    for dtype, format in itertools.product(
+            (np.float16, np.uint16, np.float32, np.int8, np.uint8),
+            ("float16", "bfloat16", "float32", "int8", "e5m2", "uint8")):
+        own = {np.uint16: ("bfloat16",), np.uint8: ("e5m2", "uint8")}
+        if format not in own.get(dtype, (np.dtype(dtype).name,)):
+            for function in sste.check, sste.compress, sste.nonzero:
+                refuses("w is %s" % np.dtype(dtype).name, function,
+                        np.zeros((2, 8), dtype), format=format)
+
+
 def test_bits_are_moved_as_they_are():
     nans = np.uint16([[0x7C01, 0, 0xFFFF, 0, 0x8000, 0xFE00, 0x8000, 0]])
     w = np.tile(nans, (32, 4)).view(np.float16)
@@ -1350,6 +1388,14 @@ def fields_of_model(name, format):
     return dict(usual, **dict(zip(names, given)))
 
 
+def fields_for(name, fields):
+    """What a name means to an instruction: FP8 on Hopper is two steps of any k."""
+    how = fields_of_model(name, fields["a"])
+    if name == "hopper" and family(fields["a"]) == 2 and fields["k"] == 16:
+        how["products"] = 8
+    return how
+
+
 def instructions():
     """Every instruction's fields by their names."""
     for a, sparse in itertools.product(OPERANDS, (True, False)):
@@ -1376,6 +1422,7 @@ def test_every_instruction_by_its_name():
         assert str(op) == "mma%s.m16n8k%d.%s%s" % (
             ".sp" * fields["sparse"], op.k, ".".join(ptx),
             ".satfinite" * fields["saturate"])
+        assert eval(repr(op), {"instruction": sste.instruction}) == op
     formats, count = tuple(OPERANDS) + ("float32", "int32"), 0
     for a, b, d, k, sparse, saturate in itertools.product(
             OPERANDS, OPERANDS, formats, (2, 4, 8, 16, 32, 64, 128), (True, False),
@@ -1388,7 +1435,12 @@ def test_every_instruction_by_its_name():
         except ValueError:
             assert fields not in known, fields
     assert count == len(known)
-    assert sste.instruction() == sste.instruction("float16", 32, "float16", "float32")
+    assert repr(sste.instruction("e5m2", b="e4m3fn", sparse=False)) == (
+        "instruction('e5m2', k=32, b='e4m3fn', d='float32', sparse=False, "
+        "saturate=False)")
+    assert repr(sste.Instruction(31, 1)).startswith("Instruction(k=31, sparse=1, a=0")
+    assert sste.instruction() == sste.instruction("float16", k=32, b="float16",
+                                                  d="float32")
     assert sste.instruction(sste.FORMATS["e5m2"]) == sste.instruction("e5m2")
 
 
@@ -1437,7 +1489,7 @@ def stored_operand(fields, rows, K, seed):
 def test_products_are_added_as_models_say():
     lost = 0
     for fields, name in itertools.product(instructions(), MODELS):
-        how, op = fields_of_model(name, fields["a"]), sste.instruction(**fields)
+        how, op = fields_for(name, fields), sste.instruction(**fields)
         if how is None or (how == fields_of_model("hopper", fields["a"])
                            and name in ("hopper_wgmma", "blackwell")):
             continue
@@ -1462,6 +1514,24 @@ def test_products_are_added_as_models_say():
         assert same(sste.tensor_core_product(a, b, model, meta), z), how
         deep = sste.tensor_core_product(a[:, None], b, model, meta[:, None])
         assert same(deep, z[:, None])
+
+
+def test_hopper_adds_fp8_in_two_steps():
+    """2^16 - 2^16 and 2^-12 of one step lose the last; of two they do not."""
+    a, b = (slow_encode("e4m3fn", np.float32([[256, x, 2**-6] + [0] * 29]))
+            for x in (256, -256))
+    for k in 16, 32:
+        op, n = sste.instruction("e4m3fn", k=k, sparse=False), k // 2
+        by_hand = sste.model("hopper", "e4m3fn", products=n)
+        together = sste.model("hopper", "e4m3fn", products=k)
+        for how, z in ("hopper", 2**-12), (by_hand, 2**-12), (together, 0):
+            got = sste.tensor_core_product(a[:, :k], b[:, :k], how, op=op)
+            assert same(got, np.float32([[z]])), (k, how)
+        limit = (k + 2) / 2**25 + 2 / 2**23
+        limit = (limit + 1 / 2**24) / (1 - 1 / 2**24)
+        for how in "hopper", by_hand:
+            assert sste.tensor_core_bound(op, how, k) == limit
+    assert sste.model("hopper", "e4m3fn").products == 16
 
 
 def test_whole_numbers_are_exact_in_every_model():
@@ -1596,6 +1666,8 @@ def test_fragments_are_those_of_cute():
             back = m.register, m.lane, m.bit // bits
             assert same(m.row[back], i) and same(m.col[back], j)
             assert (m.bit % bits == 0).all()
+        for c, d in zip(sste.fragment_map(op, "c"), sste.fragment_map(op, "d")):
+            assert same(c, d)
 
 
 def test_metadata_lie_where_cute_has_them():
@@ -1681,28 +1753,18 @@ def test_what_tensor_cores_refuse():
             ("order none of", sste.check_metadata, meta, "float16", "column_major"),
             ("cols is 56 (32, 8)", sste.check_metadata, meta, "int8", "row_major", 56),
             ("cols is 62 (32, 8)", sste.check_metadata, meta, "int8", "row_major", 62),
-            ("meta (31, 8) full blocks", sste.reorder_metadata, meta[1:], "float16",
-             "row_major", "cutlass2"),
-            ("meta (31, 4) full blocks", sste.reorder_metadata,
-             meta[1:].view(np.int16), "float16", "cutlass2", "row_major"),
-            ("meta (32, 8) 64 x 128", sste.reorder_metadata, meta, "float16",
-             "row_major", "cutlass3_sm90"),
+            ("w (64, 24), the dense matrix 24 x 64: 32 x 32", sste.compress,
+             np.zeros((64, 24), h.dtype), "columns", None, "cutlass2"),
+            ("meta (31, 8), the dense matrix 31 x 64: full blocks",
+             sste.reorder_metadata, meta[1:], "float16", "row_major", "cutlass2"),
+            ("meta (31, 4), the dense matrix 31 x 64: full blocks",
+             sste.reorder_metadata, meta[1:].view(np.int16), "float16", "cutlass2",
+             "row_major"),
+            ("meta (32, 8), the dense matrix 32 x 64: 64 x 128",
+             sste.reorder_metadata, meta, "float16", "row_major", "cutlass3_sm90"),
             ("to none of", sste.reorder_metadata, meta, "float16", "row_major", "x"),
             ("a none of float16", sste.instruction, "float32"),
-            ("b none of float16", sste.instruction, "float16", 32, "fp16"),
-            ("d none of float16", sste.instruction, "float16", 32, None, "float64"),
-            ("no tensor core multiplies float16 by bfloat16 into float32",
-             sste.instruction, "float16", None, "bfloat16"),
-            ("bfloat16 into float16", sste.instruction, "bfloat16", None, None,
-             "float16"),
-            ("into float32 that saturates", sste.instruction, "float16", None, None,
-             None, True, True),
-            ("k is 64: sparse float16 has 16 and 32", sste.instruction, "float16", 64),
-            ("k is 16: sparse int8 has 64", sste.instruction, "int8", 16),
-            ("k is 64: dense tf32 has 4 and 8", sste.instruction, "tf32", 64, None,
-             None, False),
-            ("k is out of range", sste.instruction, "float16", -1),
-            ("k whole number", sste.instruction, "float16", 16.0),
+            ("positional", sste.instruction, "float16", "bfloat16"),
             ("model none of ampere", sste.model, "volta"),
             ("operand none of float16", sste.model, "ada", "float64"),
             ("no option", lambda: sste.model("ada", speed=1)),
@@ -1720,9 +1782,10 @@ def test_what_tensor_cores_refuse():
             ("no tensor core has", sste.metadata_map, broken),
             ("no tensor core has", sste.tensor_core_bound, broken, "ada", 1),
             ("op Instruction", sste.fragment_map, None, "a"),
-            ("operand none of a", sste.fragment_map, op, "c"),
+            ("operand none of a, b, c, d", sste.fragment_map, op, "e"),
             ("selector is out of range", sste.metadata_map, op, -1),
-            ("selector is 0 has 0", sste.metadata_map, sste.instruction(sparse=False)),
+            ("op is mma.m16n8k16.f32.f16.f16.f32: dense no metadata",
+             sste.metadata_map, sste.instruction(sparse=False)),
             ("terms", sste.tensor_core_bound, op, "ada", -1),
             ("model string", sste.tensor_core_bound, op, None, 1),
             ("output of a Model is 24", product, h, h, out),
@@ -1746,6 +1809,21 @@ def test_what_tensor_cores_refuse():
             ("b (32, 16): last axis multiple of 32", product, h[:, :8], h[:, :16],
              "ada", meta[:, :2])]:
         refuses(*case)
+    for words, a, options in [
+            ("b none of float16", "float16", dict(b="fp16")),
+            ("d none of float16", "float16", dict(d="float64")),
+            ("no tensor core multiplies float16 by bfloat16 into float32", "float16",
+             dict(b="bfloat16")),
+            ("bfloat16 into float16", "bfloat16", dict(d="float16")),
+            ("float16 into int32", "float16", dict(d="int32", saturate=True)),
+            ("saturate is True, only int32 d is float32", "float16",
+             dict(saturate=True)),
+            ("k is 64: sparse float16 has 16 and 32", "float16", dict(k=64)),
+            ("k is 16: sparse int8 has 64", "int8", dict(k=16)),
+            ("k is 64: dense tf32 has 4 and 8", "tf32", dict(k=64, sparse=False)),
+            ("k is out of range", "float16", dict(k=-1)),
+            ("k whole number", "float16", dict(k=16.0))]:
+        refuses(words, sste.instruction, a, **options)
 
 
 # ---- The number line and the interval ----------------------------------------
@@ -2184,8 +2262,8 @@ def test_bad_arguments_raise():
             ("mask previous", sste.flips, [b], [b[:1]]), ("", sste.flips, 1, 1),
             ("mask uint8", sste.flips, [f], [b]), ("mask", sste.flips, [None], [None]),
             ("w e8m0 zeros", sste.nonzero, b, "e8m0"),
-            ("w float32 8 bits", sste.nonzero, f, "e4m3fn"),
-            ("w float16 8 bits", sste.compress, h, "rows", "float16"),
+            ("w float32 cannot be", sste.nonzero, f, "e4m3fn"),
+            ("w float16 cannot be e4m3fn", sste.compress, h, "rows", "e4m3fn"),
             ("uint8 float16", sste.check, b, 2, 4, "rows", "float16"),
             ("values float64", sste.decompress, d, b),
             ("axis", sste.compress, f * 0, 0), ("axis", sste.decompress, f, b, "down"),
@@ -3085,9 +3163,12 @@ def test_documentation_is_true():
             assert thing.__doc__, name
 
 
+def readme():
+    return (pathlib.Path(__file__).resolve().parent.parent / "README.md").read_text()
+
+
 def test_the_readme_is_true():
-    readme = (pathlib.Path(__file__).resolve().parent.parent / "README.md").read_text()
-    example = readme.split("```python\n")[1].split("```")[0]
+    example = readme().split("```python\n")[1].split("```")[0]
     exec(example, {"my_kernel": lambda w: sste.encode(sste.project(w), scale=4.0)})
     try:
         exec(example, {"my_kernel": lambda w: sste.encode(sste.project(w), scale=5.0)})
@@ -3095,6 +3176,32 @@ def test_the_readme_is_true():
     except AssertionError as error:
         wrong = str(error)
     assert "in E4M3FN" in wrong and "one step" in wrong
+
+
+def test_the_readme_is_true_of_tensor_cores():
+    section = readme().split("\n## The tensor core on paper\n")[1].split("\n## ")[0]
+    names, said = {"sste": sste}, 0
+    for line in section.split("```python\n")[1].split("```")[0].splitlines():
+        exec(line, names)
+        call, _, comment = line.partition("  # ")
+        made = [names[name] for name in call.split(" = ")[0].split(", ")]
+        shapes = re.findall(r"\w+ \([\d, ]+\)", comment)
+        for shape, x in zip(shapes, made):
+            assert shape == "%s %s" % (x.dtype, x.shape), line
+        places = re.findall(r"(\w+\.\w+\[.*?\]) is (\d+)", comment)
+        for place, value in places:
+            assert eval(place, names) == int(value), line
+        said += len(shapes) + len(places)
+    assert said > 1
+    w = no_minus(in_half(slow_project, names["w"]))
+    values, nibbles = slow_stored(w, "float16", "torch")
+    assert same(names["values"], values)
+    z = slow_tensor_core(
+        dict(a="float16", b="float16", d="float32", k=32, sparse=True),
+        fields_of_model("ampere", "float16"), values[:4],
+        meeting(nibbles, "float16")[:4], names["x"][:4])
+    assert same(names["z"][:4, :4].copy(), z)
+    assert names["z"].shape == (len(w), len(names["x"]))
 
 
 def test_self_check():

@@ -703,7 +703,7 @@ def tensor_core_case(book, core, format, **more):
         core, ", meta" * op.sparse, format, how)
     label = ".".join([core, format, fields["d"]] + ["dense"] * (not op.sparse))
     book.case("tensor_core_product", "tensor_core", inputs, label, command=command,
-              op=fields, adds=named(sste.model(core, format)))
+              op=fields, adds=named(sste._model(core, op)))
 
 
 def tensor_core_cases(book):

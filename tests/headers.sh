@@ -12,7 +12,7 @@ set -eu
 top=$PWD
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-headers="sste.h sste_fp8.h sste_mvue.h sste_train.h sste_mma.h sste_check.h"
+headers="sste.h sste_fp8.h sste_mvue.h sste_train.h sste_mma.h sste_check.h sste_cuda.h"
 alone="sste.h sste_fp8.h sste_mvue.h"
 warnings="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
 checks=0
@@ -37,7 +37,7 @@ for header in $headers; do
   mkdir "$here"
   case " $alone " in
     *" $header "*) cp "$header" "$here" ;; # that one file, nothing else
-    *) cp $headers "$here" ;;
+    *) cp -r $headers cuda "$here" ;;
   esac
   write_units "$here" "$header"
   for compiler in gcc clang; do
@@ -71,7 +71,8 @@ for header in $headers; do
     passed
   done
   if has nvcc; then
-    (cd "$here" && nvcc -Werror all-warnings -Xcompiler -Wall,-Wextra,-Werror \
+    (cd "$here" && nvcc -Werror all-warnings -arch=sm_80 \
+      -Xcompiler -Wall,-Wextra,-Werror \
       -c main.cu -o main.o) || fail "$header: nvcc"
     passed
   else
@@ -210,12 +211,13 @@ passed
 gcc -std=c99 -O2 -I. "$tmp/readme.c" -o "$tmp/readme" &&
   "$tmp/readme" || fail "README.md: the training loop"
 passed
-for file in $headers tests/*.[ch] tests/*.sh tests/*.py tests/*/*.py \
-  tests/*/*.cu bench/* examples/* python/*.* Makefile .ci/run; do
+for file in $headers cuda/* tests/*.[ch] tests/*.cu tests/*.sh tests/*.py \
+  tests/*/*.py tests/*/*.cu bench/* examples/*.* examples/*/* python/*.* \
+  Makefile .ci/run; do
   head -3 "$file" | grep -q 'SPDX-License-Identifier: MIT' ||
     fail "$file: no SPDX line"
   case $file in
-    *.h | *.c) ! grep -nE '.{81}' "$file" || fail "$file: over 80 columns" ;;
+    *.h | *.c | *.cu | *.cuh) ! grep -nE '.{81}' "$file" || fail "$file: over 80 columns" ;;
   esac
 done
 passed

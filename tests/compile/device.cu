@@ -53,9 +53,10 @@ __global__ void every_function_of_the_tensor_core(uint32_t *x, double *p) {
   x[2] = (uint32_t)sste_mma_meta_at(SSTE_MMA_CUTLASS2, op.a, 32, 32, x[2], 0);
   x[3] = sste_mma_step(op, model, x + 4, x + 8, 4, x[3]);
   x[4] = sste_mma_dot(op, sste_mma_ampere(op.a), x + 4, x + 8, 4, x[4]);
-  x[5] = (uint32_t)(sste_mma_op_check(op) + sste_mma_model_check(model) +
-                    sste_mma_nibble_check((int)x[5], op.a) +
-                    sste_mma_selectors(op) + sste_mma_registers(op, SSTE_MMA_B));
+  x[5] =
+      (uint32_t)(sste_mma_op_check(op) + sste_mma_model_check(model) +
+                 sste_mma_nibble_check((int)x[5], op.a) +
+                 sste_mma_selectors(op) + sste_mma_registers(op, SSTE_MMA_B));
   p[0] = sste_mma_bound(sste_mma_dense(SSTE_MMA_TF32, 8),
                         sste_mma_ada(SSTE_MMA_TF32), 9) +
          sste_mma_bound(op, sste_mma_blackwell(op.a), 9) +

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: 2026 The sste authors
+ *
+ * cuda/gemm.cuh - D = alpha * A B + beta * D + bias, A 2:4 sparse, on mma.sp.
+ *
+ * A block of four warps makes a 128 x 64 tile of D, 64 columns of A at a time;
+ * a warp makes 64 x 32 of it, as 4 x 4 tiles of m16n8. While one 64 of K is
+ * multiplied, the next two are on their way from global memory:
+ *
+ *     stage 0   | copy 0 | copy 3 ...
+ *     stage 1   |        | copy 1 | copy 4 ...       wait, barrier, start the
+ *     stage 2   |        |        | copy 2 ...       next copy, multiply
+ *     multiply                    |   0    |   1 ...
+ *
+ * A stage in shared memory, in bytes: A, 128 rows of 64 (32 stored values); B,
+ * 64 rows of 128 (its columns, or its rows); metadata, eight 32 x 32 blocks of
+ * 128, in which word l is for lane l. Rows are cut into pieces of 16 bytes, and
+ * the pieces of a row are exchanged by its number, so that the eight rows that
+ * ldmatrix reads at once lie in different banks.
+ *
+ * What lies beyond the matrices is zero in A and B; metadata beyond them are
+ * those of the last block, as a nibble must be legal even where it does not
+ * matter.                                                                   */
+#ifndef SSTE_CUDA_GEMM_CUH
+#define SSTE_CUDA_GEMM_CUH
+
+#include "warp.cuh"
+
+enum {
+  SSTE_GEMM_M = 128, /* the tile of a block */
+  SSTE_GEMM_N = 64,
+  SSTE_GEMM_K = 64,
+  SSTE_GEMM_THREADS = 128,
+  SSTE_GEMM_STAGES = 3,
+  SSTE_GEMM_A = SSTE_GEMM_M * 64, /* bytes of a stage */
+  SSTE_GEMM_B = SSTE_GEMM_N * 128,
+  SSTE_GEMM_E = 8 * 128,
+  SSTE_GEMM_STAGE = SSTE_GEMM_A + SSTE_GEMM_B + SSTE_GEMM_E,
+  SSTE_GEMM_PITCH = SSTE_GEMM_N + 9, /* of the sums: read by rows and columns */
+  SSTE_GEMM_TILES = 4,               /* of a warp, either way */
+  SSTE_GEMM_SUMS = SSTE_GEMM_TILES * SSTE_GEMM_TILES * 4
+};
+
+typedef struct sste_priv_cuda_gemm_args {
+  sste_cuda_gemm_args g;
+  int a_aligned, b_aligned, e_aligned; /* 16 bytes can be copied at once */
+} sste_priv_cuda_gemm_args;
+
+/* Where piece c of a row of 64 or 128 bytes is. */
+SSTE_HD static inline int sste_priv_gemm_a(int row, int c) {
+  return row * 64 + ((c ^ (row >> 1 & 3)) << 4);
+}
+SSTE_HD static inline int sste_priv_gemm_b(int row, int c) {
+  return SSTE_GEMM_A + row * 128 + ((c ^ (row & 7)) << 4);
+}
+
+/* How many bytes of the 8 elements at (row, col) lie in a rows x cols matrix.
+ */
+SSTE_HD static inline int sste_priv_gemm_inside(size_t row, size_t rows,
+                                                size_t col, size_t cols) {
+  if (row >= rows || col >= cols) return 0;
+  return cols - col < 8 ? (int)(cols - col) * 2 : 16;
+}
+
+/* 16 bytes to shared memory: in the background if they are aligned, else byte
+ * by byte. */
+SSTE_BODY void sste_priv_gemm_copy(sste_block *block, uint8_t *to,
+                                   const uint8_t *from, int bytes,
+                                   int aligned) {
+  if (aligned)
+    sste_copy16(block, to, from, bytes);
+  else
+    for (int i = 0; i < 16; ++i) to[i] = i < bytes ? from[i] : 0;
+}
+
+/* Stage `stage` receives the 64 of K that begin at k: what thread t copies. */
+SSTE_BODY void sste_priv_gemm_fill(const sste_priv_cuda_gemm_args *p,
+                                   sste_block *block, uint8_t *stage, size_t k,
+                                   int t, int b_rows) {
+  const sste_cuda_gemm_args *g = &p->g;
+  const size_t m0 = (size_t)block->x * SSTE_GEMM_M;
+  const size_t n0 = (size_t)block->y * SSTE_GEMM_N;
+  const uint8_t *a = (const uint8_t *)g->values;
+  const uint8_t *b = (const uint8_t *)g->b;
+  SSTE_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    const int q = t + i * SSTE_GEMM_THREADS, row = q / 4, c = q % 4;
+    const size_t m = m0 + (size_t)row, col = k / 2 + (size_t)c * 8;
+    const int bytes = sste_priv_gemm_inside(m, g->M, col, g->K / 2);
+    sste_priv_gemm_copy(block, stage + sste_priv_gemm_a(row, c),
+                        bytes > 0 ? a + (m * g->ldv + col) * 2 : a, bytes,
+                        p->a_aligned);
+  }
+  SSTE_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    const int q = t + i * SSTE_GEMM_THREADS, row = q / 8, c = q % 8;
+    const size_t r = (b_rows ? k : n0) + (size_t)row;
+    const size_t col = (b_rows ? n0 : k) + (size_t)c * 8;
+    const int bytes = sste_priv_gemm_inside(r, b_rows ? g->K : g->N, col,
+                                            b_rows ? g->N : g->K);
+    sste_priv_gemm_copy(block, stage + sste_priv_gemm_b(row, c),
+                        bytes > 0 ? b + (r * g->ldb + col) * 2 : b, bytes,
+                        p->b_aligned);
+  }
+  if (t < SSTE_GEMM_E / 16) {
+    const size_t tall = (g->M - 1) / 32 + 1, wide = (g->K - 1) / 32 + 1;
+    size_t mb = m0 / 32 + (size_t)(t / 8 % 4), kb = k / 32 + (size_t)(t / 32);
+    mb = mb < tall ? mb : tall - 1;
+    kb = kb < wide ? kb : wide - 1;
+    sste_priv_gemm_copy(block, stage + SSTE_GEMM_A + SSTE_GEMM_B + t * 16,
+                        g->meta + (kb * tall + mb) * 128 + (size_t)(t % 8) * 16,
+                        16, p->e_aligned);
+  }
+}
+
+/* The product of one stage, in two instructions along K, onto the sums. */
+SSTE_BODY void sste_priv_gemm_multiply(const uint8_t *stage, float *sums,
+                                       int b_rows, int bf16) {
+  SSTE_UNROLL
+  for (int k = 0; k < 2; ++k) {
+    SSTE_REGS(uint32_t, a, SSTE_GEMM_THREADS, SSTE_GEMM_TILES * 4);
+    SSTE_REGS(uint32_t, b, SSTE_GEMM_THREADS, SSTE_GEMM_TILES * 4);
+    SSTE_REGS(uint32_t, e, SSTE_GEMM_THREADS, 2);
+    SSTE_REGS(const void *, row, SSTE_GEMM_THREADS, 1);
+    SSTE_EACH_THREAD(t, SSTE_GEMM_THREADS) {
+      for (int j = 0; j < 2; ++j) /* a word for rows 0-15 and for rows 16-31 */
+        e[SSTE_AT(t)][j] =
+            sste_priv_shared_word(stage + SSTE_GEMM_A + SSTE_GEMM_B +
+                                  (k * 4 + t / 64 * 2 + j) * 128 + t % 32 * 4);
+    }
+    SSTE_UNROLL
+    for (int i = 0; i < SSTE_GEMM_TILES; ++i) {
+      SSTE_EACH_THREAD(t, SSTE_GEMM_THREADS) {
+        const int lane = t % 32, half = lane / 8;
+        row[SSTE_AT(t)][0] =
+            stage +
+            sste_priv_gemm_a(t / 64 * 64 + i * 16 + lane % 8 + half % 2 * 8,
+                             k * 2 + half / 2);
+      }
+      sste_block_ldmatrix(&a[0][i * 4], SSTE_GEMM_TILES * 4, row[0],
+                          SSTE_GEMM_THREADS, 0);
+    }
+    SSTE_UNROLL
+    for (int i = 0; i < SSTE_GEMM_TILES; ++i) {
+      SSTE_EACH_THREAD(t, SSTE_GEMM_THREADS) {
+        const int lane = t % 32, n = t / 32 % 2 * 32 + i * 8;
+        row[SSTE_AT(t)][0] =
+            stage + (b_rows ? sste_priv_gemm_b(k * 32 + lane, n / 8)
+                            : sste_priv_gemm_b(n + lane % 8, k * 4 + lane / 8));
+      }
+      sste_block_ldmatrix(&b[0][i * 4], SSTE_GEMM_TILES * 4, row[0],
+                          SSTE_GEMM_THREADS, b_rows);
+    }
+    SSTE_UNROLL
+    for (int i = 0; i < SSTE_GEMM_TILES; i += 2) {
+      SSTE_UNROLL
+      for (int j = 0; j < SSTE_GEMM_TILES; ++j) {
+        SSTE_BLOCK_MMA_SP(bf16, 0, SSTE_GEMM_THREADS,
+                          &sums[(i * SSTE_GEMM_TILES + j) * 4], SSTE_GEMM_SUMS,
+                          &a[0][i * 4], SSTE_GEMM_TILES * 4, &b[0][j * 4],
+                          SSTE_GEMM_TILES * 4, &e[0][i / 2], 2);
+        SSTE_BLOCK_MMA_SP(bf16, 1, SSTE_GEMM_THREADS,
+                          &sums[((i + 1) * SSTE_GEMM_TILES + j) * 4],
+                          SSTE_GEMM_SUMS, &a[0][(i + 1) * 4],
+                          SSTE_GEMM_TILES * 4, &b[0][j * 4],
+                          SSTE_GEMM_TILES * 4, &e[0][i / 2], 2);
+      }
+    }
+  }
+}
+
+/* A product that no compiler fuses with a sum. */
+SSTE_HD static inline float sste_priv_gemm_times(float a, float b) {
+#ifdef __CUDA_ARCH__
+  return __fmul_rn(a, b);
+#else
+  volatile float product = a * b; /* by way of double it would be fused, too */
+  return product;
+#endif
+}
+
+/* One element of D from its sum, and from what it was. */
+SSTE_HD static inline float sste_priv_gemm_value(const sste_cuda_gemm_args *g,
+                                                 size_t m, float sum,
+                                                 float was) {
+  float x = sste_priv_gemm_times(g->alpha, sum);
+  if (g->beta != 0.0f) x = x + sste_priv_gemm_times(g->beta, was);
+  return g->bias != NULL ? x + g->bias[m] : x;
+}
+
+/* Elements i, i + 128, ... of a tile of D in its own order, eight of them: all
+ * are read before one is written, which might be the next to be read. */
+SSTE_BODY void sste_priv_gemm_eight(const sste_cuda_gemm_args *g,
+                                    const float *tile, size_t m0, size_t n0,
+                                    int i) {
+  size_t at[8];
+  float x[8];
+  int inside[8];
+  SSTE_UNROLL
+  for (int k = 0; k < 8; ++k) {
+    const int e = i + k * SSTE_GEMM_THREADS;
+    const int row = g->d_columns ? e % SSTE_GEMM_M : e / SSTE_GEMM_N;
+    const int col = g->d_columns ? e / SSTE_GEMM_M : e % SSTE_GEMM_N;
+    const size_t m = m0 + (size_t)row, n = n0 + (size_t)col;
+    inside[k] = m < g->M && n < g->N;
+    at[k] = g->d_columns ? n * g->ldd + m : m * g->ldd + n;
+    x[k] = 0.0f;
+    if (inside[k])
+      x[k] = sste_priv_gemm_value(
+          g, m, tile[row * SSTE_GEMM_PITCH + col],
+          g->beta != 0.0f ? sste_priv_cuda_load1(g->d, g->d_type, at[k])
+                          : 0.0f);
+  }
+  SSTE_UNROLL
+  for (int k = 0; k < 8; ++k)
+    if (inside[k]) sste_priv_cuda_save1(g->d, g->d_type, at[k], x[k]);
+}
+
+/* The sums by way of shared memory, so that threads that follow each other
+ * write elements of D that do. */
+SSTE_BODY void sste_priv_gemm_finish(const sste_priv_cuda_gemm_args *p,
+                                     sste_block *block, const float *sums) {
+  const size_t m0 = (size_t)block->x * SSTE_GEMM_M;
+  const size_t n0 = (size_t)block->y * SSTE_GEMM_N;
+  float *tile = (float *)(void *)block->shared;
+  SSTE_BARRIER(block); /* the last stage has been read */
+  SSTE_EACH_THREAD(t, SSTE_GEMM_THREADS) {
+    const int m = t / 64 * 64 + t % 32 / 4, n = t / 32 % 2 * 32 + t % 4 * 2;
+    SSTE_UNROLL
+    for (int i = 0; i < SSTE_GEMM_SUMS; ++i)
+      tile[(m + i / 4 / SSTE_GEMM_TILES * 16 + i % 4 / 2 * 8) *
+               SSTE_GEMM_PITCH +
+           n + i / 4 % SSTE_GEMM_TILES * 8 + i % 2] =
+          sums[SSTE_AT(t) * SSTE_GEMM_SUMS + i];
+  }
+  SSTE_BARRIER(block);
+  SSTE_EACH_THREAD(t, SSTE_GEMM_THREADS) {
+    for (int i = t; i < SSTE_GEMM_M * SSTE_GEMM_N; i += 8 * SSTE_GEMM_THREADS)
+      sste_priv_gemm_eight(&p->g, tile, m0, n0, i);
+  }
+}
+
+/* What a block does. */
+SSTE_BODY void sste_priv_gemm_tile(const sste_priv_cuda_gemm_args *p,
+                                   sste_block *block, int b_rows, int bf16) {
+  const int tiles = (int)((p->g.K + SSTE_GEMM_K - 1) / SSTE_GEMM_K);
+  SSTE_REGS(float, sums, SSTE_GEMM_THREADS, SSTE_GEMM_SUMS);
+  SSTE_EACH_THREAD(t, SSTE_GEMM_THREADS) {
+    SSTE_UNROLL
+    for (int i = 0; i < SSTE_GEMM_SUMS; ++i) sums[SSTE_AT(t)][i] = 0.0f;
+  }
+  for (int s = 0; s < SSTE_GEMM_STAGES - 1; ++s) {
+    SSTE_EACH_THREAD(t, SSTE_GEMM_THREADS) {
+      if (s < tiles)
+        sste_priv_gemm_fill(p, block, block->shared + s * SSTE_GEMM_STAGE,
+                            (size_t)s * SSTE_GEMM_K, t, b_rows);
+    }
+    sste_copies_commit(block);
+  }
+  for (int i = 0; i < tiles; ++i) {
+    const int next = i + SSTE_GEMM_STAGES - 1;
+    sste_copies_wait(block, SSTE_GEMM_STAGES - 2);
+    SSTE_BARRIER(block);
+    SSTE_EACH_THREAD(t, SSTE_GEMM_THREADS) {
+      if (next < tiles)
+        sste_priv_gemm_fill(
+            p, block, block->shared + next % SSTE_GEMM_STAGES * SSTE_GEMM_STAGE,
+            (size_t)next * SSTE_GEMM_K, t, b_rows);
+    }
+    sste_copies_commit(block);
+    sste_priv_gemm_multiply(
+        block->shared + i % SSTE_GEMM_STAGES * SSTE_GEMM_STAGE, sums[0], b_rows,
+        bf16);
+  }
+  sste_priv_gemm_finish(p, block, sums[0]);
+}
+
+/* Four kernels: F16 or BF16, B by its columns or by its rows. */
+#define SSTE_PRIV_GEMM(name, b_rows, bf16)                               \
+  typedef sste_priv_cuda_gemm_args name##_args;                          \
+  SSTE_BODY void name##_block(const name##_args *p, sste_block *block) { \
+    sste_priv_gemm_tile(p, block, b_rows, bf16);                         \
+  }                                                                      \
+  SSTE_BLOCKS_SHARED(name, SSTE_GEMM_THREADS, SSTE_GEMM_STAGES *SSTE_GEMM_STAGE)
+SSTE_PRIV_GEMM(sste_priv_gemm_f16_columns, 0, 0)
+SSTE_PRIV_GEMM(sste_priv_gemm_f16_rows, 1, 0)
+SSTE_PRIV_GEMM(sste_priv_gemm_bf16_columns, 0, 1)
+SSTE_PRIV_GEMM(sste_priv_gemm_bf16_rows, 1, 1)
+
+SSTE_CUDA_API sste_cuda_gemm_args sste_cuda_gemm_of(size_t M, size_t N,
+                                                    size_t K, sste_type type) {
+  sste_cuda_gemm_args g;
+  memset(&g, 0, sizeof g);
+  g.M = M;
+  g.N = N;
+  g.K = K;
+  g.type = type;
+  g.ldv = K / 2;
+  g.ldb = K;
+  g.ldd = N;
+  g.d_type = SSTE_FLOAT32;
+  g.alpha = 1.0f;
+  return g;
+}
+
+/* The matrices of a product, and that D shares nothing with the others. */
+static inline sste_status sste_priv_gemm_check(const sste_cuda_gemm_args *g) {
+  const size_t d_size = sste_priv_type_bytes(g->d_type);
+  const size_t d_rows = g->d_columns ? g->N : g->M;
+  const size_t d_cols = g->d_columns ? g->M : g->N;
+  const size_t b_rows = g->b_rows ? g->K : g->N;
+  const size_t b_cols = g->b_rows ? g->N : g->K;
+  size_t bytes;
+  sste_status s = sste_cuda_meta_bytes(&bytes, g->M, g->K);
+  if (s == SSTE_OK) s = sste_priv_matrix(g->d, d_rows, d_cols, g->ldd, d_size);
+  if (s != SSTE_OK || g->M == 0 || g->N == 0) return s;
+  s = sste_priv_matrix(g->values, g->M, g->K / 2, g->ldv, 2);
+  if (s == SSTE_OK) s = sste_priv_matrix(g->meta, 1, bytes, bytes, 1);
+  if (s == SSTE_OK) s = sste_priv_matrix(g->b, b_rows, b_cols, g->ldb, 2);
+  if (s == SSTE_OK && g->bias != NULL)
+    s = sste_priv_matrix(g->bias, 1, g->M, g->M, sizeof *g->bias);
+  if (s != SSTE_OK) return s;
+  if (g->bias != NULL &&
+      sste_priv_overlap(g->d, d_rows, d_cols, g->ldd, d_size, g->bias, 1, g->M,
+                        0, sizeof *g->bias))
+    return SSTE_ERR_OVERLAP;
+  return sste_priv_overlap(g->d, d_rows, d_cols, g->ldd, d_size, g->values,
+                           g->M, g->K / 2, g->ldv, 2) ||
+                 sste_priv_overlap(g->d, d_rows, d_cols, g->ldd, d_size,
+                                   g->meta, 1, bytes, 0, 1) ||
+                 sste_priv_overlap(g->d, d_rows, d_cols, g->ldd, d_size, g->b,
+                                   b_rows, b_cols, g->ldb, 2)
+             ? SSTE_ERR_OVERLAP
+             : SSTE_OK;
+}
+
+SSTE_CUDA_API sste_status sste_cuda_gemm(const sste_cuda_gemm_args *args,
+                                         sste_cuda_stream stream) {
+  sste_priv_cuda_gemm_args p;
+  size_t x, y;
+  sste_status s;
+  if (args == NULL) return SSTE_ERR_NULL;
+  if ((args->type != SSTE_FLOAT16 && args->type != SSTE_BFLOAT16) ||
+      (unsigned)args->d_type > SSTE_BFLOAT16 || (args->b_rows & ~1) != 0 ||
+      (args->d_columns & ~1) != 0)
+    return SSTE_ERR_VALUE;
+  s = sste_priv_gemm_check(args);
+  if (s != SSTE_OK || args->M == 0 || args->N == 0) return s;
+  if (args->K > 0x7FFFFFC0 || (args->N - 1) / SSTE_GEMM_N > 65534)
+    return SSTE_ERR_SIZE;
+  p.g = *args;
+  p.a_aligned = ((uintptr_t)args->values | args->ldv * 2) % 16 == 0;
+  p.b_aligned = ((uintptr_t)args->b | args->ldb * 2) % 16 == 0;
+  p.e_aligned = (uintptr_t)args->meta % 16 == 0;
+  x = (args->M - 1) / SSTE_GEMM_M + 1;
+  y = (args->N - 1) / SSTE_GEMM_N + 1;
+  if (args->type == SSTE_FLOAT16)
+    return args->b_rows ? sste_priv_gemm_f16_rows_launch(&p, x, y, stream)
+                        : sste_priv_gemm_f16_columns_launch(&p, x, y, stream);
+  return args->b_rows ? sste_priv_gemm_bf16_rows_launch(&p, x, y, stream)
+                      : sste_priv_gemm_bf16_columns_launch(&p, x, y, stream);
+}
+
+#endif /* SSTE_CUDA_GEMM_CUH */
