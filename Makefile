@@ -44,7 +44,8 @@ need_numpy = $(PYTHON) -c "import numpy" 2>/dev/null || { \
 	exit 2; }
 
 .PHONY: help demo examples sste lib vectors test test-full test-python \
-	test-portable test-peers test-silicon fuzz bench check-headers install uninstall clean
+	test-portable test-peers test-silicon fuzz cuda test-cuda bench-cuda bench \
+	check-headers install uninstall clean
 .SECONDARY:
 
 help: ## list what can be run
@@ -100,6 +101,10 @@ $(eval $(call suite_rules,asan,clang,$(SANITIZE) \
 	-fsanitize=address,undefined -fno-sanitize-recover=all))
 $(eval $(call suite_rules,tsan,clang,$(SANITIZE) -fsanitize=thread))
 
+# Of misaligned structs only gcc tells.
+$(eval $(call suite_rules,align,gcc,-g -O1 -fsanitize=undefined \
+	-fno-sanitize-recover=all))
+
 # Run every suite of a folder; cmocka's own exit status is the verdict.
 run-%: FORCE
 	@$(MAKE) --no-print-directory $(SUITES:%=build/$*/%)
@@ -116,6 +121,7 @@ test: check-headers run-gcc run-clang build/examples/pretrain sste ## all tests 
 	@$(MAKE) --no-print-directory examples
 	@sh tests/programs.sh
 	@sh tests/command.sh
+	@$(MAKE) --no-print-directory cuda
 	@$(MAKE) --no-print-directory test-python
 	@echo "all tests passed"
 
@@ -128,6 +134,8 @@ test-full: test ## and exhaustively, other flags, ASan, UBSan, TSan (longer)
 	@$(MAKE) --no-print-directory run-native run-serial run-plain
 	@SSTE_TEST_LEVEL=2 $(MAKE) --no-print-directory run-gcc
 	@sh tests/vectorised.sh
+	@$(MAKE) --no-print-directory build/align/test_cuda_items
+	@build/align/test_cuda_items
 	@UBSAN_OPTIONS=print_stacktrace=1 ASAN_OPTIONS=detect_leaks=0 \
 		$(MAKE) --no-print-directory run-asan # libomp itself leaks
 	@OMP_NUM_THREADS=3 TSAN_OPTIONS=ignore_noninstrumented_modules=1 \
@@ -161,6 +169,34 @@ build/fuzz_%: tests/fuzz_%.c tests/fuzz.h $(wildcard examples/*.h) $(HEADERS)
 	@mkdir -p $(@D)
 	clang -std=c99 $(WARNINGS) -I. -DSSTE_USE_OPENMP=0 -g -O1 \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $<
+
+# ---- With a GPU ---------------------------------------------------------------
+
+NVCC   := $(or $(shell command -v nvcc),$(wildcard $(CUDA)/bin/nvcc),nvcc)
+# Where there is no GPU, the programs compile all the same, and say so.
+ARCH   ?= $(if $(shell command -v nvidia-smi),native,sm_80)
+CUBLAS := $(if $(wildcard $(CUDA)/include/cublas_v2.h),\
+	-DSSTE_HAVE_CUBLAS=1 -lcublas)
+
+cuda: ## compile all kernels for sm_80 to sm_120, check registers and mma.sp
+	@CUDA="$(CUDA)" sh tests/cuda.sh
+
+test-cuda: build/test_cuda build/probe_mma ## the kernels on this GPU; how its mma.sp adds
+	build/test_cuda
+	build/probe_mma
+
+bench-cuda: build/bench_cuda ## the kernels on this GPU beside a copy and cuBLAS
+	build/bench_cuda --csv build/cuda.csv
+
+build/%: tests/%.cu $(HEADERS) $(KERNELS)
+	@$(call need,$(NVCC),nvidia-cuda-toolkit)
+	@mkdir -p $(@D)
+	$(NVCC) -O2 -arch=$(ARCH) -I. -o $@ $<
+
+build/bench_cuda: bench/bench_cuda.cu $(HEADERS) $(KERNELS)
+	@$(call need,$(NVCC),nvidia-cuda-toolkit)
+	@mkdir -p $(@D)
+	$(NVCC) -O3 -arch=$(ARCH) -I. $(CUBLAS) -o $@ $<
 
 # ---- Benchmarks --------------------------------------------------------------
 

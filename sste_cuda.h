@@ -210,13 +210,13 @@ sste_cuda_gemm_args sste_cuda_gemm_of(size_t M, size_t N, size_t K,
  *
  *   args      on the host; pointers in it on the device, aligned to their
  *             elements. Operands whose rows are aligned to 16 bytes are faster.
- *             Of N at most 65535 * 64
+ *             Of N at most 65535 * 128
  *   specials  as sste_mma_sp, then alpha, beta and bias in float, in that order
  *   ORDERED: the instructions go along K in ascending order, so that the sums
  *   are those of sste_mma_product with the GPU's model; exact on integers, and
  *   within sste_mma_bound of the exact product. Then alpha * sum + beta * d +
- *   bias in this order, each result rounded to float, the last to d_type; a NaN
- *   is the one NaN of its type, a zero +0. Overwrites D.
+ *   bias in this order, each result rounded to float, and the last once more to
+ *   d_type; a NaN is the one NaN of its type, a zero +0. Overwrites D.
  *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (a type, a flag), DEVICE.     */
 sste_status sste_cuda_gemm(const sste_cuda_gemm_args *args,
                            sste_cuda_stream stream);

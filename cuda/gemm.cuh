@@ -3,8 +3,8 @@
  *
  * cuda/gemm.cuh - D = alpha * A B + beta * D + bias, A 2:4 sparse, on mma.sp.
  *
- * A block of four warps makes a 128 x 64 tile of D, 64 columns of A at a time;
- * a warp makes 64 x 32 of it, as 4 x 4 tiles of m16n8. While one 64 of K is
+ * A block of four warps makes a 128 x 128 tile of D, 64 columns of A at a time;
+ * a warp makes 64 x 64 of it, as 4 x 8 tiles of m16n8. While one 64 of K is
  * multiplied, the next two are on their way from global memory:
  *
  *     stage 0   | copy 0 | copy 3 ...
@@ -13,10 +13,10 @@
  *     multiply                    |   0    |   1 ...
  *
  * A stage in shared memory, in bytes: A, 128 rows of 64 (32 stored values); B,
- * 64 rows of 128 (its columns, or its rows); metadata, eight 32 x 32 blocks of
- * 128, in which word l is for lane l. Rows are cut into pieces of 16 bytes, and
- * the pieces of a row are exchanged by its number, so that the eight rows that
- * ldmatrix reads at once lie in different banks.
+ * 128 rows of 128 (its columns) or 64 of 256 (its rows); metadata, 8 blocks of
+ * 32 x 32 elements, 128 each, in which word l is for lane l. Rows are cut into
+ * pieces of 16 bytes, and the pieces of a row are exchanged by its number, so
+ * that the eight rows that ldmatrix reads at once lie in different banks.
  *
  * What lies beyond the matrices is zero in A and B; metadata beyond them are
  * those of the last block, as a nibble must be legal even where it does not
@@ -28,7 +28,7 @@
 
 enum {
   SSTE_GEMM_M = 128, /* the tile of a block */
-  SSTE_GEMM_N = 64,
+  SSTE_GEMM_N = 128,
   SSTE_GEMM_K = 64,
   SSTE_GEMM_THREADS = 128,
   SSTE_GEMM_STAGES = 3,
@@ -37,8 +37,9 @@ enum {
   SSTE_GEMM_E = 8 * 128,
   SSTE_GEMM_STAGE = SSTE_GEMM_A + SSTE_GEMM_B + SSTE_GEMM_E,
   SSTE_GEMM_PITCH = SSTE_GEMM_N + 9, /* of the sums: read by rows and columns */
-  SSTE_GEMM_TILES = 4,               /* of a warp, either way */
-  SSTE_GEMM_SUMS = SSTE_GEMM_TILES * SSTE_GEMM_TILES * 4
+  SSTE_GEMM_DOWN = 4,                /* m16 tiles of a warp */
+  SSTE_GEMM_ACROSS = 8,              /* n8 tiles of a warp */
+  SSTE_GEMM_SUMS = SSTE_GEMM_DOWN * SSTE_GEMM_ACROSS * 4
 };
 
 typedef struct sste_priv_cuda_gemm_args {
@@ -46,12 +47,12 @@ typedef struct sste_priv_cuda_gemm_args {
   int a_aligned, b_aligned, e_aligned; /* 16 bytes can be copied at once */
 } sste_priv_cuda_gemm_args;
 
-/* Where piece c of a row of 64 or 128 bytes is. */
+/* Where piece c of a row is, of 64 bytes; of 128, or, B by its rows, 256. */
 SSTE_HD static inline int sste_priv_gemm_a(int row, int c) {
   return row * 64 + ((c ^ (row >> 1 & 3)) << 4);
 }
-SSTE_HD static inline int sste_priv_gemm_b(int row, int c) {
-  return SSTE_GEMM_A + row * 128 + ((c ^ (row & 7)) << 4);
+SSTE_HD static inline int sste_priv_gemm_b(int row, int c, int b_rows) {
+  return SSTE_GEMM_A + row * (b_rows ? 256 : 128) + ((c ^ (row & 7)) << 4);
 }
 
 /* How many bytes of the 8 elements at (row, col) lie in a rows x cols matrix.
@@ -92,13 +93,14 @@ SSTE_BODY void sste_priv_gemm_fill(const sste_priv_cuda_gemm_args *p,
                         p->a_aligned);
   }
   SSTE_UNROLL
-  for (int i = 0; i < 4; ++i) {
-    const int q = t + i * SSTE_GEMM_THREADS, row = q / 8, c = q % 8;
+  for (int i = 0; i < 8; ++i) {
+    const int q = t + i * SSTE_GEMM_THREADS, wide = b_rows ? 16 : 8;
+    const int row = q / wide, c = q % wide;
     const size_t r = (b_rows ? k : n0) + (size_t)row;
     const size_t col = (b_rows ? n0 : k) + (size_t)c * 8;
     const int bytes = sste_priv_gemm_inside(r, b_rows ? g->K : g->N, col,
                                             b_rows ? g->N : g->K);
-    sste_priv_gemm_copy(block, stage + sste_priv_gemm_b(row, c),
+    sste_priv_gemm_copy(block, stage + sste_priv_gemm_b(row, c, b_rows),
                         bytes > 0 ? b + (r * g->ldb + col) * 2 : b, bytes,
                         p->b_aligned);
   }
@@ -113,13 +115,29 @@ SSTE_BODY void sste_priv_gemm_fill(const sste_priv_cuda_gemm_args *p,
   }
 }
 
+/* Row of shared memory that thread t names to ldmatrix: of A's tile i, and of
+ * B's tile j, in instruction k of a stage. */
+SSTE_BODY const void *sste_priv_gemm_a_row(const uint8_t *stage, int t, int i,
+                                           int k) {
+  const int lane = t % 32, quarter = lane / 8;
+  return stage +
+         sste_priv_gemm_a(t / 64 * 64 + i * 16 + lane % 8 + quarter % 2 * 8,
+                          k * 2 + quarter / 2);
+}
+SSTE_BODY const void *sste_priv_gemm_b_row(const uint8_t *stage, int t, int j,
+                                           int k, int b_rows) {
+  const int lane = t % 32, n = t / 32 % 2 * 64 + j * 8;
+  return stage + (b_rows ? sste_priv_gemm_b(k * 32 + lane, n / 8, 1)
+                         : sste_priv_gemm_b(n + lane % 8, k * 4 + lane / 8, 0));
+}
+
 /* The product of one stage, in two instructions along K, onto the sums. */
 SSTE_BODY void sste_priv_gemm_multiply(const uint8_t *stage, float *sums,
                                        int b_rows, int bf16) {
   SSTE_UNROLL
   for (int k = 0; k < 2; ++k) {
-    SSTE_REGS(uint32_t, a, SSTE_GEMM_THREADS, SSTE_GEMM_TILES * 4);
-    SSTE_REGS(uint32_t, b, SSTE_GEMM_THREADS, SSTE_GEMM_TILES * 4);
+    SSTE_REGS(uint32_t, a, SSTE_GEMM_THREADS, SSTE_GEMM_DOWN * 4);
+    SSTE_REGS(uint32_t, b, SSTE_GEMM_THREADS, 4);
     SSTE_REGS(uint32_t, e, SSTE_GEMM_THREADS, 2);
     SSTE_REGS(const void *, row, SSTE_GEMM_THREADS, 1);
     SSTE_EACH_THREAD(t, SSTE_GEMM_THREADS) {
@@ -129,41 +147,27 @@ SSTE_BODY void sste_priv_gemm_multiply(const uint8_t *stage, float *sums,
                                   (k * 4 + t / 64 * 2 + j) * 128 + t % 32 * 4);
     }
     SSTE_UNROLL
-    for (int i = 0; i < SSTE_GEMM_TILES; ++i) {
-      SSTE_EACH_THREAD(t, SSTE_GEMM_THREADS) {
-        const int lane = t % 32, half = lane / 8;
-        row[SSTE_AT(t)][0] =
-            stage +
-            sste_priv_gemm_a(t / 64 * 64 + i * 16 + lane % 8 + half % 2 * 8,
-                             k * 2 + half / 2);
-      }
-      sste_block_ldmatrix(&a[0][i * 4], SSTE_GEMM_TILES * 4, row[0],
+    for (int i = 0; i < SSTE_GEMM_DOWN; ++i) {
+      SSTE_EACH_THREAD(t, SSTE_GEMM_THREADS)
+      row[SSTE_AT(t)][0] = sste_priv_gemm_a_row(stage, t, i, k);
+      sste_block_ldmatrix(&a[0][i * 4], SSTE_GEMM_DOWN * 4, row[0],
                           SSTE_GEMM_THREADS, 0);
     }
     SSTE_UNROLL
-    for (int i = 0; i < SSTE_GEMM_TILES; ++i) {
-      SSTE_EACH_THREAD(t, SSTE_GEMM_THREADS) {
-        const int lane = t % 32, n = t / 32 % 2 * 32 + i * 8;
-        row[SSTE_AT(t)][0] =
-            stage + (b_rows ? sste_priv_gemm_b(k * 32 + lane, n / 8)
-                            : sste_priv_gemm_b(n + lane % 8, k * 4 + lane / 8));
-      }
-      sste_block_ldmatrix(&b[0][i * 4], SSTE_GEMM_TILES * 4, row[0],
-                          SSTE_GEMM_THREADS, b_rows);
-    }
-    SSTE_UNROLL
-    for (int i = 0; i < SSTE_GEMM_TILES; i += 2) {
+    for (int j = 0; j < SSTE_GEMM_ACROSS; ++j) {
+      SSTE_EACH_THREAD(t, SSTE_GEMM_THREADS)
+      row[SSTE_AT(t)][0] = sste_priv_gemm_b_row(stage, t, j, k, b_rows);
+      sste_block_ldmatrix(&b[0][0], 4, row[0], SSTE_GEMM_THREADS, b_rows);
       SSTE_UNROLL
-      for (int j = 0; j < SSTE_GEMM_TILES; ++j) {
+      for (int i = 0; i < SSTE_GEMM_DOWN; i += 2) {
         SSTE_BLOCK_MMA_SP(bf16, 0, SSTE_GEMM_THREADS,
-                          &sums[(i * SSTE_GEMM_TILES + j) * 4], SSTE_GEMM_SUMS,
-                          &a[0][i * 4], SSTE_GEMM_TILES * 4, &b[0][j * 4],
-                          SSTE_GEMM_TILES * 4, &e[0][i / 2], 2);
+                          &sums[(i * SSTE_GEMM_ACROSS + j) * 4], SSTE_GEMM_SUMS,
+                          &a[0][i * 4], SSTE_GEMM_DOWN * 4, &b[0][0], 4,
+                          &e[0][i / 2], 2);
         SSTE_BLOCK_MMA_SP(bf16, 1, SSTE_GEMM_THREADS,
-                          &sums[((i + 1) * SSTE_GEMM_TILES + j) * 4],
+                          &sums[((i + 1) * SSTE_GEMM_ACROSS + j) * 4],
                           SSTE_GEMM_SUMS, &a[0][(i + 1) * 4],
-                          SSTE_GEMM_TILES * 4, &b[0][j * 4],
-                          SSTE_GEMM_TILES * 4, &e[0][i / 2], 2);
+                          SSTE_GEMM_DOWN * 4, &b[0][0], 4, &e[0][i / 2], 2);
       }
     }
   }
@@ -225,12 +229,12 @@ SSTE_BODY void sste_priv_gemm_finish(const sste_priv_cuda_gemm_args *p,
   float *tile = (float *)(void *)block->shared;
   SSTE_BARRIER(block); /* the last stage has been read */
   SSTE_EACH_THREAD(t, SSTE_GEMM_THREADS) {
-    const int m = t / 64 * 64 + t % 32 / 4, n = t / 32 % 2 * 32 + t % 4 * 2;
+    const int m = t / 64 * 64 + t % 32 / 4, n = t / 32 % 2 * 64 + t % 4 * 2;
     SSTE_UNROLL
     for (int i = 0; i < SSTE_GEMM_SUMS; ++i)
-      tile[(m + i / 4 / SSTE_GEMM_TILES * 16 + i % 4 / 2 * 8) *
+      tile[(m + i / 4 / SSTE_GEMM_ACROSS * 16 + i % 4 / 2 * 8) *
                SSTE_GEMM_PITCH +
-           n + i / 4 % SSTE_GEMM_TILES * 8 + i % 2] =
+           n + i / 4 % SSTE_GEMM_ACROSS * 8 + i % 2] =
           sums[SSTE_AT(t) * SSTE_GEMM_SUMS + i];
   }
   SSTE_BARRIER(block);

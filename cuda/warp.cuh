@@ -22,8 +22,9 @@
  *                                                  the wait; spoilt till then
  *
  * So a missing wait or barrier after a copy, and a buffer refilled while it is
- * still in use, show on the CPU as wrong results. What cannot show: races
- * within a region, bank conflicts, divergence.                               */
+ * still in use, show on the CPU as wrong results. What cannot show: a missing
+ * barrier after plain stores, races within a region, bank conflicts,
+ * divergence.                               */
 #ifndef SSTE_CUDA_WARP_CUH
 #define SSTE_CUDA_WARP_CUH
 

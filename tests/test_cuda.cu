@@ -94,13 +94,15 @@ static void same_bytes(const bytes &got, const bytes &want, const char *what,
 struct shape {
   size_t rows, cols;
   size_t before, between; /* elements in front of a matrix, and after a row */
+  size_t out_between;     /* after a row of a result */
 };
 static const shape shapes[] = {
-    {1, 4, 0, 0},     {1, 4, 1, 0},     {4, 4, 0, 4},    {4, 8, 3, 1},
-    {8, 12, 0, 0},    {12, 20, 2, 3},   {16, 32, 0, 0},  {32, 16, 4, 4},
-    {36, 28, 0, 2},   {32, 64, 0, 0},   {64, 68, 1, 1},  {100, 36, 0, 0},
-    {128, 256, 0, 8}, {132, 260, 0, 1}, {4, 4100, 0, 0}, {516, 1028, 0, 0},
-    {1, 0, 0, 0},     {0, 4, 0, 0}};
+    {1, 4, 0, 0, 0},      {1, 4, 1, 0, 4},     {4, 4, 0, 4, 0},
+    {4, 8, 3, 1, 2},      {8, 12, 0, 0, 4},    {12, 20, 2, 3, 0},
+    {16, 32, 0, 0, 0},    {32, 16, 4, 4, 8},   {36, 28, 0, 2, 1},
+    {32, 64, 0, 0, 0},    {64, 68, 1, 1, 3},   {100, 36, 0, 0, 0},
+    {128, 256, 0, 8, 16}, {132, 260, 0, 1, 0}, {4, 4100, 0, 0, 0},
+    {516, 1028, 0, 0, 4}, {1, 0, 0, 0, 0},     {0, 4, 0, 0, 0}};
 
 struct matrix {
   size_t ld, before, size; /* in elements, but for size: bytes of each */
@@ -117,6 +119,12 @@ static matrix poisoned(const shape &s, size_t size) {
   m.size = size;
   m.data.assign((s.before + s.rows * m.ld) * size + BEHIND, POISON);
   return m;
+}
+
+/* And one for a result. */
+static matrix poisoned_out(shape s, size_t size) {
+  s.between = s.out_between;
+  return poisoned(s, size);
 }
 
 /* x in a type, with the sign of its zeros and its infinities. */
@@ -170,7 +178,7 @@ static void test_project() {
   each_draw([](const shape &s, int kind, const char *name, uint64_t seed) {
     for (const sste_type type : types) {
       const matrix w = drawn(s, type, kind, seed);
-      const matrix out = poisoned(s, w.size);
+      const matrix out = poisoned_out(s, w.size);
       sste_nm nm = sste_nm_of(2, 4);
       nm.type = type;
       bitwise(
@@ -203,7 +211,7 @@ static void test_mask() {
   each_draw([](const shape &s, int kind, const char *name, uint64_t seed) {
     for (const sste_type type : types)
       for (const sste_tie tie : {SSTE_TIE_LOWER, SSTE_TIE_HIGHER}) {
-        const matrix w = drawn(s, type, kind, seed), out = poisoned(s, 1);
+        const matrix w = drawn(s, type, kind, seed), out = poisoned_out(s, 1);
         sste_nm nm = sste_nm_of(2, 4);
         nm.type = type;
         bitwise(
@@ -224,7 +232,8 @@ static void test_mask() {
 static void test_transposable() {
   begin("mask_transposable");
   each_draw([](const shape &s, int kind, const char *name, uint64_t seed) {
-    const matrix w = drawn(s, SSTE_FLOAT32, kind, seed), out = poisoned(s, 1);
+    const matrix w = drawn(s, SSTE_FLOAT32, kind, seed),
+                 out = poisoned_out(s, 1);
     bitwise(
         name, s, w, out,
         [&](uint8_t *o, const void *x) {
@@ -257,11 +266,11 @@ static void one_beta(const shape &s, const char *name, const matrix &w) {
 }
 
 static void test_beta() {
-  static const shape many_blocks[] = {{1024, 1024, 0, 0},
-                                      {1, 4096, 0, 0},
-                                      {3, 4096, 0, 1},
-                                      {2047, 2052, 1, 3},
-                                      {5, 65536, 0, 0}};
+  static const shape many_blocks[] = {{1024, 1024, 0, 0, 0},
+                                      {1, 4096, 0, 0, 0},
+                                      {3, 4096, 0, 1, 0},
+                                      {2047, 2052, 1, 3, 0},
+                                      {5, 65536, 0, 0, 0}};
   begin("beta");
   each_draw([](const shape &s, int kind, const char *name, uint64_t seed) {
     one_beta(s, name, drawn(s, SSTE_FLOAT32, kind, seed));
@@ -314,7 +323,8 @@ static bytes bytes_of(const std::vector<float> &x) {
 static void test_encode() {
   begin("fp8_encode");
   each_draw([](const shape &s, int kind, const char *name, uint64_t seed) {
-    const matrix x = drawn(s, SSTE_FLOAT32, kind, seed), out = poisoned(s, 1);
+    const matrix x = drawn(s, SSTE_FLOAT32, kind, seed),
+                 out = poisoned_out(s, 1);
     int number = kind;
     for (const sste_fp8_recipe &how : recipes()) {
       if (s.rows * s.cols > 20000 && number++ % SSTE_DRAWS != 0) continue;
@@ -345,7 +355,7 @@ static void test_encode() {
 static void test_decode() {
   begin("fp8_decode");
   for (const shape &s : shapes) {
-    matrix code = poisoned(s, 1), out = poisoned(s, sizeof(float));
+    matrix code = poisoned(s, 1), out = poisoned_out(s, sizeof(float));
     std::vector<float> scale(s.rows + 1);
     for (size_t i = 0; i < s.rows * s.cols; ++i)
       code.host()[i / s.cols * code.ld + i % s.cols] = (uint8_t)(i * 37 + 11);
@@ -377,7 +387,7 @@ static void test_mvue() {
   begin("mvue24_draw");
   each_draw([](const shape &s, int kind, const char *name, uint64_t seed) {
     const matrix a = drawn(s, SSTE_FLOAT32, kind, seed);
-    const matrix out = poisoned(s, sizeof(float));
+    const matrix out = poisoned_out(s, sizeof(float));
     for (const sste_axis axis : {SSTE_ALONG_ROWS, SSTE_DOWN_COLUMNS})
       for (const sste_mvue_stream &from : streams) {
         bitwise(
@@ -465,7 +475,7 @@ static bytes shifted(const bytes &meta, const shape &s) {
 template <class Gpu>
 static void stored(const char *name, const shape &s, const matrix &w,
                    sste_type type, Gpu gpu) {
-  matrix values = poisoned(half_of(s), 2);
+  matrix values = poisoned_out(half_of(s), 2);
   bytes meta, got_values = values.data;
   size_t need = 0;
   const on_device d_values(values.data);
@@ -503,7 +513,7 @@ static void test_compress() {
 /* W~ on the CPU, whatever beta is: the tensor function refuses a NaN. */
 static matrix projected(const shape &s, const matrix &w, sste_type type,
                         float beta) {
-  matrix out = poisoned(s, 2);
+  matrix out = poisoned_out(s, 2);
   for (size_t r = 0; r < s.rows; ++r)
     for (size_t c = 0; c < s.cols; c += 4) {
       float a[4];
@@ -540,7 +550,7 @@ static void test_decompress() {
     for (const sste_type type : halves) {
       const size_t rows = up(s.rows), cols = s.rows > 0 ? up(s.cols) : 0;
       const uint16_t nan = type == SSTE_FLOAT16 ? 0x7E00 : 0x7FC0;
-      matrix values = poisoned(half_of(s), 2), out = poisoned(s, 2);
+      matrix values = poisoned(half_of(s), 2), out = poisoned_out(s, 2);
       bytes meta(rows * cols / 8 + 1, 0x44), got = out.data;
       for (size_t i = 0; i < values.data.size(); ++i)
         values.data[i] = (uint8_t)(i * 2654435761u >> 13);
@@ -623,8 +633,8 @@ static void multiply(problem *p, const bytes &dense) {
 static problem make(size_t M, size_t N, size_t K, size_t before, size_t between,
                     sste_type type, int kind) {
   problem p;
-  const shape a = {M, K, before, between}, b = {N, K, before, between};
-  const shape c = {K, N, before, between};
+  const shape a = {M, K, before, between, 0}, b = {N, K, before, between, 0};
+  const shape c = {K, N, before, between, 0};
   p.M = M, p.N = N, p.K = K, p.type = type, p.a_shape = a;
   const matrix w = drawn(a, type, kind, 1);
   p.values = poisoned(half_of(a), 2);
@@ -653,7 +663,7 @@ static float bias_of(size_t m) { return (float)(m % 7) - 3; }
 /* D on the GPU, in the place of an old one. */
 static matrix run(const problem &p, const layout &l) {
   const shape s = {l.d_columns ? p.N : p.M, l.d_columns ? p.M : p.N,
-                   p.a_shape.before, p.a_shape.between};
+                   p.a_shape.before, p.a_shape.between, 0};
   const matrix &b = l.b_rows ? p.rows : p.columns;
   matrix d = poisoned(s, sste_priv_type_bytes(l.d_type));
   std::vector<float> bias(p.M);
@@ -934,7 +944,7 @@ static void test_self_check() {
 /* A step recorded as a graph, then replayed: what allocates, waits or uses
  * another stream cannot be recorded. */
 static void test_capture() {
-  const shape s = {64, 128, 0, 0};
+  const shape s = {64, 128, 0, 0, 0};
   const matrix w = drawn(s, SSTE_FLOAT32, SSTE_DRAW_WEIGHTS, 3);
   const matrix x = drawn(s, SSTE_BFLOAT16, SSTE_DRAW_NORMAL, 4);
   matrix values = poisoned(half_of(s), 2);

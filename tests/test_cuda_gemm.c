@@ -565,15 +565,17 @@ static void a_copy_arrives_at_the_barrier_after_its_wait(void **state) {
 static void eight_rows_lie_in_different_banks(void **state) {
   int first, c, i;
   (void)state;
-  for (first = 0; first < SSTE_GEMM_N; first += 8)
-    for (c = 0; c < 8; ++c) {
-      int a = 0, b = 0;
+  for (first = 0; first < 64; first += 8)
+    for (c = 0; c < 16; ++c) {
+      int a = 0, columns = 0, rows = 0;
       for (i = 0; i < 8; ++i) {
         a |= 1 << sste_priv_gemm_a(first + i, c % 4) / 16 % 8;
-        b |= 1 << sste_priv_gemm_b(first + i, c) / 16 % 8;
+        columns |= 1 << sste_priv_gemm_b(first + i, c % 8, 0) / 16 % 8;
+        rows |= 1 << sste_priv_gemm_b(first + i, c, 1) / 16 % 8;
       }
       assert_int_equal(a, 0xFF);
-      assert_int_equal(b, 0xFF);
+      assert_int_equal(columns, 0xFF);
+      assert_int_equal(rows, 0xFF);
     }
 }
 
@@ -751,7 +753,7 @@ static void strides_follow_the_order_of_b_and_d(void **state) {
 
 /* Nothing is at these addresses but D, and nobody looks. */
 static void sizes_beyond_the_kernel_are_refused(void **state) {
-  const size_t sizes[2][2] = {{1, (size_t)1 << 31}, {65535 * 64 + 1, 4}};
+  const size_t sizes[2][2] = {{1, (size_t)1 << 31}, {65535 * 128 + 1, 4}};
   float d = 5.0f;
   size_t i;
   (void)state;
