@@ -170,33 +170,51 @@ build/fuzz_%: tests/fuzz_%.c tests/fuzz.h $(wildcard examples/*.h) $(HEADERS)
 	clang -std=c99 $(WARNINGS) -I. -DSSTE_USE_OPENMP=0 -g -O1 \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $<
 
-# ---- With a GPU ---------------------------------------------------------------
+# ---- CUDA --------------------------------------------------------------------
 
 NVCC   := $(or $(shell command -v nvcc),$(wildcard $(CUDA)/bin/nvcc),nvcc)
 # Where there is no GPU, the programs compile all the same, and say so.
 ARCH   ?= $(if $(shell command -v nvidia-smi),native,sm_80)
+# With OpenMP for the CPU's side of a comparison.
+DEVICE := -O3 -arch=$(ARCH) -I. -Werror all-warnings \
+	-Xcompiler -Wall,-Wextra,-Werror,-fopenmp
 CUBLAS := $(if $(wildcard $(CUDA)/include/cublas_v2.h),\
 	-DSSTE_HAVE_CUBLAS=1 -lcublas)
 
-cuda: ## compile all kernels for sm_80 to sm_120, check registers and mma.sp
+build/cuda/%: tests/%.cu $(HEADERS) $(KERNELS)
+	@$(call need,$(NVCC),nvidia-cuda-toolkit)
+	@mkdir -p $(@D)
+	$(NVCC) $(DEVICE) -o $@ $<
+
+build/cuda/bench_cuda: bench/bench_cuda.cu $(HEADERS) $(KERNELS)
+	@$(call need,$(NVCC),nvidia-cuda-toolkit)
+	@mkdir -p $(@D)
+	$(NVCC) $(DEVICE) -o $@ $< $(CUBLAS)
+
+build/cuda/step: examples/cuda/step.c examples/cuda/kernels.cu $(HEADERS) \
+		$(KERNELS)
+	@$(call need,$(NVCC),nvidia-cuda-toolkit)
+	@mkdir -p $(@D)
+	$(NVCC) $(DEVICE) -c -o build/cuda/kernels.o examples/cuda/kernels.cu
+	$(CC) $(STRICT) -O2 -isystem $(CUDA)/include -o $@ $< build/cuda/kernels.o \
+		-L$(CUDA)/lib64 -Wl,-rpath,$(CUDA)/lib64 -lcudart -lstdc++ -lm
+
+cuda: ## compile the kernels for sm_80 to sm_120, check registers and mma.sp
 	@CUDA="$(CUDA)" sh tests/cuda.sh
 
-test-cuda: build/test_cuda build/probe_mma ## the kernels on this GPU; how its mma.sp adds
-	build/test_cuda
-	build/probe_mma
+test-cuda: build/cuda/test_cuda build/cuda/probe_mma build/cuda/step ## the kernels on this GPU, and how its mma.sp adds
+	build/cuda/test_cuda
+	build/cuda/probe_mma
+	@for tool in memcheck racecheck initcheck; do \
+		command -v compute-sanitizer >/dev/null || { \
+			echo "skipped: no compute-sanitizer"; break; }; \
+		compute-sanitizer --tool $$tool --error-exitcode 1 build/cuda/step || \
+			exit 1; done
+	build/cuda/step
 
-bench-cuda: build/bench_cuda ## the kernels on this GPU beside a copy and cuBLAS
-	build/bench_cuda --csv build/cuda.csv
-
-build/%: tests/%.cu $(HEADERS) $(KERNELS)
-	@$(call need,$(NVCC),nvidia-cuda-toolkit)
-	@mkdir -p $(@D)
-	$(NVCC) -O2 -arch=$(ARCH) -I. -o $@ $<
-
-build/bench_cuda: bench/bench_cuda.cu $(HEADERS) $(KERNELS)
-	@$(call need,$(NVCC),nvidia-cuda-toolkit)
-	@mkdir -p $(@D)
-	$(NVCC) -O3 -arch=$(ARCH) -I. $(CUBLAS) -o $@ $<
+bench-cuda: build/cuda/test_cuda build/cuda/bench_cuda ## the kernels on this GPU beside a copy and cuBLAS
+	@build/cuda/test_cuda >/dev/null # what is wrong need not be fast
+	build/cuda/bench_cuda --csv build/cuda/bench.csv
 
 # ---- Benchmarks --------------------------------------------------------------
 
