@@ -68,7 +68,7 @@ sste: build/examples/sste ## the command: build/examples/sste --help
 
 # ---- For other languages -----------------------------------------------------
 
-lib: build/libsste.so ## a shared object of all headers, for python/sste.py
+lib: build/libsste.so ## a shared object of the CPU headers, for python/sste.py
 
 build/libsste.so: python/libsste.c $(HEADERS)
 	@$(call need,$(firstword $(CC)),gcc libc6-dev)
@@ -151,7 +151,7 @@ test-peers: ## every float by ml_dtypes and PyTorch, from PyPI (PYTHON=...)
 	@$(call need,$(PYTHON),python3 and pip install numpy ml_dtypes torch)
 	@CC=$(CC) $(PYTHON) tests/peers.py
 
-test-silicon: build/gcc/test_mma ## sums recorded on GPUs: clone SILICON=MATLAB-tensor-core first
+test-silicon: build/gcc/test_mma ## sste_mma.h against sums recorded on GPUs (SILICON=their clone)
 	@test -d "$(SILICON)/model_validation" || { echo "SILICON= a clone of" \
 		"https://github.com/north-numerical-computing/MATLAB-tensor-core" >&2; \
 		exit 2; }
@@ -199,7 +199,7 @@ build/cuda/step: examples/cuda/step.c examples/cuda/kernels.cu $(HEADERS) \
 	$(CC) $(STRICT) -O2 -isystem $(CUDA)/include -o $@ $< build/cuda/kernels.o \
 		-L$(CUDA)/lib64 -Wl,-rpath,$(CUDA)/lib64 -lcudart -lstdc++ -lm
 
-cuda: ## compile the kernels for sm_80 to sm_120, check registers and mma.sp
+cuda: ## compile the kernels for sm_80, 89, 90, 120; registers, mma.sp
 	@CUDA="$(CUDA)" sh tests/cuda.sh
 
 test-cuda: build/cuda/test_cuda build/cuda/probe_mma build/cuda/step ## the kernels on this GPU, and how its mma.sp adds
@@ -244,6 +244,7 @@ install: ## copy the headers to $(DESTDIR)$(includedir)
 
 uninstall: ## and remove them again
 	rm -f $(addprefix $(DESTDIR)$(includedir)/,$(HEADERS) $(KERNELS))
+	-rmdir $(DESTDIR)$(includedir)/cuda
 
 clean: ## remove what was built
 	rm -rf build

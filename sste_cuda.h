@@ -7,14 +7,20 @@
  * Included from one .cu file it defines everything below; included from C or
  * C++ it declares it, so that a C program links what nvcc has compiled:
  *
- *     nvcc -O3 -arch=sm_80 -c kernels.cu            #include "sste_cuda.h"
- *     cc program.c kernels.o -lcudart -lstdc++      #include "sste_cuda.h"
+ *     nvcc -O3 -arch=sm_80 -I. -c kernels.cu
+ *     cc -std=c99 -I. -isystem $CUDA/include program.c kernels.o \
+ *        -L$CUDA/lib64 -lcudart -lstdc++ -lm
  *
- * Every function takes device pointers and a stream, checks its arguments
- * before it launches anything, returns a status, and neither allocates nor
- * waits. The elementwise kernels call the scalar functions of the CPU headers,
- * so that the two agree by construction; the matrix product adds as the tensor
- * core does (sste_mma.h), and is exact on integers.
+ * with $CUDA where CUDA is, 12.5 or later: ordered_metadata came with it.
+ *
+ * Pointers to matrices, scales and results are the device's, small structs the
+ * host's. Every launcher takes a stream, checks its arguments before it
+ * launches anything, returns a status, and neither allocates nor waits. DEVICE
+ * says that cudaGetLastError had an error after the launch, be it the launch's
+ * or one that an earlier call left. The elementwise kernels call the scalar
+ * functions of the CPU headers, so that the two agree by construction; the
+ * matrix product adds as the tensor core does (sste_mma.h), and is exact on
+ * integers whose sums stay below 2^24.
  *
  *   1. Weights     project, masks, beta
  *   2. FP8         encode, decode
@@ -34,6 +40,11 @@
 
 #include "sste_mma.h"
 #include "sste_train.h"
+
+/* SSTE_CUDA_DECLARE: 1 declares only, in further .cu files of a program. */
+#ifndef SSTE_CUDA_DECLARE
+#define SSTE_CUDA_DECLARE 0
+#endif
 
 /* SSTE_CUDA_ON_HOST: 1 defines all functions for the CPU instead, where they
  * run the kernels' text over host memory. For tests. */
@@ -134,19 +145,32 @@ sste_status sste_cuda_mvue24_draw(float *out, size_t ldo, const float *a,
  *   Overwrites bytes. Errors: NULL, SHAPE (cols is no multiple of 4), SIZE. */
 sste_status sste_cuda_meta_bytes(size_t *bytes, size_t rows, size_t cols);
 
-/* sste_cuda_compress - stored values and metadata of a 2:4 matrix, by
- * SSTE_MMA_LIKE_SSTE.
- *   values    receives rows x cols/2 elements, rows ldv apart
- *   meta      receives sste_cuda_meta_bytes
- *   w         rows x cols elements, rows ldw apart; cols a multiple of 4. Of a
- *             group with more than two non-zeros the two largest are kept
+/* sste_cuda_compress - stored values and metadata of a matrix that is 2:4 along
+ * its rows, or of the transpose of one that is so down its columns, by
+ * SSTE_MMA_LIKE_SSTE. Of a layer's products below, that of Z takes W~ along its
+ * rows; that of dW takes B(dZ)^T, down the columns of the floats that, with the
+ * same axis, sste_cuda_mvue24_draw has left of dZ; that of dX, if W~ has a
+ * transposable mask, takes W~^T, down its columns.
+ *   values    receives rows x cols/2 elements of type, rows ldv apart; down
+ *             columns cols x rows/2
+ *   meta      receives sste_cuda_meta_bytes of rows and cols; down columns of
+ *             cols and rows
+ *   w         rows x cols elements of from, rows ldw apart; a multiple of 4
+ *             long along the axis. No two of the three may overlap
+ *   from      SSTE_FLOAT32, of which each is first rounded once to type, to
+ *             nearest even; or the same as type
  *   type      SSTE_FLOAT16 or _BFLOAT16
+ *   axis      SSTE_ALONG_ROWS or _DOWN_COLUMNS
+ *   specials  of a group with more than two non-zeros the two largest are kept,
+ *             as sste_group_mask with SSTE_TIE_LOWER. All else as
+ *             sste_tensor_compress_as: -0 as +0, a NaN as the one of its type
+ *   e.g.      floats 0, 7, 1e-9, -2 to float16: 0x4700 0xC000, 0xD
  *   BITWISE. Overwrites values and meta.
- *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (type), DEVICE.               */
+ *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (from, type, axis), DEVICE.   */
 sste_status sste_cuda_compress(void *values, size_t ldv, uint8_t *meta,
                                const void *w, size_t ldw, size_t rows,
-                               size_t cols, sste_type type,
-                               sste_cuda_stream stream);
+                               size_t cols, sste_type from, sste_type type,
+                               sste_axis axis, sste_cuda_stream stream);
 
 /* sste_cuda_decompress - and back.
  *   out       receives rows x cols elements, rows ldo apart. A chunk with an
@@ -176,38 +200,41 @@ sste_status sste_cuda_project_compress(void *values, size_t ldv, uint8_t *meta,
 
 /* ---- 5. Products --------------------------------------------------------- */
 
-/* A sparse product, D = alpha * A B + beta * C + bias. Make one with
- * sste_cuda_gemm_of and set what differs. */
+/* A sparse product, D = alpha * A B + beta * D + bias. Make one with
+ * sste_cuda_gemm_of and set what differs. A leading dimension of 0 is that of
+ * rows without a gap. */
 typedef struct sste_cuda_gemm_args {
-  size_t M, N, K;     /* A is M x K and 2:4, B is K x N, D is M x N */
-  sste_type type;     /* of A and B: SSTE_FLOAT16 or _BFLOAT16 */
-  const void *values; /* M x K/2, rows ldv apart */
-  size_t ldv;
+  size_t M, N, K;      /* A is M x K and 2:4, B is K x N, D is M x N */
+  sste_type type;      /* of A and B: SSTE_FLOAT16 or _BFLOAT16 */
+  const void *values;  /* M x K/2, rows ldv apart */
+  size_t ldv;          /* 0: K/2 */
   const uint8_t *meta; /* as sste_cuda_compress has it */
   const void *b;       /* by its columns: N x K, rows ldb apart; */
-  size_t ldb;
-  int b_rows; /* 1: or by its rows, K x N */
-  void *d;    /* by its rows: M x N, rows ldd apart; */
-  size_t ldd;
-  int d_columns;     /* 1: or by its columns, N x M */
-  sste_type d_type;  /* SSTE_FLOAT32, _FLOAT16 or _BFLOAT16 */
-  float alpha, beta; /* beta 0: D is not read */
-  const float *bias; /* M floats, one a row of D; or null */
+  size_t ldb;          /* 0: K, or N by its rows */
+  int b_rows;          /* 1: or by its rows, K x N */
+  void *d;             /* by its rows: M x N, rows ldd apart; */
+  size_t ldd;          /* 0: N, or M by its columns */
+  int d_columns;       /* 1: or by its columns, N x M */
+  sste_type d_type;    /* SSTE_FLOAT32, _FLOAT16 or _BFLOAT16 */
+  float alpha, beta;   /* beta 0: D is not read */
+  const float *bias;   /* M floats, one a row of D; or null */
 } sste_cuda_gemm_args;
 
-/* sste_cuda_gemm_of - the arguments of D = A B, in float, everything by rows
- * but B, its leading dimensions tight, no pointer set. Never fails. */
+/* sste_cuda_gemm_of - the arguments of D = A B, in float, B by its columns, D
+ * by its rows, no gaps, no pointer set. Never fails. */
 sste_cuda_gemm_args sste_cuda_gemm_of(size_t M, size_t N, size_t K,
                                       sste_type type);
 
 /* sste_cuda_gemm - D = alpha * A B + beta * D + bias on the sparse tensor core,
- * mma.sp::ordered_metadata m16n8k32 with float accumulators. The three products
- * of a layer, W being N x K, X T x K, and dZ T x N:
+ * mma.sp::ordered_metadata m16n8k32 with float accumulators. The products of a
+ * layer, W~ being N x K, X T x K, and dZ T x N:
  *
- *     Z^T = W X^T       A = W,     B = X by columns,   D by columns: Z is T x N
- *     dX^T = W^T dZ^T   A = W^T,   B = dZ by columns,  D by columns: dX is T x
- *     K dW = dZ^T X       A = dZ^T,  B = X by rows,      D by rows
+ *     Z^T = W~ X^T         A = W~        B = X by its columns   d_columns
+ *     dW = B(dZ)^T X       A = B(dZ)^T   B = X by its rows
+ *     dX^T = W~^T dZ^T     A = W~^T      B = dZ by its columns  d_columns
  *
+ * with B(dZ) the MVUE sample, 2:4 down its columns. W~^T is 2:4 only where the
+ * mask is transposable; S-STE's is not, and its dX is a dense product.
  *   args      on the host; pointers in it on the device, aligned to their
  *             elements. Operands whose rows are aligned to 16 bytes are faster.
  *             Of N at most 65535 * 128
@@ -233,7 +260,7 @@ sste_status sste_cuda_self_check(int *failed, sste_cuda_stream stream);
 }
 #endif
 
-#if defined(__CUDACC__) || SSTE_CUDA_ON_HOST
+#if (defined(__CUDACC__) && !SSTE_CUDA_DECLARE) || SSTE_CUDA_ON_HOST
 #include "cuda/beta.cuh"
 #include "cuda/compress.cuh"
 #include "cuda/decompress.cuh"

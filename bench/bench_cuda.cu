@@ -177,10 +177,17 @@ static std::vector<mover> movers(size_t rows, size_t cols, float *device_one,
     fill(i, SSTE_BFLOAT16, n, 1);
   };
   /* Stored values, n bytes, with the metadata behind them. */
-  const auto compress = [=](uint8_t *i, uint8_t *o) {
-    return sste_cuda_compress(o, cols / 2, o + n, i, cols, rows, cols,
-                              SSTE_BFLOAT16, stream);
+  const auto compress_by = [=](sste_type from, sste_axis axis) {
+    const size_t kept = (axis == SSTE_ALONG_ROWS ? cols : rows) / 2;
+    return [=](uint8_t *i, uint8_t *o) {
+      return sste_cuda_compress(o, kept, o + n, i, cols, rows, cols, from,
+                                SSTE_BFLOAT16, axis, stream);
+    };
   };
+  const auto compress = compress_by(SSTE_BFLOAT16, SSTE_ALONG_ROWS);
+  const auto compress32 = compress_by(SSTE_FLOAT32, SSTE_ALONG_ROWS);
+  const auto transpose = compress_by(SSTE_BFLOAT16, SSTE_DOWN_COLUMNS);
+  const auto transpose32 = compress_by(SSTE_FLOAT32, SSTE_DOWN_COLUMNS);
   const auto encode = [=](uint8_t *i, uint8_t *o) {
     return sste_cuda_fp8_encode(o, cols, (const float *)i, cols, rows, cols,
                                 device_one, fp8, stream);
@@ -230,6 +237,9 @@ static std::vector<mover> movers(size_t rows, size_t cols, float *device_one,
           {"mvue rows", 4, 4, floats, mvue(SSTE_ALONG_ROWS)},
           {"mvue columns", 4, 4, floats, mvue(SSTE_DOWN_COLUMNS)},
           {"compress bf16", 2, 1.125, halves, compress},
+          {"compress f32", 4, 1.125, floats, compress32},
+          {"compress^T bf16", 2, 1.125, halves, transpose},
+          {"compress^T f32", 4, 1.125, floats, transpose32},
           {"decompress bf16", 1.125, 2,
            [=](uint8_t *i, uint8_t *spare) {
              halves(spare, NULL);
@@ -308,7 +318,8 @@ static void prepare(const product &p, const operands &o, size_t set) {
   fill(o.dense.of(set), SSTE_BFLOAT16, p.M * p.K, 2 * set);
   fill(o.b.of(set), SSTE_BFLOAT16, p.N * p.K, 2 * set + 1);
   did(sste_cuda_compress(o.values.of(set), p.K / 2, o.meta.of(set),
-                         o.dense.of(set), p.K, p.M, p.K, SSTE_BFLOAT16, stream),
+                         o.dense.of(set), p.K, p.M, p.K, SSTE_BFLOAT16,
+                         SSTE_BFLOAT16, SSTE_ALONG_ROWS, stream),
       "compress");
 }
 

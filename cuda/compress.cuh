@@ -7,6 +7,10 @@
  * lane (the picture is in sste_mma.h, section 3): lane l reads what word l is
  * about, four chunks of one row and four of the row eight below, and needs
  * nothing from its neighbours. Four warps side by side read 128 columns.
+ *
+ * Floats, and a matrix to be transposed, take a way round: the 32 x 128 codes
+ * of a block go to shared memory first, each warp reading rows of w, lanes side
+ * by side; from there a lane takes what is its own.
  */
 #ifndef SSTE_CUDA_COMPRESS_CUH
 #define SSTE_CUDA_COMPRESS_CUH
@@ -185,8 +189,9 @@ typedef struct sste_priv_cuda_compress_args {
   const void *w;
   const float *beta; /* of projection with compression */
   size_t ldv, ldw;
-  sste_priv_cuda_tiles tiles;
-  sste_type type;
+  sste_priv_cuda_tiles tiles; /* of what is stored: w, or its transpose */
+  sste_type from, type;       /* of w, and of what is stored */
+  int down;
 } sste_priv_cuda_compress_args;
 
 /* A thread's part from its codes, of either row eight words. */
@@ -239,6 +244,145 @@ SSTE_BODY void sste_priv_cuda_compress_block(
 
 SSTE_BLOCKS(sste_priv_cuda_compress, SSTE_PRIV_TILE_THREADS)
 
+/* ---- By way of shared memory --------------------------------------------- */
+
+/* The words of a row of the tile, two codes each. As it is odd, no two lanes of
+ * a warp meet in a bank when they put a column there, nor when each takes its
+ * part; those that put a row there meet in pairs. */
+enum { SSTE_PRIV_TILE_PITCH = 65 };
+
+/* A float as a code, rounded once. */
+SSTE_BODY uint32_t sste_priv_cuda_cast(float x, sste_type type) {
+  return type == SSTE_FLOAT16 ? sste_priv_to_float16(x)
+                              : sste_priv_to_bfloat16(x);
+}
+SSTE_BODY uint32_t sste_priv_cuda_cast2(float x, float y, sste_type type) {
+  return sste_priv_cuda_cast(x, type) | sste_priv_cuda_cast(y, type) << 16;
+}
+
+/* The bits of element i of w, and what they are as a code. */
+SSTE_BODY uint32_t sste_priv_cuda_element(const void *w, sste_type from,
+                                          size_t i) {
+#ifdef __CUDA_ARCH__
+  return from == SSTE_FLOAT32 ? ((const uint32_t *)w)[i]
+                              : ((const uint16_t *)w)[i];
+#else
+  return sste_priv_element(w, from, i);
+#endif
+}
+SSTE_BODY uint32_t sste_priv_cuda_code(uint32_t bits, sste_type from,
+                                       sste_type type) {
+  return from == SSTE_FLOAT32 ? sste_priv_cuda_cast(sste_priv_float(bits), type)
+                              : bits;
+}
+
+/* Floats along rows: a warp takes a row at a time, a lane a chunk. All of a few
+ * is read before any is cast, so that several loads are under way. */
+SSTE_BODY void sste_priv_cuda_fill_rows(uint32_t *tile,
+                                        const sste_priv_cuda_compress_args *p,
+                                        const sste_priv_cuda_part *first, int t,
+                                        sste_type type) {
+  const int lane = t % 32, warp = t / 32;
+  const size_t chunk = first->chunk + (size_t)lane;
+  int i, k;
+  for (i = 0; i < 32; i += 16) {
+    float a[4][4];
+    SSTE_UNROLL
+    for (k = 0; k < 4; ++k) {
+      const size_t row = first->row[0] + (size_t)(i + 4 * k + warp);
+      a[k][0] = a[k][1] = a[k][2] = a[k][3] = 0.0f;
+      if (row < p->tiles.rows && chunk < p->tiles.chunks)
+        sste_priv_cuda_load4(a[k], p->w, SSTE_FLOAT32,
+                             row * p->ldw + 4 * chunk);
+    }
+    SSTE_UNROLL
+    for (k = 0; k < 4; ++k) {
+      uint32_t *to =
+          tile + (i + 4 * k + warp) * SSTE_PRIV_TILE_PITCH + 2 * lane;
+      to[0] = sste_priv_cuda_cast2(a[k][0], a[k][1], type);
+      to[1] = sste_priv_cuda_cast2(a[k][2], a[k][3], type);
+    }
+  }
+}
+
+/* Either down columns: a warp takes two rows of w at a time, a lane of both the
+ * column that is its row of the tile. */
+SSTE_BODY void sste_priv_cuda_fill_columns(
+    uint32_t *tile, const sste_priv_cuda_compress_args *p,
+    const sste_priv_cuda_part *first, int t, sste_type from, sste_type type) {
+  const int lane = t % 32, warp = t / 32;
+  const size_t col = first->row[0] + (size_t)lane;
+  int i, k;
+  for (i = 0; i < 64; i += 16) {
+    uint32_t bits[4][2];
+    SSTE_UNROLL
+    for (k = 0; k < 4; ++k) {
+      const size_t row = 4 * first->chunk + 2 * (size_t)(i + 4 * k + warp);
+      bits[k][0] = bits[k][1] = 0;
+      if (col < p->tiles.rows && row / 4 < p->tiles.chunks) {
+        bits[k][0] = sste_priv_cuda_element(p->w, from, row * p->ldw + col);
+        bits[k][1] =
+            sste_priv_cuda_element(p->w, from, (row + 1) * p->ldw + col);
+      }
+    }
+    SSTE_UNROLL
+    for (k = 0; k < 4; ++k)
+      tile[lane * SSTE_PRIV_TILE_PITCH + i + 4 * k + warp] =
+          sste_priv_cuda_code(bits[k][0], from, type) |
+          sste_priv_cuda_code(bits[k][1], from, type) << 16;
+  }
+}
+
+/* What a thread has of the tile. */
+SSTE_BODY void sste_priv_cuda_take(uint32_t code[16], const uint32_t *tile,
+                                   const sste_priv_cuda_part *at) {
+  int h, i;
+  SSTE_UNROLL
+  for (h = 0; h < 2; ++h) {
+    const uint32_t *from =
+        tile + at->row[h] % 32 * SSTE_PRIV_TILE_PITCH + 2 * (at->chunk % 32);
+    SSTE_UNROLL
+    for (i = 0; i < 8; ++i) code[8 * h + i] = from[i];
+  }
+}
+
+SSTE_BODY void sste_priv_cuda_compress_shared_typed(
+    const sste_priv_cuda_compress_args *p, sste_block *block, sste_type type) {
+  SSTE_SHARED uint32_t tile[32 * SSTE_PRIV_TILE_PITCH];
+  const sste_priv_cuda_part first =
+      sste_priv_cuda_part_of(&p->tiles, block->x, 0);
+  SSTE_EACH_THREAD(t, SSTE_PRIV_TILE_THREADS) {
+    if (!p->down)
+      sste_priv_cuda_fill_rows(tile, p, &first, t, type);
+    else if (p->from == SSTE_FLOAT32)
+      sste_priv_cuda_fill_columns(tile, p, &first, t, SSTE_FLOAT32, type);
+    else
+      sste_priv_cuda_fill_columns(tile, p, &first, t, type, type);
+  }
+  SSTE_BARRIER(block);
+  SSTE_EACH_THREAD(t, SSTE_PRIV_TILE_THREADS) {
+    const sste_priv_cuda_part at =
+        sste_priv_cuda_part_of(&p->tiles, block->x, t);
+    uint32_t code[16];
+    sste_priv_cuda_take(code, tile, &at);
+    sste_priv_cuda_compress_part(p, &at, code, type);
+  }
+}
+
+typedef sste_priv_cuda_compress_args sste_priv_cuda_compress_shared_args;
+
+SSTE_BODY void sste_priv_cuda_compress_shared_block(
+    const sste_priv_cuda_compress_args *p, sste_block *block) {
+  if (p->type == SSTE_FLOAT16)
+    sste_priv_cuda_compress_shared_typed(p, block, SSTE_FLOAT16);
+  else
+    sste_priv_cuda_compress_shared_typed(p, block, SSTE_BFLOAT16);
+}
+
+SSTE_BLOCKS(sste_priv_cuda_compress_shared, SSTE_PRIV_TILE_THREADS)
+
+/* ---- Launchers ----------------------------------------------------------- */
+
 /* The launchers; their promises are in sste_cuda.h. */
 SSTE_CUDA_API sste_status sste_cuda_meta_bytes(size_t *bytes, size_t rows,
                                                size_t cols) {
@@ -251,22 +395,24 @@ SSTE_CUDA_API sste_status sste_cuda_meta_bytes(size_t *bytes, size_t rows,
   return SSTE_OK;
 }
 
-/* The arguments that compress and decompress share: a dense matrix of elements
- * of `size` bytes, values and metadata, no two of which share a byte. */
+/* The arguments that compress and decompress share: a dense matrix of rows x
+ * cols elements of `size` bytes, in memory perhaps its transpose, values and
+ * metadata, no two of which share a byte. */
 static inline sste_status sste_priv_cuda_storage(
-    const void *w, size_t ldw, size_t size, const void *values, size_t ldv,
-    const uint8_t *meta, size_t rows, size_t cols, sste_type type) {
+    const void *w, size_t ldw, size_t size, int transposed, const void *values,
+    size_t ldv, const uint8_t *meta, size_t rows, size_t cols, sste_type type) {
+  const size_t wr = transposed ? cols : rows, wc = transposed ? rows : cols;
   size_t bytes;
   sste_status s;
   if (type != SSTE_FLOAT16 && type != SSTE_BFLOAT16) return SSTE_ERR_VALUE;
   s = sste_cuda_meta_bytes(&bytes, rows, cols);
-  if (s == SSTE_OK) s = sste_priv_matrix(w, rows, cols, ldw, size);
+  if (s == SSTE_OK) s = sste_priv_matrix(w, wr, wc, ldw, size);
   if (s == SSTE_OK) s = sste_priv_matrix(values, rows, cols / 2, ldv, 2);
   if (s == SSTE_OK) s = sste_priv_matrix(meta, 1, bytes, bytes, 1);
   if (s != SSTE_OK) return s;
-  return sste_priv_overlap(w, rows, cols, ldw, size, values, rows, cols / 2,
-                           ldv, 2) ||
-                 sste_priv_overlap(w, rows, cols, ldw, size, meta, 1, bytes, 0,
+  return sste_priv_overlap(w, wr, wc, ldw, size, values, rows, cols / 2, ldv,
+                           2) ||
+                 sste_priv_overlap(w, wr, wc, ldw, size, meta, 1, bytes, 0,
                                    1) ||
                  sste_priv_overlap(values, rows, cols / 2, ldv, 2, meta, 1,
                                    bytes, 0, 1)
@@ -277,11 +423,19 @@ static inline sste_status sste_priv_cuda_storage(
 SSTE_CUDA_API sste_status sste_cuda_compress(void *values, size_t ldv,
                                              uint8_t *meta, const void *w,
                                              size_t ldw, size_t rows,
-                                             size_t cols, sste_type type,
+                                             size_t cols, sste_type from,
+                                             sste_type type, sste_axis axis,
                                              sste_cuda_stream stream) {
+  const int down = axis == SSTE_DOWN_COLUMNS;
+  const size_t r = down ? cols : rows, c = down ? rows : cols;
   sste_priv_cuda_compress_args p;
-  const sste_status s =
-      sste_priv_cuda_storage(w, ldw, 2, values, ldv, meta, rows, cols, type);
+  size_t blocks;
+  sste_status s;
+  if ((from != SSTE_FLOAT32 && from != type) ||
+      (!down && axis != SSTE_ALONG_ROWS))
+    return SSTE_ERR_VALUE;
+  s = sste_priv_cuda_storage(w, ldw, sste_priv_type_bytes(from), down, values,
+                             ldv, meta, r, c, type);
   if (s != SSTE_OK || rows == 0 || cols == 0) return s;
   p.values = values;
   p.meta = meta;
@@ -289,10 +443,14 @@ SSTE_CUDA_API sste_status sste_cuda_compress(void *values, size_t ldv,
   p.beta = NULL;
   p.ldv = ldv;
   p.ldw = ldw;
-  p.tiles = sste_priv_cuda_tiles_of(rows, cols);
+  p.tiles = sste_priv_cuda_tiles_of(r, c);
+  p.from = from;
   p.type = type;
-  return sste_priv_cuda_compress_launch(&p, p.tiles.tall * p.tiles.across, 1,
-                                        stream);
+  p.down = down;
+  blocks = p.tiles.tall * p.tiles.across;
+  return down || from == SSTE_FLOAT32
+             ? sste_priv_cuda_compress_shared_launch(&p, blocks, 1, stream)
+             : sste_priv_cuda_compress_launch(&p, blocks, 1, stream);
 }
 
 #endif /* SSTE_CUDA_COMPRESS_CUH */

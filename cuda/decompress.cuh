@@ -77,8 +77,8 @@ SSTE_CUDA_API sste_status sste_cuda_decompress(void *out, size_t ldo,
                                                size_t cols, sste_type type,
                                                sste_cuda_stream stream) {
   sste_priv_cuda_decompress_args p;
-  const sste_status s =
-      sste_priv_cuda_storage(out, ldo, 2, values, ldv, meta, rows, cols, type);
+  const sste_status s = sste_priv_cuda_storage(out, ldo, 2, 0, values, ldv,
+                                               meta, rows, cols, type);
   if (s != SSTE_OK || rows == 0 || cols == 0) return s;
   p.out = out;
   p.values = values;

@@ -299,9 +299,6 @@ SSTE_CUDA_API sste_cuda_gemm_args sste_cuda_gemm_of(size_t M, size_t N,
   g.N = N;
   g.K = K;
   g.type = type;
-  g.ldv = K / 2;
-  g.ldb = K;
-  g.ldd = N;
   g.d_type = SSTE_FLOAT32;
   g.alpha = 1.0f;
   return g;
@@ -338,12 +335,23 @@ static inline sste_status sste_priv_gemm_check(const sste_cuda_gemm_args *g) {
              : SSTE_OK;
 }
 
-SSTE_CUDA_API sste_status sste_cuda_gemm(const sste_cuda_gemm_args *args,
+/* Leading dimensions of 0 filled in. (In place: by value, gcc 12 drops what the
+ * product then writes to a D of the caller's own.) */
+static inline void sste_priv_gemm_tight(sste_cuda_gemm_args *g) {
+  if (g->ldv == 0) g->ldv = g->K / 2;
+  if (g->ldb == 0) g->ldb = g->b_rows ? g->N : g->K;
+  if (g->ldd == 0) g->ldd = g->d_columns ? g->M : g->N;
+}
+
+SSTE_CUDA_API sste_status sste_cuda_gemm(const sste_cuda_gemm_args *given,
                                          sste_cuda_stream stream) {
   sste_priv_cuda_gemm_args p;
+  const sste_cuda_gemm_args *args = &p.g;
   size_t x, y;
   sste_status s;
-  if (args == NULL) return SSTE_ERR_NULL;
+  if (given == NULL) return SSTE_ERR_NULL;
+  p.g = *given;
+  sste_priv_gemm_tight(&p.g);
   if ((args->type != SSTE_FLOAT16 && args->type != SSTE_BFLOAT16) ||
       (unsigned)args->d_type > SSTE_BFLOAT16 || (args->b_rows & ~1) != 0 ||
       (args->d_columns & ~1) != 0)
@@ -352,7 +360,6 @@ SSTE_CUDA_API sste_status sste_cuda_gemm(const sste_cuda_gemm_args *args,
   if (s != SSTE_OK || args->M == 0 || args->N == 0) return s;
   if (args->K > 0x7FFFFFC0 || (args->N - 1) / SSTE_GEMM_N > 65534)
     return SSTE_ERR_SIZE;
-  p.g = *args;
   p.a_aligned = ((uintptr_t)args->values | args->ldv * 2) % 16 == 0;
   p.b_aligned = ((uintptr_t)args->b | args->ldb * 2) % 16 == 0;
   p.e_aligned = (uintptr_t)args->meta % 16 == 0;

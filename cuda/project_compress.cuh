@@ -15,14 +15,9 @@ typedef sste_priv_cuda_compress_args sste_priv_cuda_project_compress_args;
 SSTE_BODY void sste_priv_cuda_project_codes(uint32_t chunk[2], const float a[4],
                                             float beta, sste_type type) {
   float s[4];
-  uint32_t code[4];
-  int i;
   sste_group_project(s, a);
-  for (i = 0; i < 4; ++i)
-    code[i] = type == SSTE_FLOAT16 ? sste_priv_to_float16(beta * s[i])
-                                   : sste_priv_to_bfloat16(beta * s[i]);
-  chunk[0] = code[0] | code[1] << 16;
-  chunk[1] = code[2] | code[3] << 16;
+  chunk[0] = sste_priv_cuda_cast2(beta * s[0], beta * s[1], type);
+  chunk[1] = sste_priv_cuda_cast2(beta * s[2], beta * s[3], type);
 }
 
 SSTE_BODY void sste_priv_cuda_project_compress_typed(
@@ -67,8 +62,8 @@ SSTE_CUDA_API sste_status sste_cuda_project_compress(
     sste_cuda_stream stream) {
   sste_priv_cuda_project_compress_args p;
   size_t bytes;
-  sste_status s = sste_priv_cuda_storage(w, ldw, sizeof *w, values, ldv, meta,
-                                         rows, cols, type);
+  sste_status s = sste_priv_cuda_storage(w, ldw, sizeof *w, 0, values, ldv,
+                                         meta, rows, cols, type);
   if (s == SSTE_OK) s = sste_cuda_meta_bytes(&bytes, rows, cols);
   if (s != SSTE_OK || bytes == 0) return s;
   if (beta == NULL) return SSTE_ERR_NULL;
@@ -83,7 +78,9 @@ SSTE_CUDA_API sste_status sste_cuda_project_compress(
   p.ldv = ldv;
   p.ldw = ldw;
   p.tiles = sste_priv_cuda_tiles_of(rows, cols);
+  p.from = SSTE_FLOAT32;
   p.type = type;
+  p.down = 0;
   return sste_priv_cuda_project_compress_launch(
       &p, p.tiles.tall * p.tiles.across, 1, stream);
 }

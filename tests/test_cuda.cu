@@ -495,17 +495,44 @@ static void stored(const char *name, const shape &s, const matrix &w,
   same_bytes(got_meta, meta, name, s.rows, s.cols);
 }
 
+static shape turned(const shape &s) {
+  return {s.cols, s.rows, s.before, s.between, s.out_between};
+}
+
+/* What is to be stored, of s: w itself or its transpose, cast. */
+static matrix along_rows(const shape &s, const matrix &w, sste_type from,
+                         sste_type type, sste_axis axis) {
+  matrix out = poisoned(s, 2);
+  for (size_t r = 0; r < s.rows; ++r)
+    for (size_t c = 0; c < s.cols; ++c)
+      sste_priv_save(out.host(), type, r * out.ld + c,
+                     sste_priv_load(w.host(), from,
+                                    axis == SSTE_ALONG_ROWS ? r * w.ld + c
+                                                            : c * w.ld + r));
+  return out;
+}
+
+/* A matrix of s, or one of which the transpose is. */
+static void one_compress(const shape &s, int kind, const char *name,
+                         uint64_t seed, sste_type from, sste_type type,
+                         sste_axis axis) {
+  const shape in = axis == SSTE_ALONG_ROWS ? s : turned(s);
+  const matrix w = drawn(in, from, kind, seed);
+  const on_device d_w(w.data);
+  stored(name, s, along_rows(s, w, from, type, axis), type,
+         [&](void *values, size_t ldv, uint8_t *meta) {
+           return sste_cuda_compress(values, ldv, meta, w.device(d_w), w.ld,
+                                     in.rows, in.cols, from, type, axis, NULL);
+         });
+}
+
 static void test_compress() {
   begin("compress");
   each_draw([](const shape &s, int kind, const char *name, uint64_t seed) {
-    for (const sste_type type : halves) {
-      const matrix w = drawn(s, type, kind, seed);
-      const on_device from(w.data);
-      stored(name, s, w, type, [&](void *values, size_t ldv, uint8_t *meta) {
-        return sste_cuda_compress(values, ldv, meta, w.device(from), w.ld,
-                                  s.rows, s.cols, type, NULL);
-      });
-    }
+    for (const sste_type type : halves)
+      for (const sste_type from : {SSTE_FLOAT32, type})
+        for (const sste_axis axis : {SSTE_ALONG_ROWS, SSTE_DOWN_COLUMNS})
+          one_compress(s, kind, name, seed, from, type, axis);
   });
   end("memcmp");
 }

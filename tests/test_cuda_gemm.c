@@ -671,9 +671,9 @@ static void the_arguments_of_a_plain_product(void **state) {
   assert_int_equal(g.K, 12);
   assert_int_equal(g.type, SSTE_BFLOAT16);
   assert_int_equal(g.d_type, SSTE_FLOAT32);
-  assert_int_equal(g.ldv, 6);
-  assert_int_equal(g.ldb, 12);
-  assert_int_equal(g.ldd, 5);
+  assert_int_equal(g.ldv, 0);
+  assert_int_equal(g.ldb, 0);
+  assert_int_equal(g.ldd, 0);
   assert_int_equal(g.b_rows, 0);
   assert_int_equal(g.d_columns, 0);
   assert_same_float(g.alpha, 1.0f);
@@ -683,6 +683,36 @@ static void the_arguments_of_a_plain_product(void **state) {
   assert_null(g.b);
   assert_null(g.d);
   assert_null(g.bias);
+}
+
+/* In either order of B and of D, without the strides being said. */
+static void leading_dimensions_of_0_are_tight(void **state) {
+  uint64_t rng = test_seed() + 14;
+  int order;
+  (void)state;
+  for (order = 0; order < 4; ++order) {
+    trial t = trial_new(5, 6, 8, SSTE_FLOAT16);
+    sste_cuda_gemm_args g;
+    size_t m, n;
+    double *sums;
+    t.g.b_rows = order % 2;
+    t.g.d_columns = order / 2;
+    trial_draw(&t, &rng, draw_integer);
+    pack_a(&t, &rng, TIGHT, 0, 0);
+    pack_b(&t, TIGHT, 0);
+    pack_d(&t, TIGHT, 0);
+    t.bias_memory = fenced_new(4, 0);
+    sums = dense_sums(&t);
+    g = t.g;
+    g.ldv = g.ldb = g.ldd = 0;
+    assert_int_equal(sste_cuda_gemm(&g, NULL), SSTE_OK);
+    for (m = 0; m < 5; ++m)
+      for (n = 0; n < 6; ++n)
+        assert_int_equal(element(t.g.d, SSTE_FLOAT32, d_at(&t.g, m, n)),
+                         finished(&t, m, n, sums[m * 6 + n]));
+    free(sums);
+    trial_free(&t);
+  }
 }
 
 /* Matrices of 5 x 6 and K = 8 for the tests below. */
@@ -843,6 +873,7 @@ int main(void) {
       cmocka_unit_test(eight_rows_lie_in_different_banks),
       cmocka_unit_test(the_products_of_a_layer_are_those_of_the_cpu),
       cmocka_unit_test(the_arguments_of_a_plain_product),
+      cmocka_unit_test(leading_dimensions_of_0_are_tight),
       cmocka_unit_test(bad_arguments_are_refused),
       cmocka_unit_test(strides_follow_the_order_of_b_and_d),
       cmocka_unit_test(sizes_beyond_the_kernel_are_refused),

@@ -9,7 +9,8 @@
  * sums themselves, which stay at the start of the scratch, are compared with
  * slow_sste.h as well. Metadata are those of sste_mma_compress for the matrix
  * padded with zeros to whole blocks; what is stored of a projection is that of
- * sste_tensor_project, rounded here by other means.
+ * sste_tensor_project. Floats are rounded here by other means, and a matrix is
+ * transposed before it is given to be compressed down its columns.
  */
 #define SSTE_CUDA_ON_HOST 1
 #include "slow_sste.h"
@@ -75,6 +76,8 @@ static void set_float(matrix m, size_t r, size_t c, float x) {
 static size_t whole(size_t n) { return (n + 31) / 32 * 32; }
 
 static const sste_type types[] = {SSTE_FLOAT16, SSTE_BFLOAT16};
+
+static const sste_axis axes[] = {SSTE_ALONG_ROWS, SSTE_DOWN_COLUMNS};
 
 static sste_mma_type operand_of(sste_type type) {
   return type == SSTE_FLOAT16 ? SSTE_MMA_F16 : SSTE_MMA_BF16;
@@ -328,16 +331,103 @@ static void assert_same_stored(stored got, stored want) {
   assert_memory_equal(got.meta, want.meta, want.bytes);
 }
 
-static void check_compress(matrix w, matrix pruned, sste_type type,
-                           struct lie lie) {
-  const stored got = stored_new(w.rows, w.cols, lie);
+/* x rounded to nearest, ties to even, by doubles; a zero is +0. */
+static uint32_t slow_cast(sste_type type, float x) {
+  const int bits = type == SSTE_FLOAT16 ? 10 : 7;
+  const int least = type == SSTE_FLOAT16 ? -14 : -126;
+  double digits, code;
+  int e;
+  if (x != x) return nan_of(type);
+  (void)frexp((double)x, &e);
+  e = e - 1 < least ? least : e - 1;
+  digits = rint(ldexp(fabs((double)x), bits - e));
+  code = digits + ldexp(e - least, bits);
+  if (digits == 0.0) return 0;
+  if (!(code < infinity_of(type))) code = infinity_of(type);
+  return (uint32_t)code | (x < 0.0f ? 0x8000u : 0);
+}
+
+static float float_of(sste_type type, uint32_t code) {
+  const int bits = type == SSTE_FLOAT16 ? 10 : 7;
+  const int least = type == SSTE_FLOAT16 ? -14 : -126;
+  const int e = (int)((code & 0x7FFFu) >> bits);
+  const double digits = (double)(code & ((1u << bits) - 1u));
+  double x = e == 0 ? ldexp(digits, least - bits)
+                    : ldexp(digits + ldexp(1, bits), e - 1 + least - bits);
+  if ((code & 0x7FFFu) == infinity_of(type)) x = HUGE_VAL;
+  if ((code & 0x7FFFu) > infinity_of(type)) x = (double)NAN;
+  return (float)((code & 0x8000u) != 0 ? -x : x);
+}
+
+/* Codes as floats, and floats as codes. */
+static matrix widened(matrix codes, sste_type type) {
+  const matrix m = matrix_new(codes.rows, codes.cols, sizeof(float), 0, 0);
+  size_t r, c;
+  for (r = 0; r < m.rows; ++r)
+    for (c = 0; c < m.cols; ++c)
+      set_float(m, r, c, float_of(type, code_at(codes, r, c)));
+  return m;
+}
+static matrix narrowed(matrix floats, sste_type type) {
+  const matrix m = matrix_new(floats.rows, floats.cols, 2, 0, 0);
+  size_t r, c;
+  for (r = 0; r < m.rows; ++r)
+    for (c = 0; c < m.cols; ++c) {
+      float x;
+      memcpy(&x, matrix_at(floats, r, c), sizeof x);
+      set_code(m, r, c, slow_cast(type, x));
+    }
+  return m;
+}
+
+/* The same elements elsewhere, down columns transposed. */
+static matrix laid(matrix from, sste_axis axis, struct lie lie) {
+  const int down = axis == SSTE_DOWN_COLUMNS;
+  const matrix m =
+      matrix_new(down ? from.cols : from.rows, down ? from.rows : from.cols,
+                 from.size, lie.pad, lie.shift / 2 * from.size);
+  size_t r, c;
+  for (r = 0; r < from.rows; ++r)
+    for (c = 0; c < from.cols; ++c)
+      memcpy(matrix_at(m, down ? c : r, down ? r : c), matrix_at(from, r, c),
+             from.size);
+  return m;
+}
+
+static stored stored_by_cuda(matrix w, sste_type from, sste_type type,
+                             sste_axis axis, struct lie lie) {
+  const int down = axis == SSTE_DOWN_COLUMNS;
+  const stored s =
+      stored_new(down ? w.cols : w.rows, down ? w.rows : w.cols, lie);
+  assert_int_equal(
+      sste_cuda_compress(s.values.p, s.values.ld, s.meta, w.p, w.ld, w.rows,
+                         w.cols, from, type, axis, NULL),
+      SSTE_OK);
+  return s;
+}
+
+/* Elements along the rows, and what is to be stored of them: both axes. */
+static void check_axes(matrix elements, sste_type from, matrix pruned,
+                       sste_type type, struct lie lie) {
   const stored want = stored_by_cpu(pruned, type);
-  assert_int_equal(sste_cuda_compress(got.values.p, got.values.ld, got.meta,
-                                      w.p, w.ld, w.rows, w.cols, type, NULL),
-                   SSTE_OK);
-  assert_same_stored(got, want);
-  stored_free(got);
+  size_t i;
+  for (i = 0; i < 2; ++i) {
+    const matrix w = laid(elements, axes[i], lie);
+    const stored got = stored_by_cuda(w, from, type, axes[i], lie);
+    assert_same_stored(got, want);
+    stored_free(got);
+    free(w.memory);
+  }
   stored_free(want);
+}
+
+/* Codes, as they are and as floats. */
+static void check_compress(matrix codes, matrix pruned, sste_type type,
+                           struct lie lie) {
+  const matrix floats = widened(codes, type);
+  check_axes(codes, type, pruned, type, lie);
+  check_axes(floats, SSTE_FLOAT32, pruned, type, lie);
+  free(floats.memory);
 }
 
 static void a_sparse_matrix_is_stored_as_the_cpu_does(void **state) {
@@ -348,43 +438,48 @@ static void a_sparse_matrix_is_stored_as_the_cpu_does(void **state) {
   for (s = 0; s < SHAPES; ++s)
     for (k = 0; k < LIES; ++k)
       for (t = 0; t < 2; ++t) {
-        const matrix w = matrix_new(shapes[s].rows, shapes[s].cols, 2,
-                                    lies[k].pad, lies[k].shift);
+        const matrix w = matrix_new(shapes[s].rows, shapes[s].cols, 2, 0, 0);
         fill_codes(w, types[t], 2, &seed);
         check_compress(w, w, types[t], lies[k]);
         free(w.memory);
       }
 }
 
-/* By the other function of the CPU, whose metadata are row by row. */
-static void the_row_by_row_form_has_the_same_values_and_nibbles(void **state) {
-  enum { ROWS = 37, COLS = 140 };
-  uint64_t seed = test_seed() + 1;
-  const matrix w = matrix_new(ROWS, COLS, 2, 0, 0);
-  const stored got = stored_new(ROWS, COLS, lies[0]);
-  const matrix values = matrix_new(ROWS, COLS / 2, 2, 0, 0);
-  uint8_t nibbles[ROWS * ((COLS + 7) / 8)];
+/* By the other function of the CPU, whose metadata are run by run. */
+static void check_run_by_run(matrix codes, sste_axis axis) {
+  const size_t rows = codes.rows, cols = codes.cols, ldm = (cols + 7) / 8;
+  const matrix w = laid(codes, axis, lies[1]);
+  const stored got =
+      stored_by_cuda(w, SSTE_BFLOAT16, SSTE_BFLOAT16, axis, lies[0]);
+  const matrix values = matrix_new(rows, cols / 2, 2, 0, 0);
+  uint8_t *nibbles = (uint8_t *)poisoned(rows * ldm);
   size_t r, c;
-  (void)state;
-  fill_codes(w, SSTE_BFLOAT16, 2, &seed);
-  assert_int_equal(sste_cuda_compress(got.values.p, COLS / 2, got.meta, w.p,
-                                      COLS, ROWS, COLS, SSTE_BFLOAT16, NULL),
-                   SSTE_OK);
   assert_int_equal(
-      sste_tensor_compress_as(values.p, COLS / 2, nibbles, (COLS + 7) / 8, w.p,
-                              COLS, ROWS, COLS, SSTE_BFLOAT16, SSTE_ALONG_ROWS),
+      sste_tensor_compress_as(values.p, values.ld, nibbles, ldm, w.p, w.ld,
+                              w.rows, w.cols, SSTE_BFLOAT16, axis),
       SSTE_OK);
   assert_same_matrix(got.values, values);
-  for (r = 0; r < ROWS; ++r)
-    for (c = 0; c < COLS / 4; ++c) {
+  for (r = 0; r < rows; ++r)
+    for (c = 0; c < cols / 4; ++c) {
       const size_t at = sste_mma_meta_at(SSTE_MMA_CUTLASS2, SSTE_MMA_BF16,
-                                         whole(ROWS), whole(COLS), r, c);
+                                         whole(rows), whole(cols), r, c);
       assert_int_equal(slow_nibble(got.meta, at),
-                       slow_nibble(nibbles + r * ((COLS + 7) / 8), c));
+                       slow_nibble(nibbles + r * ldm, c));
     }
   free(w.memory);
   free(values.memory);
+  free(nibbles);
   stored_free(got);
+}
+
+static void the_run_by_run_form_has_the_same_values_and_nibbles(void **state) {
+  uint64_t seed = test_seed() + 1;
+  const matrix codes = matrix_new(37, 140, 2, 0, 0);
+  size_t i;
+  (void)state;
+  fill_codes(codes, SSTE_BFLOAT16, 2, &seed);
+  for (i = 0; i < 2; ++i) check_run_by_run(codes, axes[i]);
+  free(codes.memory);
 }
 
 /* Row 0, chunk 0 is a legal one without room; all else of the block is 0x4. */
@@ -394,9 +489,9 @@ static void one_group_alone_has_these_bytes(void **state) {
   uint8_t meta[128];
   size_t i;
   (void)state;
-  assert_int_equal(
-      sste_cuda_compress(values, 2, meta, w, 4, 1, 4, SSTE_FLOAT16, NULL),
-      SSTE_OK);
+  assert_int_equal(sste_cuda_compress(values, 2, meta, w, 4, 1, 4, SSTE_FLOAT16,
+                                      SSTE_FLOAT16, SSTE_ALONG_ROWS, NULL),
+                   SSTE_OK);
   assert_int_equal(values[0], 0x4700);
   assert_int_equal(values[1], 0xC000);
   assert_int_equal(meta[0], 0x4E);
@@ -441,22 +536,44 @@ static void of_three_or_four_non_zeros_the_two_largest_stay(void **state) {
     }
 }
 
-/* ---- Projection with compression ----------------------------------------- */
+/* The group of the header: 1e-9 is no float16. A row, or a column. */
+static void one_group_of_floats_has_these_bytes(void **state) {
+  static const float w[4] = {0, 7, 1e-9f, -2};
+  size_t axis, i;
+  (void)state;
+  for (axis = 0; axis < 2; ++axis) {
+    const size_t rows = axis == 0 ? 1 : 4;
+    uint16_t values[2] = {0xCACA, 0xCACA};
+    uint8_t meta[128];
+    assert_int_equal(
+        sste_cuda_compress(values, 2, meta, w, 4 / rows, rows, 4 / rows,
+                           SSTE_FLOAT32, SSTE_FLOAT16, axes[axis], NULL),
+        SSTE_OK);
+    assert_int_equal(values[0], 0x4700);
+    assert_int_equal(values[1], 0xC000);
+    assert_int_equal(meta[0], 0x4D);
+    for (i = 1; i < sizeof meta; ++i) assert_int_equal(meta[i], 0x44);
+  }
+}
 
-/* x rounded to nearest, ties to even, by doubles; a zero is +0. */
-static uint32_t slow_cast(sste_type type, float x) {
-  const int bits = type == SSTE_FLOAT16 ? 10 : 7;
-  const int least = type == SSTE_FLOAT16 ? -14 : -126;
-  double digits, code;
-  int e;
-  if (x != x) return nan_of(type);
-  (void)frexp((double)x, &e);
-  e = e - 1 < least ? least : e - 1;
-  digits = rint(ldexp(fabs((double)x), bits - e));
-  code = digits + ldexp(e - least, bits);
-  if (digits == 0.0) return 0;
-  if (!(code < infinity_of(type))) code = infinity_of(type);
-  return (uint32_t)code | (x < 0.0f ? 0x8000u : 0);
+/* 1, 1 + 2^-10 and 1 + 2^-9: three ones to bfloat16, of which the first two
+ * stay; three numbers to float16. */
+static void floats_are_rounded_before_they_are_compared(void **state) {
+  static const float w[4] = {1.0f, 1.0009765625f, 1.001953125f, 0.0f};
+  static const uint16_t want[2][2] = {{0x3C01, 0x3C02}, {0x3F80, 0x3F80}};
+  static const uint8_t nibbles[2] = {0x49, 0x44};
+  uint16_t values[2];
+  uint8_t meta[128];
+  size_t t;
+  (void)state;
+  for (t = 0; t < 2; ++t) {
+    assert_int_equal(
+        sste_cuda_compress(values, 2, meta, w, 4, 1, 4, SSTE_FLOAT32, types[t],
+                           SSTE_ALONG_ROWS, NULL),
+        SSTE_OK);
+    assert_memory_equal(values, want[t], sizeof values);
+    assert_int_equal(meta[0], nibbles[t]);
+  }
 }
 
 /* Weights about which the cast has something to say: across the range of either
@@ -483,22 +600,164 @@ static void fill_weights(matrix w, sste_type type, uint64_t *seed) {
     }
 }
 
+static void any_floats_are_cast_pruned_and_stored(void **state) {
+  uint64_t seed = test_seed() + 7;
+  size_t s, k, t;
+  (void)state;
+  for (s = 0; s < SHAPES; ++s)
+    for (k = 0; k < LIES; ++k)
+      for (t = 0; t < 2; ++t) {
+        const matrix w =
+            matrix_new(shapes[s].rows, shapes[s].cols, sizeof(float), 0, 0);
+        matrix codes, pruned;
+        fill_weights(w, types[t], &seed);
+        codes = narrowed(w, types[t]);
+        pruned = matrix_new(w.rows, w.cols, 2, 0, 0);
+        prune(pruned, codes, types[t]);
+        check_axes(w, SSTE_FLOAT32, pruned, types[t], lies[k]);
+        free(w.memory);
+        free(codes.memory);
+        free(pruned.memory);
+      }
+}
+
+/* ---- The gradients of a layer -------------------------------------------- */
+
+enum { TOKENS = 36, OUT = 72, IN = 140 };
+
+static const float *floats_of(matrix m) {
+  return (const float *)(const void *)m.p;
+}
+
+static void fill_integers(matrix m, uint64_t *seed) {
+  size_t r, c;
+  for (r = 0; r < m.rows; ++r)
+    for (c = 0; c < m.cols; ++c)
+      set_float(m, r, c, (float)(int)(test_random(seed) % 9) - 4.0f);
+}
+
+/* D = A B, in float. */
+static void multiply(sste_cuda_gemm_args g, stored a, matrix b, matrix d) {
+  g.values = a.values.p;
+  g.ldv = a.values.ld;
+  g.meta = a.meta;
+  g.b = b.p;
+  g.ldb = b.ld;
+  g.d = d.p;
+  g.ldd = d.ld;
+  assert_int_equal(sste_cuda_gemm(&g, NULL), SSTE_OK);
+}
+
+/* Two diagonals of each tile: 2:4 both ways. */
+static void keep_diagonals(matrix w, uint64_t *seed) {
+  size_t r, c;
+  for (r = 0; r < w.rows; r += 4)
+    for (c = 0; c < w.cols; c += 4) {
+      const uint64_t turn = test_random(seed);
+      size_t i;
+      for (i = 0; i < 16; ++i)
+        if ((i / 4 + i + turn) % 4 < 2)
+          set_float(w, r + i / 4, c + i % 4, 0.0f);
+    }
+}
+
+/* dX^T = W^T dZ^T: W^T from W, dZ by columns, D by columns. */
+static void the_input_gradient_is_exact_on_integers(void **state) {
+  uint64_t seed = test_seed() + 8;
+  size_t t;
+  (void)state;
+  for (t = 0; t < 2; ++t) {
+    const matrix w = matrix_new(OUT, IN, sizeof(float), 3, 0);
+    const matrix dz = matrix_new(TOKENS, OUT, sizeof(float), 0, 0);
+    const matrix dx = matrix_new(TOKENS, IN, sizeof(float), 0, 0);
+    const matrix want = matrix_new(TOKENS, IN, sizeof(float), 0, 0);
+    sste_cuda_gemm_args g = sste_cuda_gemm_of(IN, TOKENS, OUT, types[t]);
+    stored a;
+    matrix b;
+    fill_integers(w, &seed);
+    fill_integers(dz, &seed);
+    keep_diagonals(w, &seed);
+    a = stored_by_cuda(w, SSTE_FLOAT32, types[t], SSTE_DOWN_COLUMNS, lies[0]);
+    b = narrowed(dz, types[t]);
+    g.d_columns = 1;
+    multiply(g, a, b, dx);
+    assert_int_equal(
+        sste_product_input_grad((float *)(void *)want.p, want.ld, floats_of(dz),
+                                dz.ld, floats_of(w), w.ld, TOKENS, OUT, IN),
+        SSTE_OK);
+    assert_same_matrix(dx, want);
+    free(w.memory);
+    free(dz.memory);
+    free(dx.memory);
+    free(want.memory);
+    free(b.memory);
+    stored_free(a);
+  }
+}
+
+/* Groups of four tokens of one magnitude: a sample of them has integers. */
+static void fill_even_groups(matrix dz, uint64_t *seed) {
+  size_t r, c;
+  for (r = 0; r < dz.rows; r += 4)
+    for (c = 0; c < dz.cols; ++c) {
+      const uint64_t any = test_random(seed);
+      const float size = (float)(any >> 8 & 3);
+      size_t i;
+      for (i = 0; i < 4; ++i)
+        set_float(dz, r + i, c, any >> i & 1 ? size : -size);
+    }
+}
+
+/* dW = dZ^T X: the sample of dZ, compressed as dZ^T, X by rows, D by rows. */
+static void the_weight_gradient_is_exact_on_integers(void **state) {
+  static const sste_mvue_stream from = {1, 2, 3, 0, 0};
+  uint64_t seed = test_seed() + 9;
+  size_t t;
+  (void)state;
+  for (t = 0; t < 2; ++t) {
+    const matrix dz = matrix_new(TOKENS, OUT, sizeof(float), 1, 0);
+    const matrix x = matrix_new(TOKENS, IN, sizeof(float), 0, 0);
+    const matrix dw = matrix_new(OUT, IN, sizeof(float), 0, 0);
+    const matrix want = matrix_new(OUT, IN, sizeof(float), 0, 0);
+    sste_cuda_gemm_args g = sste_cuda_gemm_of(OUT, IN, TOKENS, types[t]);
+    stored a;
+    matrix b;
+    fill_even_groups(dz, &seed);
+    fill_integers(x, &seed);
+    assert_int_equal(sste_cuda_mvue24_draw((float *)(void *)dz.p, dz.ld,
+                                           floats_of(dz), dz.ld, TOKENS, OUT,
+                                           SSTE_DOWN_COLUMNS, &from, NULL),
+                     SSTE_OK);
+    a = stored_by_cuda(dz, SSTE_FLOAT32, types[t], SSTE_DOWN_COLUMNS, lies[0]);
+    b = narrowed(x, types[t]);
+    g.b_rows = 1;
+    multiply(g, a, b, dw);
+    assert_int_equal(sste_product_weight_grad(
+                         (float *)(void *)want.p, want.ld, floats_of(dz), dz.ld,
+                         floats_of(x), x.ld, TOKENS, OUT, IN),
+                     SSTE_OK);
+    assert_same_matrix(dw, want);
+    free(dz.memory);
+    free(x.memory);
+    free(dw.memory);
+    free(want.memory);
+    free(b.memory);
+    stored_free(a);
+  }
+}
+
+/* ---- Projection with compression ----------------------------------------- */
+
 /* The CPU's way: project, cast, compress. */
 static stored projected_by_cpu(matrix w, sste_type type, float beta) {
   const matrix s = matrix_new(w.rows, w.cols, sizeof(float), 0, 0);
-  const matrix cast = matrix_new(w.rows, w.cols, 2, 0, 0);
+  matrix cast;
   stored want;
-  size_t r, c;
   assert_int_equal(sste_tensor_project((float *)(void *)s.p, s.ld,
                                        (const float *)(void *)w.p, w.ld, w.rows,
                                        w.cols, beta, NULL),
                    SSTE_OK);
-  for (r = 0; r < w.rows; ++r)
-    for (c = 0; c < w.cols; ++c) {
-      float x;
-      memcpy(&x, matrix_at(s, r, c), sizeof x);
-      set_code(cast, r, c, slow_cast(type, x));
-    }
+  cast = narrowed(s, type);
   want = stored_by_cpu(cast, type);
   free(s.memory);
   free(cast.memory);
@@ -756,16 +1015,19 @@ static void a_beta_that_cannot_be_is_refused(void **state) {
   assert_refused(beta_of(scratch + 24, w, 8, 8, scratch, 32), SSTE_ERR_OVERLAP);
 }
 
-/* The three functions of storage by one signature: the dense matrix first. */
-enum { COMPRESS, DECOMPRESS, PROJECT, CALLS };
+/* The functions of storage by one signature: the dense matrix first. */
+enum { COMPRESS, COMPRESS_FLOATS, DECOMPRESS, PROJECT, CALLS };
 
 static sste_status store_by(int call, void *w, size_t ldw, void *values,
                             size_t ldv, uint8_t *meta, size_t rows, size_t cols,
                             sste_type type) {
   static const float beta = 1.0f;
   if (call == COMPRESS)
-    return sste_cuda_compress(values, ldv, meta, w, ldw, rows, cols, type,
-                              NULL);
+    return sste_cuda_compress(values, ldv, meta, w, ldw, rows, cols, type, type,
+                              SSTE_ALONG_ROWS, NULL);
+  if (call == COMPRESS_FLOATS)
+    return sste_cuda_compress(values, ldv, meta, w, ldw, rows, cols,
+                              SSTE_FLOAT32, type, SSTE_ALONG_ROWS, NULL);
   if (call == DECOMPRESS)
     return sste_cuda_decompress(w, ldw, values, ldv, meta, rows, cols, type,
                                 NULL);
@@ -781,7 +1043,8 @@ static void storage_that_cannot_be_is_refused(void **state) {
   int call;
   (void)state;
   for (call = 0; call < CALLS; ++call) {
-    const size_t size = call == PROJECT ? 4 : 2, last = ROWS * COLS * size - 2;
+    const int floats = call == PROJECT || call == COMPRESS_FLOATS;
+    const size_t size = floats ? 4 : 2, last = ROWS * COLS * size - 2;
     assert_refused(store_by(call, NULL, 8, v, 4, e, 3, 8, half), SSTE_ERR_NULL);
     assert_refused(store_by(call, w, 8, NULL, 4, e, 3, 8, half), SSTE_ERR_NULL);
     assert_refused(store_by(call, w, 8, v, 4, NULL, 3, 8, half), SSTE_ERR_NULL);
@@ -811,6 +1074,57 @@ static void storage_that_cannot_be_is_refused(void **state) {
         store_by(call, w, 8, w + last + 2, 4, w + last + 26, 3, 8, half),
         SSTE_OK);
   }
+}
+
+/* 8 x 3 floats, rows 4 apart, of which 3 x 8 are stored. */
+static sste_status down_of(const void *w, size_t ldw, void *values, size_t ldv,
+                           uint8_t *meta, size_t rows, size_t cols) {
+  return sste_cuda_compress(values, ldv, meta, w, ldw, rows, cols, SSTE_FLOAT32,
+                            SSTE_FLOAT16, SSTE_DOWN_COLUMNS, NULL);
+}
+
+static void a_transpose_that_cannot_be_is_refused(void **state) {
+  uint8_t *w = (uint8_t *)room[0], *v = (uint8_t *)room[1],
+          *e = (uint8_t *)room[2];
+  const size_t huge = (size_t)PTRDIFF_MAX, end = (7 * 4 + 3) * sizeof(float);
+  (void)state;
+  assert_refused(down_of(NULL, 4, v, 4, e, 8, 3), SSTE_ERR_NULL);
+  assert_refused(down_of(w, 4, NULL, 4, e, 8, 3), SSTE_ERR_NULL);
+  assert_refused(down_of(w, 4, v, 4, NULL, 8, 3), SSTE_ERR_NULL);
+  assert_refused(down_of(w, 2, v, 4, e, 8, 3), SSTE_ERR_SHAPE);
+  assert_refused(down_of(w, 4, v, 3, e, 8, 3), SSTE_ERR_SHAPE);
+  assert_refused(down_of(w, 4, v, 4, e, 6, 3), SSTE_ERR_SHAPE);
+  assert_refused(down_of(w, huge, v, 4, e, 8, 3), SSTE_ERR_SIZE);
+  assert_refused(down_of(w, 4, v, huge, e, 8, 3), SSTE_ERR_SIZE);
+  assert_refused(down_of(w, huge, v, 4, e, 8, huge), SSTE_ERR_SIZE);
+  assert_refused(down_of(w, 4, w + end - 2, 4, e, 8, 3), SSTE_ERR_OVERLAP);
+  assert_refused(down_of(w, 4, v, 4, w + end - 1, 8, 3), SSTE_ERR_OVERLAP);
+  assert_refused(down_of(w, 4, v, 4, v + 23, 8, 3), SSTE_ERR_OVERLAP);
+  assert_refused(down_of(NULL, 3, v, 4, e, 0, 3), SSTE_OK);
+  assert_refused(down_of(w, 3, NULL, 4, NULL, 8, 0), SSTE_OK);
+  test_poison(room, sizeof room);
+  assert_int_equal(down_of(w, 4, w + end, 4, w + end + 24, 8, 3), SSTE_OK);
+}
+
+static void a_source_is_a_float_or_the_type_itself(void **state) {
+  static const struct {
+    sste_type from, type;
+    sste_axis axis;
+  } bad[] = {{SSTE_BFLOAT16, SSTE_FLOAT16, SSTE_ALONG_ROWS},
+             {SSTE_FLOAT16, SSTE_BFLOAT16, SSTE_DOWN_COLUMNS},
+             {SSTE_FP8, SSTE_FLOAT16, SSTE_ALONG_ROWS},
+             {SSTE_FP8, SSTE_FP8, SSTE_ALONG_ROWS},
+             {SSTE_FLOAT32, SSTE_FLOAT32, SSTE_DOWN_COLUMNS},
+             {(sste_type)-1, (sste_type)-1, SSTE_ALONG_ROWS},
+             {SSTE_FLOAT16, SSTE_FLOAT16, (sste_axis)2},
+             {SSTE_FLOAT32, SSTE_FLOAT16, (sste_axis)-1}};
+  size_t i;
+  (void)state;
+  for (i = 0; i < sizeof bad / sizeof *bad; ++i)
+    assert_refused(
+        sste_cuda_compress(room[1], 4, (uint8_t *)room[2], room[0], 8, 4, 8,
+                           bad[i].from, bad[i].type, bad[i].axis, NULL),
+        SSTE_ERR_VALUE);
 }
 
 static void a_beta_must_be_there_and_apart_from_the_outputs(void **state) {
@@ -852,9 +1166,14 @@ int main(void) {
       cmocka_unit_test(where_the_cpu_refuses_beta_is_nan),
       cmocka_unit_test(the_beta_of_nothing_is_nan),
       cmocka_unit_test(a_sparse_matrix_is_stored_as_the_cpu_does),
-      cmocka_unit_test(the_row_by_row_form_has_the_same_values_and_nibbles),
+      cmocka_unit_test(the_run_by_run_form_has_the_same_values_and_nibbles),
       cmocka_unit_test(one_group_alone_has_these_bytes),
       cmocka_unit_test(of_three_or_four_non_zeros_the_two_largest_stay),
+      cmocka_unit_test(one_group_of_floats_has_these_bytes),
+      cmocka_unit_test(floats_are_rounded_before_they_are_compared),
+      cmocka_unit_test(any_floats_are_cast_pruned_and_stored),
+      cmocka_unit_test(the_input_gradient_is_exact_on_integers),
+      cmocka_unit_test(the_weight_gradient_is_exact_on_integers),
       cmocka_unit_test(one_pass_is_project_cast_and_compress),
       cmocka_unit_test(one_pass_over_two_groups_gives_these_codes),
       cmocka_unit_test(a_beta_that_is_nan_is_seen_in_every_group),
@@ -866,6 +1185,8 @@ int main(void) {
       cmocka_unit_test(scratch_is_16_bytes_for_32768_elements),
       cmocka_unit_test(a_beta_that_cannot_be_is_refused),
       cmocka_unit_test(storage_that_cannot_be_is_refused),
+      cmocka_unit_test(a_transpose_that_cannot_be_is_refused),
+      cmocka_unit_test(a_source_is_a_float_or_the_type_itself),
       cmocka_unit_test(a_beta_must_be_there_and_apart_from_the_outputs),
       cmocka_unit_test(empty_matrices_touch_nothing),
   };
