@@ -15,12 +15,12 @@
  *
  * Pointers to matrices, scales and results are the device's, small structs the
  * host's. Every launcher takes a stream, checks its arguments before it
- * launches anything, returns a status, and neither allocates nor waits. DEVICE
- * says that cudaGetLastError had an error after the launch, be it the launch's
- * or one that an earlier call left. The elementwise kernels call the scalar
- * functions of the CPU headers, so that the two agree by construction; the
- * matrix product adds as the tensor core does (sste_mma.h), and is exact on
- * integers whose sums stay below 2^24.
+ * launches anything, returns a status, and neither allocates nor waits; DEVICE
+ * is a launch that CUDA refused. Pointers are aligned to their elements, which
+ * is not checked. The elementwise kernels call the scalar functions of the CPU
+ * headers, so that the two agree by construction; the matrix product adds as
+ * the tensor core does (sste_mma.h), and is exact on integers whose sums stay
+ * below 2^24. All of it is for sm_80 and later.
  *
  *   1. Weights     project, masks, beta
  *   2. FP8         encode, decode
@@ -235,10 +235,12 @@ sste_cuda_gemm_args sste_cuda_gemm_of(size_t M, size_t N, size_t K,
  *
  * with B(dZ) the MVUE sample, 2:4 down its columns. W~^T is 2:4 only where the
  * mask is transposable; S-STE's is not, and its dX is a dense product.
+ *
  *   args      on the host; pointers in it on the device, aligned to their
  *             elements. Operands whose rows are aligned to 16 bytes are faster.
  *             Of N at most 65535 * 128
- *   specials  as sste_mma_sp, then alpha, beta and bias in float, in that order
+ *   specials  as sste_mma_sp, then alpha, beta and bias in float, in that
+ *             order. What an illegal nibble does is undefined
  *   ORDERED: the instructions go along K in ascending order, so that the sums
  *   are those of sste_mma_product with the GPU's model; exact on integers, and
  *   within sste_mma_bound of the exact product. Then alpha * sum + beta * d +

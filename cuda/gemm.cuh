@@ -42,11 +42,6 @@ enum {
   SSTE_GEMM_SUMS = SSTE_GEMM_DOWN * SSTE_GEMM_ACROSS * 4
 };
 
-typedef struct sste_priv_cuda_gemm_args {
-  sste_cuda_gemm_args g;
-  int a_aligned, b_aligned, e_aligned; /* 16 bytes can be copied at once */
-} sste_priv_cuda_gemm_args;
-
 /* Where piece c of a row is, of 64 bytes; of 128, or, B by its rows, 256. */
 SSTE_HD static inline int sste_priv_gemm_a(int row, int c) {
   return row * 64 + ((c ^ (row >> 1 & 3)) << 4);
@@ -55,11 +50,9 @@ SSTE_HD static inline int sste_priv_gemm_b(int row, int c, int b_rows) {
   return SSTE_GEMM_A + row * (b_rows ? 256 : 128) + ((c ^ (row & 7)) << 4);
 }
 
-/* How many bytes of the 8 elements at (row, col) lie in a rows x cols matrix.
- */
-SSTE_HD static inline int sste_priv_gemm_inside(size_t row, size_t rows,
-                                                size_t col, size_t cols) {
-  if (row >= rows || col >= cols) return 0;
+/* How many bytes of the 8 elements from column col on lie in a row. */
+SSTE_HD static inline int sste_priv_gemm_inside(size_t col, size_t cols) {
+  if (col >= cols) return 0;
   return cols - col < 8 ? (int)(cols - col) * 2 : 16;
 }
 
@@ -68,51 +61,84 @@ SSTE_HD static inline int sste_priv_gemm_inside(size_t row, size_t rows,
 SSTE_BODY void sste_priv_gemm_copy(sste_block *block, uint8_t *to,
                                    const uint8_t *from, int bytes,
                                    int aligned) {
-  if (aligned)
+  if (aligned) {
     sste_copy16(block, to, from, bytes);
-  else
+  } else {
+    SSTE_ROLLED
     for (int i = 0; i < 16; ++i) to[i] = i < bytes ? from[i] : 0;
+  }
 }
 
-/* Stage `stage` receives the 64 of K that begin at k: what thread t copies. */
-SSTE_BODY void sste_priv_gemm_fill(const sste_priv_cuda_gemm_args *p,
-                                   sste_block *block, uint8_t *stage, size_t k,
-                                   int t, int b_rows) {
-  const sste_cuda_gemm_args *g = &p->g;
-  const size_t m0 = (size_t)block->x * SSTE_GEMM_M;
-  const size_t n0 = (size_t)block->y * SSTE_GEMM_N;
+/* What thread t copies for the 64 of K that begin at k: pieces of A, of B, and
+ * one of the metadata. The column of all its pieces is one; rows are counted.
+ */
+SSTE_BODY void sste_priv_gemm_fill_a(const sste_cuda_gemm_args *g,
+                                     sste_block *block, uint8_t *stage,
+                                     size_t k, int t, int aligned) {
   const uint8_t *a = (const uint8_t *)g->values;
-  const uint8_t *b = (const uint8_t *)g->b;
+  const int row = t / 4, c = t % 4;
+  const size_t col = k / 2 + (size_t)c * 8;
+  const int some = sste_priv_gemm_inside(col, g->K / 2);
+  size_t m = (size_t)block->x * SSTE_GEMM_M + (size_t)row;
+  size_t at = (m * g->ldv + col) * 2;
   SSTE_UNROLL
   for (int i = 0; i < 4; ++i) {
-    const int q = t + i * SSTE_GEMM_THREADS, row = q / 4, c = q % 4;
-    const size_t m = m0 + (size_t)row, col = k / 2 + (size_t)c * 8;
-    const int bytes = sste_priv_gemm_inside(m, g->M, col, g->K / 2);
-    sste_priv_gemm_copy(block, stage + sste_priv_gemm_a(row, c),
-                        bytes > 0 ? a + (m * g->ldv + col) * 2 : a, bytes,
-                        p->a_aligned);
+    const int bytes = m < g->M ? some : 0;
+    sste_priv_gemm_copy(block, stage + sste_priv_gemm_a(row + 32 * i, c),
+                        bytes > 0 ? a + at : a, bytes, aligned);
+    m += 32;
+    at += 64 * g->ldv;
   }
+}
+SSTE_BODY void sste_priv_gemm_fill_b(const sste_cuda_gemm_args *g,
+                                     sste_block *block, uint8_t *stage,
+                                     size_t k, int t, int b_rows, int aligned) {
+  const uint8_t *b = (const uint8_t *)g->b;
+  const int wide = b_rows ? 16 : 8, down = SSTE_GEMM_THREADS / wide;
+  const int row = t / wide, c = t % wide;
+  const size_t n0 = (size_t)block->y * SSTE_GEMM_N;
+  const size_t rows = b_rows ? g->K : g->N;
+  const size_t col = (b_rows ? n0 : k) + (size_t)c * 8;
+  const int some = sste_priv_gemm_inside(col, b_rows ? g->N : g->K);
+  size_t r = (b_rows ? k : n0) + (size_t)row, at = (r * g->ldb + col) * 2;
   SSTE_UNROLL
   for (int i = 0; i < 8; ++i) {
-    const int q = t + i * SSTE_GEMM_THREADS, wide = b_rows ? 16 : 8;
-    const int row = q / wide, c = q % wide;
-    const size_t r = (b_rows ? k : n0) + (size_t)row;
-    const size_t col = (b_rows ? n0 : k) + (size_t)c * 8;
-    const int bytes = sste_priv_gemm_inside(r, b_rows ? g->K : g->N, col,
-                                            b_rows ? g->N : g->K);
-    sste_priv_gemm_copy(block, stage + sste_priv_gemm_b(row, c, b_rows),
-                        bytes > 0 ? b + (r * g->ldb + col) * 2 : b, bytes,
-                        p->b_aligned);
+    const int bytes = r < rows ? some : 0;
+    sste_priv_gemm_copy(block,
+                        stage + sste_priv_gemm_b(row + down * i, c, b_rows),
+                        bytes > 0 ? b + at : b, bytes, aligned);
+    r += (size_t)down;
+    at += 2 * (size_t)down * g->ldb;
   }
-  if (t < SSTE_GEMM_E / 16) {
-    const size_t tall = (g->M - 1) / 32 + 1, wide = (g->K - 1) / 32 + 1;
-    size_t mb = m0 / 32 + (size_t)(t / 8 % 4), kb = k / 32 + (size_t)(t / 32);
-    mb = mb < tall ? mb : tall - 1;
-    kb = kb < wide ? kb : wide - 1;
-    sste_priv_gemm_copy(block, stage + SSTE_GEMM_A + SSTE_GEMM_B + t * 16,
-                        g->meta + (kb * tall + mb) * 128 + (size_t)(t % 8) * 16,
-                        16, p->e_aligned);
+}
+SSTE_BODY void sste_priv_gemm_fill_e(const sste_cuda_gemm_args *g,
+                                     sste_block *block, uint8_t *stage,
+                                     size_t k, int t, int aligned) {
+  const size_t tall = (g->M - 1) / 32 + 1, wide = (g->K - 1) / 32 + 1;
+  size_t mb = (size_t)block->x * (SSTE_GEMM_M / 32) + (size_t)(t / 8 % 4);
+  size_t kb = k / 32 + (size_t)(t / 32);
+  if (t >= SSTE_GEMM_E / 16) return;
+  mb = mb < tall ? mb : tall - 1;
+  kb = kb < wide ? kb : wide - 1;
+  sste_priv_gemm_copy(block, stage + SSTE_GEMM_A + SSTE_GEMM_B + t * 16,
+                      g->meta + (kb * tall + mb) * 128 + (size_t)(t % 8) * 16,
+                      16, aligned);
+}
+
+/* All threads: tile i of K, if there is one, into its stage. */
+SSTE_BODY void sste_priv_gemm_fill(const sste_cuda_gemm_args *g,
+                                   sste_block *block, int i, int tiles,
+                                   int b_rows, int aligned) {
+  uint8_t *stage = block->shared + i % SSTE_GEMM_STAGES * SSTE_GEMM_STAGE;
+  const size_t k = (size_t)i * SSTE_GEMM_K;
+  SSTE_EACH_THREAD(t, SSTE_GEMM_THREADS) {
+    if (i < tiles) {
+      sste_priv_gemm_fill_a(g, block, stage, k, t, aligned);
+      sste_priv_gemm_fill_b(g, block, stage, k, t, b_rows, aligned);
+      sste_priv_gemm_fill_e(g, block, stage, k, t, aligned);
+    }
   }
+  sste_copies_commit(block);
 }
 
 /* Row of shared memory that thread t names to ldmatrix: of A's tile i, and of
@@ -222,7 +248,7 @@ SSTE_BODY void sste_priv_gemm_eight(const sste_cuda_gemm_args *g,
 
 /* The sums by way of shared memory, so that threads that follow each other
  * write elements of D that do. */
-SSTE_BODY void sste_priv_gemm_finish(const sste_priv_cuda_gemm_args *p,
+SSTE_BODY void sste_priv_gemm_finish(const sste_cuda_gemm_args *g,
                                      sste_block *block, const float *sums) {
   const size_t m0 = (size_t)block->x * SSTE_GEMM_M;
   const size_t n0 = (size_t)block->y * SSTE_GEMM_N;
@@ -240,56 +266,74 @@ SSTE_BODY void sste_priv_gemm_finish(const sste_priv_cuda_gemm_args *p,
   SSTE_BARRIER(block);
   SSTE_EACH_THREAD(t, SSTE_GEMM_THREADS) {
     for (int i = t; i < SSTE_GEMM_M * SSTE_GEMM_N; i += 8 * SSTE_GEMM_THREADS)
-      sste_priv_gemm_eight(&p->g, tile, m0, n0, i);
+      sste_priv_gemm_eight(g, tile, m0, n0, i);
   }
 }
 
 /* What a block does. */
-SSTE_BODY void sste_priv_gemm_tile(const sste_priv_cuda_gemm_args *p,
-                                   sste_block *block, int b_rows, int bf16) {
-  const int tiles = (int)((p->g.K + SSTE_GEMM_K - 1) / SSTE_GEMM_K);
+SSTE_BODY void sste_priv_gemm_tile(const sste_cuda_gemm_args *g,
+                                   sste_block *block, int b_rows, int bf16,
+                                   int aligned) {
+  const int tiles = (int)((g->K + SSTE_GEMM_K - 1) / SSTE_GEMM_K);
   SSTE_REGS(float, sums, SSTE_GEMM_THREADS, SSTE_GEMM_SUMS);
   SSTE_EACH_THREAD(t, SSTE_GEMM_THREADS) {
     SSTE_UNROLL
     for (int i = 0; i < SSTE_GEMM_SUMS; ++i) sums[SSTE_AT(t)][i] = 0.0f;
   }
-  for (int s = 0; s < SSTE_GEMM_STAGES - 1; ++s) {
-    SSTE_EACH_THREAD(t, SSTE_GEMM_THREADS) {
-      if (s < tiles)
-        sste_priv_gemm_fill(p, block, block->shared + s * SSTE_GEMM_STAGE,
-                            (size_t)s * SSTE_GEMM_K, t, b_rows);
-    }
-    sste_copies_commit(block);
-  }
+  for (int i = 0; i < SSTE_GEMM_STAGES - 1; ++i)
+    sste_priv_gemm_fill(g, block, i, tiles, b_rows, aligned);
   for (int i = 0; i < tiles; ++i) {
-    const int next = i + SSTE_GEMM_STAGES - 1;
     sste_copies_wait(block, SSTE_GEMM_STAGES - 2);
     SSTE_BARRIER(block);
-    SSTE_EACH_THREAD(t, SSTE_GEMM_THREADS) {
-      if (next < tiles)
-        sste_priv_gemm_fill(
-            p, block, block->shared + next % SSTE_GEMM_STAGES * SSTE_GEMM_STAGE,
-            (size_t)next * SSTE_GEMM_K, t, b_rows);
-    }
-    sste_copies_commit(block);
+    sste_priv_gemm_fill(g, block, i + SSTE_GEMM_STAGES - 1, tiles, b_rows,
+                        aligned);
     sste_priv_gemm_multiply(
         block->shared + i % SSTE_GEMM_STAGES * SSTE_GEMM_STAGE, sums[0], b_rows,
         bf16);
   }
-  sste_priv_gemm_finish(p, block, sums[0]);
+  sste_priv_gemm_finish(g, block, sums[0]);
 }
 
-/* Four kernels: F16 or BF16, B by its columns or by its rows. */
-#define SSTE_PRIV_GEMM(name, b_rows, bf16)                               \
-  typedef sste_priv_cuda_gemm_args name##_args;                          \
-  SSTE_BODY void name##_block(const name##_args *p, sste_block *block) { \
-    sste_priv_gemm_tile(p, block, b_rows, bf16);                         \
+/* Eight kernels: F16 or BF16, B by its columns or by its rows, and operands all
+ * aligned to 16 bytes or not. */
+#define SSTE_PRIV_GEMM(name, b_rows, bf16, aligned)                      \
+  typedef sste_cuda_gemm_args name##_args;                               \
+  SSTE_BODY void name##_block(const name##_args *g, sste_block *block) { \
+    sste_priv_gemm_tile(g, block, b_rows, bf16, aligned);                \
   }                                                                      \
   SSTE_BLOCKS_SHARED(name, SSTE_GEMM_THREADS, SSTE_GEMM_STAGES *SSTE_GEMM_STAGE)
-SSTE_PRIV_GEMM(sste_priv_gemm_f16_columns, 0, 0)
-SSTE_PRIV_GEMM(sste_priv_gemm_f16_rows, 1, 0)
-SSTE_PRIV_GEMM(sste_priv_gemm_bf16_columns, 0, 1)
-SSTE_PRIV_GEMM(sste_priv_gemm_bf16_rows, 1, 1)
+SSTE_PRIV_GEMM(sste_priv_gemm_f16_columns, 0, 0, 1)
+SSTE_PRIV_GEMM(sste_priv_gemm_f16_rows, 1, 0, 1)
+SSTE_PRIV_GEMM(sste_priv_gemm_bf16_columns, 0, 1, 1)
+SSTE_PRIV_GEMM(sste_priv_gemm_bf16_rows, 1, 1, 1)
+SSTE_PRIV_GEMM(sste_priv_gemm_f16_columns_any, 0, 0, 0)
+SSTE_PRIV_GEMM(sste_priv_gemm_f16_rows_any, 1, 0, 0)
+SSTE_PRIV_GEMM(sste_priv_gemm_bf16_columns_any, 0, 1, 0)
+SSTE_PRIV_GEMM(sste_priv_gemm_bf16_rows_any, 1, 1, 0)
+
+typedef sste_status (*sste_priv_gemm_launcher)(const sste_cuda_gemm_args *g,
+                                               size_t x, size_t y,
+                                               sste_cuda_stream stream);
+
+/* The kernel for these arguments. */
+static inline sste_priv_gemm_launcher sste_priv_gemm_of(
+    const sste_cuda_gemm_args *g) {
+  const int aligned = ((uintptr_t)g->values | g->ldv * 2 | (uintptr_t)g->b |
+                       g->ldb * 2 | (uintptr_t)g->meta) %
+                          16 ==
+                      0;
+  if (g->type == SSTE_FLOAT16 && aligned)
+    return g->b_rows ? sste_priv_gemm_f16_rows_launch
+                     : sste_priv_gemm_f16_columns_launch;
+  if (g->type == SSTE_FLOAT16)
+    return g->b_rows ? sste_priv_gemm_f16_rows_any_launch
+                     : sste_priv_gemm_f16_columns_any_launch;
+  if (aligned)
+    return g->b_rows ? sste_priv_gemm_bf16_rows_launch
+                     : sste_priv_gemm_bf16_columns_launch;
+  return g->b_rows ? sste_priv_gemm_bf16_rows_any_launch
+                   : sste_priv_gemm_bf16_columns_any_launch;
+}
 
 SSTE_CUDA_API sste_cuda_gemm_args sste_cuda_gemm_of(size_t M, size_t N,
                                                     size_t K, sste_type type) {
@@ -343,33 +387,22 @@ static inline void sste_priv_gemm_tight(sste_cuda_gemm_args *g) {
   if (g->ldd == 0) g->ldd = g->d_columns ? g->M : g->N;
 }
 
-SSTE_CUDA_API sste_status sste_cuda_gemm(const sste_cuda_gemm_args *given,
+SSTE_CUDA_API sste_status sste_cuda_gemm(const sste_cuda_gemm_args *args,
                                          sste_cuda_stream stream) {
-  sste_priv_cuda_gemm_args p;
-  const sste_cuda_gemm_args *args = &p.g;
-  size_t x, y;
+  sste_cuda_gemm_args g;
   sste_status s;
-  if (given == NULL) return SSTE_ERR_NULL;
-  p.g = *given;
-  sste_priv_gemm_tight(&p.g);
-  if ((args->type != SSTE_FLOAT16 && args->type != SSTE_BFLOAT16) ||
-      (unsigned)args->d_type > SSTE_BFLOAT16 || (args->b_rows & ~1) != 0 ||
-      (args->d_columns & ~1) != 0)
+  if (args == NULL) return SSTE_ERR_NULL;
+  g = *args;
+  sste_priv_gemm_tight(&g);
+  if ((g.type != SSTE_FLOAT16 && g.type != SSTE_BFLOAT16) ||
+      (unsigned)g.d_type > SSTE_BFLOAT16 || (g.b_rows & ~1) != 0 ||
+      (g.d_columns & ~1) != 0)
     return SSTE_ERR_VALUE;
-  s = sste_priv_gemm_check(args);
-  if (s != SSTE_OK || args->M == 0 || args->N == 0) return s;
-  if (args->K > 0x7FFFFFC0 || (args->N - 1) / SSTE_GEMM_N > 65534)
-    return SSTE_ERR_SIZE;
-  p.a_aligned = ((uintptr_t)args->values | args->ldv * 2) % 16 == 0;
-  p.b_aligned = ((uintptr_t)args->b | args->ldb * 2) % 16 == 0;
-  p.e_aligned = (uintptr_t)args->meta % 16 == 0;
-  x = (args->M - 1) / SSTE_GEMM_M + 1;
-  y = (args->N - 1) / SSTE_GEMM_N + 1;
-  if (args->type == SSTE_FLOAT16)
-    return args->b_rows ? sste_priv_gemm_f16_rows_launch(&p, x, y, stream)
-                        : sste_priv_gemm_f16_columns_launch(&p, x, y, stream);
-  return args->b_rows ? sste_priv_gemm_bf16_rows_launch(&p, x, y, stream)
-                      : sste_priv_gemm_bf16_columns_launch(&p, x, y, stream);
+  s = sste_priv_gemm_check(&g);
+  if (s != SSTE_OK || g.M == 0 || g.N == 0) return s;
+  if (g.K > 0x7FFFFFC0 || (g.N - 1) / SSTE_GEMM_N > 65534) return SSTE_ERR_SIZE;
+  return sste_priv_gemm_of(&g)(&g, (g.M - 1) / SSTE_GEMM_M + 1,
+                               (g.N - 1) / SSTE_GEMM_N + 1, stream);
 }
 
 #endif /* SSTE_CUDA_GEMM_CUH */

@@ -2,7 +2,7 @@
  * SPDX-FileCopyrightText: 2026 The sste authors
  *
  * cuda/project.cuh - W~ = beta * S(W), a thread for every group of four. It
- * reads and writes each element once, so that memory is its only limit.
+ * reads and writes each element once.
  */
 #ifndef SSTE_CUDA_PROJECT_CUH
 #define SSTE_CUDA_PROJECT_CUH

@@ -23,8 +23,8 @@
  *
  * So a missing wait or barrier after a copy, and a buffer refilled while it is
  * still in use, show on the CPU as wrong results. What cannot show: a missing
- * barrier after plain stores, races within a region, bank conflicts,
- * divergence.                               */
+ * barrier between plain accesses to shared memory, races within a region, bank
+ * conflicts, divergence, and what only nvcc compiles: PTX, launches.         */
 #ifndef SSTE_CUDA_WARP_CUH
 #define SSTE_CUDA_WARP_CUH
 
@@ -41,8 +41,10 @@
   for (int t = (int)threadIdx.x, sste_once = 1; sste_once; sste_once = t & 0)
 #ifdef __CUDA_ARCH__
 #define SSTE_UNROLL _Pragma("unroll")
-#else
-#define SSTE_UNROLL /* the host's half of an SSTE_HD function */
+#define SSTE_ROLLED _Pragma("unroll 1")
+#else /* the host's half of an SSTE_HD function */
+#define SSTE_UNROLL
+#define SSTE_ROLLED
 #endif
 
 /* Where a block is in its grid. The CPU's has its unfinished copies as well. */
@@ -65,6 +67,7 @@ SSTE_BODY sste_block sste_this_block(void) {
 #define SSTE_AT(t) (t)
 #define SSTE_EACH_THREAD(t, threads) for (int t = 0; t < (threads); ++t)
 #define SSTE_UNROLL
+#define SSTE_ROLLED
 
 enum { SSTE_PRIV_COPIES = 1 << 14 };
 typedef struct sste_priv_copy {
@@ -100,9 +103,10 @@ typedef struct sste_block {
   static inline sste_status name##_launch(const name##_args *args, size_t n, \
                                           sste_cuda_stream stream) {         \
     if (n == 0) return SSTE_OK;                                              \
-    name##_kernel<<<sste_priv_cuda_blocks(n, 256), 256, 0, stream>>>(*args,  \
-                                                                     n);     \
-    return sste_priv_cuda_launched();                                        \
+    void *list[] = {(void *)args, &n};                                       \
+    return sste_priv_cuda_launch((const void *)name##_kernel,                \
+                                 dim3(sste_priv_cuda_blocks(n, 256)), 256,   \
+                                 list, 0, stream);                           \
   }
 
 /* Blocks for n items: enough to fill any GPU, and few enough to stay legal. */
@@ -110,8 +114,15 @@ static inline unsigned sste_priv_cuda_blocks(size_t n, size_t threads) {
   const size_t blocks = (n - 1) / threads + 1, most = 1 << 20;
   return (unsigned)(blocks < most ? blocks : most);
 }
-static inline sste_status sste_priv_cuda_launched(void) {
-  return cudaGetLastError() == cudaSuccess ? SSTE_OK : SSTE_ERR_DEVICE;
+/* A launch, by its own status: cudaGetLastError's might be an older error. */
+static inline sste_status sste_priv_cuda_launch(const void *kernel, dim3 grid,
+                                                unsigned threads, void *args[],
+                                                size_t shared,
+                                                sste_cuda_stream stream) {
+  return cudaLaunchKernel(kernel, grid, dim3(threads), args, shared, stream) ==
+                 cudaSuccess
+             ? SSTE_OK
+             : SSTE_ERR_DEVICE;
 }
 
 /* And of a body for a block of `threads`: body(&args, &block) on a grid. */
@@ -125,9 +136,10 @@ static inline sste_status sste_priv_cuda_launched(void) {
                                           size_t y, sste_cuda_stream stream) { \
     if (x == 0 || y == 0) return SSTE_OK;                                      \
     if (x > 0x7FFFFFFF || y > 65535) return SSTE_ERR_SIZE;                     \
-    name##_kernel<<<dim3((unsigned)x, (unsigned)y), threads, 0, stream>>>(     \
-        *args);                                                                \
-    return sste_priv_cuda_launched();                                          \
+    void *list[] = {(void *)args};                                             \
+    return sste_priv_cuda_launch((const void *)name##_kernel,                  \
+                                 dim3((unsigned)x, (unsigned)y), threads,      \
+                                 list, 0, stream);                             \
   }
 
 /* The same, with `bytes` of shared memory at block->shared, aligned to 16. */
@@ -147,9 +159,10 @@ static inline sste_status sste_priv_cuda_launched(void) {
                              cudaFuncAttributeMaxDynamicSharedMemorySize,      \
                              (int)(bytes)) != cudaSuccess)                     \
       return SSTE_ERR_DEVICE;                                                  \
-    name##_kernel<<<dim3((unsigned)x, (unsigned)y), threads, bytes, stream>>>( \
-        *args);                                                                \
-    return sste_priv_cuda_launched();                                          \
+    void *list[] = {(void *)args};                                             \
+    return sste_priv_cuda_launch((const void *)name##_kernel,                  \
+                                 dim3((unsigned)x, (unsigned)y), threads,      \
+                                 list, bytes, stream);                         \
   }
 #define SSTE_SHARED __shared__
 #define SSTE_CUDA_API extern "C"
@@ -371,7 +384,7 @@ SSTE_BODY uint32_t sste_priv_shared_word(const uint8_t *at) {
  *             of thread 1
  *   rows      a pointer a thread                                            */
 
-/* sste_block_mma_sp - D += A B on every warp, m16n8k32: D and A as sste_mma_sp
+/* SSTE_BLOCK_MMA_SP - D += A B on every warp, m16n8k32: D and A as sste_mma_sp
  * has them. The macro SSTE_BLOCK_MMA_SP wants its selector written as 0 or 1.
  */
 
