@@ -210,6 +210,16 @@ static std::vector<mover> movers(size_t rows, size_t cols, float *device_one,
                                    rows, cols, axis, &from, stream);
     };
   };
+  /* 2:4, as what is compressed is. */
+  const auto pruned = [=](sste_type type) {
+    return [=](uint8_t *i, uint8_t *spare) {
+      if (type == SSTE_FLOAT32)
+        floats(i, spare);
+      else
+        halves(i, spare);
+      did(project(type)(i, i), "compress");
+    };
+  };
   return {{"project f32", 4, 4, floats, project(SSTE_FLOAT32)},
           {"project bf16", 2, 2, halves, project(SSTE_BFLOAT16)},
           {"mask f32", 4, 1, floats, mask(SSTE_FLOAT32)},
@@ -236,8 +246,8 @@ static std::vector<mover> movers(size_t rows, size_t cols, float *device_one,
            }},
           {"mvue rows", 4, 4, floats, mvue(SSTE_ALONG_ROWS)},
           {"mvue columns", 4, 4, floats, mvue(SSTE_DOWN_COLUMNS)},
-          {"compress bf16", 2, 1.125, halves, compress},
-          {"compress f32", 4, 1.125, floats, compress32},
+          {"compress bf16", 2, 1.125, pruned(SSTE_BFLOAT16), compress},
+          {"compress f32", 4, 1.125, pruned(SSTE_FLOAT32), compress32},
           {"compress^T bf16", 2, 1.125, halves, transpose},
           {"compress^T f32", 4, 1.125, floats, transpose32},
           {"decompress bf16", 1.125, 2,
