@@ -250,6 +250,13 @@ sste_cuda_gemm_args sste_cuda_gemm_of(size_t M, size_t N, size_t K,
 sste_status sste_cuda_gemm(const sste_cuda_gemm_args *args,
                            sste_cuda_stream stream);
 
+/* sste_cuda_gemm_naive - the same, by a kernel that is there to be read and to
+ * check the other by: a warp a 16 x 8 tile, every element fetched from where
+ * sste_mma.h says. Slow; of N at most 65535 * 8. Bits and errors are those of
+ * sste_cuda_gemm. */
+sste_status sste_cuda_gemm_naive(const sste_cuda_gemm_args *args,
+                                 sste_cuda_stream stream);
+
 /* ---- 6. The device ------------------------------------------------------- */
 
 /* sste_cuda_self_check - what flags or a mode of the device break, as
@@ -268,6 +275,7 @@ sste_status sste_cuda_self_check(int *failed, sste_cuda_stream stream);
 #include "cuda/decompress.cuh"
 #include "cuda/fp8.cuh"
 #include "cuda/gemm.cuh"
+#include "cuda/gemm_naive.cuh"
 #include "cuda/mask.cuh"
 #include "cuda/mvue.cuh"
 #include "cuda/project.cuh"

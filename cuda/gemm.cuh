@@ -387,18 +387,23 @@ static inline void sste_priv_gemm_tight(sste_cuda_gemm_args *g) {
   if (g->ldd == 0) g->ldd = g->d_columns ? g->M : g->N;
 }
 
+/* What comes before a launch: the arguments copied, filled in, and checked. */
+static inline sste_status sste_priv_gemm_begin(
+    sste_cuda_gemm_args *g, const sste_cuda_gemm_args *args) {
+  if (args == NULL) return SSTE_ERR_NULL;
+  *g = *args;
+  sste_priv_gemm_tight(g);
+  if ((g->type != SSTE_FLOAT16 && g->type != SSTE_BFLOAT16) ||
+      (unsigned)g->d_type > SSTE_BFLOAT16 || (g->b_rows & ~1) != 0 ||
+      (g->d_columns & ~1) != 0)
+    return SSTE_ERR_VALUE;
+  return sste_priv_gemm_check(g);
+}
+
 SSTE_CUDA_API sste_status sste_cuda_gemm(const sste_cuda_gemm_args *args,
                                          sste_cuda_stream stream) {
   sste_cuda_gemm_args g;
-  sste_status s;
-  if (args == NULL) return SSTE_ERR_NULL;
-  g = *args;
-  sste_priv_gemm_tight(&g);
-  if ((g.type != SSTE_FLOAT16 && g.type != SSTE_BFLOAT16) ||
-      (unsigned)g.d_type > SSTE_BFLOAT16 || (g.b_rows & ~1) != 0 ||
-      (g.d_columns & ~1) != 0)
-    return SSTE_ERR_VALUE;
-  s = sste_priv_gemm_check(&g);
+  const sste_status s = sste_priv_gemm_begin(&g, args);
   if (s != SSTE_OK || g.M == 0 || g.N == 0) return s;
   if (g.K > 0x7FFFFFC0 || (g.N - 1) / SSTE_GEMM_N > 65534) return SSTE_ERR_SIZE;
   return sste_priv_gemm_of(&g)(&g, (g.M - 1) / SSTE_GEMM_M + 1,

@@ -317,8 +317,14 @@ static void trial_check(trial *t, const double *sums) {
   const size_t M = t->g.M, N = t->g.N, size = size_of(t->g.d_type);
   uint8_t *before = (uint8_t *)zeros(t->d_memory.size, 1);
   size_t m, n;
+  uint8_t *naive = (uint8_t *)zeros(t->d_memory.size, 1);
   memcpy(before, t->d_memory.map, t->d_memory.size);
+  assert_int_equal(sste_cuda_gemm_naive(&t->g, NULL), SSTE_OK);
+  memcpy(naive, t->d_memory.map, t->d_memory.size);
+  memcpy(t->d_memory.map, before, t->d_memory.size);
   assert_int_equal(sste_cuda_gemm(&t->g, NULL), SSTE_OK);
+  assert_memory_equal(naive, t->d_memory.map, t->d_memory.size);
+  free(naive);
   for (m = 0; m < M; ++m)
     for (n = 0; n < N; ++n) {
       const size_t i = d_at(&t->g, m, n);
