@@ -95,7 +95,7 @@ sste_status sste_cuda_mask_transposable(uint8_t *mask, size_t ldm,
 sste_status sste_cuda_beta_bytes(size_t *bytes, size_t rows, size_t cols);
 
 /* sste_cuda_beta - beta = <W,S> / <S,S>, as sste_tensor_beta, summed in the
- * same fixed tree.
+ * same fixed tree: once, when training starts, as S-STE freezes it.
  *   beta      receives one float on the device. Where the CPU has a status, for
  *             a projection that is zero everywhere or a result that is not
  *             finite, it is NaN
@@ -129,6 +129,7 @@ sste_status sste_cuda_fp8_decode(float *x, size_t ldx, const uint8_t *code,
 /* sste_cuda_mvue24_draw - an unbiased 2:4 sample, as sste_mvue24_tensor_draw,
  * with the same Philox words.
  *   out       receives rows x cols floats; may be a, with ldo = lda
+ *   axis      along rows (cols a multiple of 4) or down columns (rows is)
  *   from      on the host: where in the whole tensor a begins
  *   BITWISE. Overwrites out.
  *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (axis), DEVICE.               */
@@ -261,7 +262,8 @@ sste_status sste_cuda_gemm_naive(const sste_cuda_gemm_args *args,
 
 /* sste_cuda_self_check - what flags or a mode of the device break, as
  * sste_self_check says it of the host.
- *   failed    receives one int on the device: 0 if all promises hold
+ *   failed    receives one int on the device: 0 if all promises hold, else the
+ *             SSTE_BROKEN_ bits of sste_train.h
  *   Errors: NULL, DEVICE.                                                   */
 sste_status sste_cuda_self_check(int *failed, sste_cuda_stream stream);
 

@@ -170,7 +170,9 @@ static void cut(sste_mma_op op) {
   int p;
   printf(
       "\n5. 1 + 15 products of 2^-25. Floats are 4 * 2^-25 apart there; the ");
-  printf("error, and its bound, in 2^-25\n");
+  printf(
+      "error, and its bound, in 2^-25\n   (n products a step, all cut off F ");
+  printf("bits below the largest)\n");
   for (p = 0; p < KEPT; ++p) {
     x[p] = half(p == 0 ? 1 : ldexp(1, -12));
     y[p] = half(p == 0 ? 1 : ldexp(1, -13));

@@ -85,13 +85,8 @@ if has nvcc; then
   nvcc -Werror all-warnings -I. -c tests/compile/device.cu -o "$tmp/device.o" ||
     fail "device.cu"
   passed
-  for arch in sm_80 sm_89 sm_90; do # no GPU is needed to compile for one
-    nvcc -Werror all-warnings -Xcompiler -Wall,-Wextra,-Werror -I. -arch=$arch \
-      tests/probe_mma.cu -o "$tmp/probe" || fail "probe_mma.cu: $arch"
-    passed
-  done
 else
-  skipped=$((skipped + 4))
+  skipped=$((skipped + 1))
 fi
 
 # All headers in both of two units, linked into one program.

@@ -587,7 +587,7 @@ static void groupings_are_told_apart_by_two_large_products(void **state) {
 /* ---- The named models ---------------------------------------------------- */
 
 static void named_models_are_those_of_the_table(void **state) {
-  enum { CONSECUTIVE = SSTE_MMA_CONSECUTIVE, BY_CHUNK = SSTE_MMA_BY_PAIR };
+  enum { CONSECUTIVE = SSTE_MMA_CONSECUTIVE, BY_PAIR = SSTE_MMA_BY_PAIR };
   static const struct {
     named_model name;
     int narrow[5]; /* of F16 and BF16: products, F, output, grouping, late */
@@ -605,7 +605,7 @@ static void named_models_are_those_of_the_table(void **state) {
       {sste_mma_hopper,
        {16, 25, 23, CONSECUTIVE, 0},
        {8, 25, 23, CONSECUTIVE, 0},
-       {16, 25, 23, BY_CHUNK, 1}},
+       {16, 25, 23, BY_PAIR, 1}},
       {sste_mma_hopper_wgmma,
        {16, 25, 23, CONSECUTIVE, 0},
        {8, 25, 23, CONSECUTIVE, 0},
