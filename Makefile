@@ -18,8 +18,8 @@ FUZZ_SECONDS ?= 60
 # that another one needs.
 export OMP_WAIT_POLICY ?= passive
 
-HEADERS  := sste.h sste_fp8.h sste_mvue.h sste_train.h sste_mma.h sste_check.h \
-	sste_cuda.h
+HEADERS  := sste.h sste_fp8.h sste_mvue.h sste_gemm.h sste_train.h sste_mma.h \
+	sste_check.h sste_cuda.h
 KERNELS  := $(wildcard cuda/*.cuh)
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
 STRICT   := -std=c99 $(WARNINGS) -fopenmp -I.

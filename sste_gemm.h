@@ -1,0 +1,684 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: 2026 The sste authors
+ *
+ * sste_gemm.h - products with a 2:4 sparse operand, at the speed of the CPU.
+ *
+ * sste.h multiplies in double: those are the products to compare with. These
+ * sum in float, as training does, and are faster than a dense BLAS, because
+ * half of the multiplications are never made:
+ *
+ *     Y = A B,   A: M x K, 2:4 along its rows,   B: K x J,   Y: M x J
+ *
+ *     y_ij = sum over the K/2 kept entries of row i of a_ik b_kj
+ *
+ * Each kept a_ik multiplies a whole row of B, k ascending, and what a sparse
+ * tensor core calls metadata says which row. So nothing is gathered: the inner
+ * loop runs over j, through eight rows of B at once,
+ *
+ *     y[j] += a_0 b_0[j] + a_1 b_1[j] + ... + a_7 b_7[j]
+ *
+ * and is as regular as a dense one. All three products of a layer have this
+ * form (N out-features, K in-features, T tokens; dZ, dX, dW: gradients):
+ *
+ *                             A, packed               B          Y
+ *     Z  = X W^T     forward  W             N x K     X^T        Z^T
+ *     dX = dZ W      input    W^T           K x N     dZ^T       dX^T
+ *     dW = dZ^T X    weight   MVUE(dZ)^T    N x T     X          dW
+ *
+ * where dX needs W to be 2:4 down its columns as well, as a transposable mask
+ * makes it, or a compressed copy of its own. An array may hold B or Y or their
+ * transposes: activations stored features-major ([feature][token]) are X^T and
+ * Z^T as they are, token-major ones are turned on the way.
+ *
+ *   1. The packed form    a compressed matrix, arranged in the order of its use
+ *   2. Sparse products    Y = A B with A packed
+ *   3. Dense products     the same with a dense A, for what stays dense
+ *
+ * By hand: A = (0, 5, 0, 2), packed as (5, 2) and nibble 0xD, K = 4, and B the
+ * column (1, 2, 3, 4): rows 1 and 3 are multiplied, Y = 5 * 2 + 2 * 4 = 18.
+ *
+ * Numerics. ORDERED: each output is one float sum in ascending k that begins at
+ * +0, and each step is one fused multiply-add where the compiler's target has
+ * that instruction, else a product and a sum. So the bits are the same for any
+ * number of threads and any tiling, and may differ from one target to another.
+ * Over the n terms that are multiplied (n = K/2, or K with a dense A), with
+ * u = 2^-24 and barring underflow,
+ *
+ *     |y - exact| <= n u / (1 - n u) * sum |a_ik b_kj|
+ *
+ * sste_product_forward_compressed in sste.h sums the same terms in double.
+ *
+ * Speed. B is first copied into panels of 256 columns, A is packed in blocks of
+ * 32 columns, so that a block of a panel (32 KiB) stays in the L1 cache while
+ * the rows of A pass over it, and their sums (1 KiB each) stay in the L2 cache.
+ * Compile with -O3 and the target's own flags (-march=native; without
+ * optimisation fmaf may want -lm). bench/ has the measurements.
+ *
+ * Uses sste.h and sste_fp8.h. Nothing is allocated, printed or kept.        */
+#ifndef SSTE_GEMM_H
+#define SSTE_GEMM_H
+
+#include <math.h>
+
+#include "sste.h"
+#include "sste_fp8.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- 1. The packed form -------------------------------------------------- */
+
+/* Sizes of the blocks: columns of A (rows of B), and columns of B. */
+enum { SSTE_PRIV_GEMM_DEPTH = 32, SSTE_PRIV_GEMM_WIDTH = 256 };
+enum {
+  SSTE_PRIV_GEMM_KEPT = SSTE_PRIV_GEMM_DEPTH / 2,   /* values of a row */
+  SSTE_PRIV_GEMM_NIBBLES = SSTE_PRIV_GEMM_DEPTH / 8 /* and their bytes */
+};
+
+/* A 2:4 matrix for products. The columns are taken 32 at a time; of each such
+ * block all rows follow one another, 16 values and 4 bytes of metadata each, so
+ * that a product reads both from front to back. Where the last block is not
+ * full, values are 0 and nibbles 0x4. Make one with sste_packed_init; it is
+ * good as long as the memory it points into is.                             */
+typedef struct sste_packed {
+  size_t rows, cols;      /* M and K */
+  sste_type type;         /* of the values: all but SSTE_INT8 */
+  sste_fp8_format format; /* of SSTE_FP8 codes: E4M3FN, or set another */
+  const void *values;     /* blocks x M x 16 elements */
+  const uint8_t *meta;    /* blocks x M x 4 bytes */
+} sste_packed;
+
+static inline size_t sste_priv_gemm_blocks(size_t K) {
+  return K / SSTE_PRIV_GEMM_DEPTH + (K % SSTE_PRIV_GEMM_DEPTH != 0);
+}
+
+/* sste_packed_bytes - the memory that a packed matrix takes.
+ *   rows, cols  its shape, M and K
+ *   type      of its values
+ *   returns   bytes; SIZE_MAX if the sizes overflow
+ *   e.g.      64 x 64 floats: 2 blocks * 64 rows * (16 * 4 + 4) = 8704
+ *   Never fails.                                                            */
+SSTE_API size_t sste_packed_bytes(size_t rows, size_t cols, sste_type type) {
+  const size_t blocks = sste_priv_gemm_blocks(cols);
+  const size_t each =
+      SSTE_PRIV_GEMM_KEPT * sste_priv_type_bytes(type) + SSTE_PRIV_GEMM_NIBBLES;
+  if (rows == 0 || blocks == 0) return 0;
+  if (blocks > (size_t)PTRDIFF_MAX / each / rows) return SIZE_MAX;
+  return blocks * rows * each;
+}
+
+/* Block b of row r: the kept values and nibbles of columns 32 b on. */
+static inline void sste_priv_packed_row(uint8_t *values, uint8_t *meta,
+                                        const uint8_t *from,
+                                        const uint8_t *from_meta, size_t cols,
+                                        size_t size) {
+  const size_t kept = cols / 2, bytes = (cols / 4 + 1) / 2;
+  memset(values, 0, SSTE_PRIV_GEMM_KEPT * size);
+  memset(meta, 0x44, SSTE_PRIV_GEMM_NIBBLES);
+  memcpy(values, from, kept * size);
+  memcpy(meta, from_meta, bytes);
+  if (cols / 4 % 2 != 0) meta[bytes - 1] = (meta[bytes - 1] & 0x0F) | 0x40;
+}
+
+/* sste_packed_init - pack a compressed matrix.
+ *   packed    receives the description; format is E4M3FN
+ *   memory    receives the values and the metadata: at least
+ *             sste_packed_bytes(rows, cols, type) bytes, aligned for the type
+ *   bytes     how many there are
+ *   values    rows x cols/2 elements, rows ldv apart; cols a multiple of 4
+ *   meta      rows x ceil(cols/8) bytes, rows ldm apart: both as
+ *             sste_tensor_compress_as makes them. For the packed transpose of a
+ *             matrix take its compressed form down the columns
+ *   type      of the values: float, float16, bfloat16 or FP8. A product decodes
+ *             them as it goes, exactly
+ *   specials  values are copied as they are
+ *   e.g.      64 x 64 floats: columns 0 to 31 of all rows, then 32 to 63
+ *   BITWISE. Overwrites packed and memory, which may not overlap the inputs.
+ *   Errors: NULL, SHAPE, SIZE (also: too little memory), OVERLAP, VALUE (type,
+ *   or memory not aligned), PATTERN (an illegal nibble).                    */
+SSTE_API sste_status sste_packed_init(sste_packed *packed, void *memory,
+                                      size_t bytes, const void *values,
+                                      size_t ldv, const uint8_t *meta,
+                                      size_t ldm, size_t rows, size_t cols,
+                                      sste_type type) {
+  const size_t need = sste_packed_bytes(rows, cols, type);
+  const size_t blocks = sste_priv_gemm_blocks(cols);
+  size_t size;
+  uint8_t *put, *put_meta;
+  ptrdiff_t b;
+  sste_status s;
+  if ((int)type < 0 || type >= SSTE_INT8) return SSTE_ERR_VALUE;
+  size = sste_priv_type_bytes(type);
+  s = sste_priv_compressed(values, ldv, meta, ldm, rows, cols, size);
+  if (s != SSTE_OK) return s;
+  if (packed == NULL || (need != 0 && memory == NULL)) return SSTE_ERR_NULL;
+  if (need == SIZE_MAX || bytes < need) return SSTE_ERR_SIZE;
+  if ((uintptr_t)memory % size != 0) return SSTE_ERR_VALUE;
+  if (sste_priv_overlap(memory, 1, need, need, 1, values, rows, cols / 2, ldv,
+                        size) ||
+      sste_priv_overlap(memory, 1, need, need, 1, meta, rows,
+                        sste_priv_meta_cols(cols), ldm, 1))
+    return SSTE_ERR_OVERLAP;
+  put = (uint8_t *)memory;
+  put_meta = put + blocks * rows * SSTE_PRIV_GEMM_KEPT * size;
+  SSTE_OMP(parallel for schedule(static))
+  for (b = 0; b < (ptrdiff_t)blocks; ++b) {
+    const size_t k = (size_t)b * SSTE_PRIV_GEMM_DEPTH;
+    const size_t width = sste_priv_at_most(cols - k, SSTE_PRIV_GEMM_DEPTH);
+    size_t r;
+    for (r = 0; r < rows; ++r) {
+      const size_t at = (size_t)b * rows + r;
+      sste_priv_packed_row(put + at * SSTE_PRIV_GEMM_KEPT * size,
+                           put_meta + at * SSTE_PRIV_GEMM_NIBBLES,
+                           (const uint8_t *)values + (r * ldv + k / 2) * size,
+                           meta + r * ldm + k / 8, width, size);
+    }
+  }
+  packed->rows = rows;
+  packed->cols = cols;
+  packed->type = type;
+  packed->format = sste_fp8_e4m3fn();
+  packed->values = put;
+  packed->meta = put_meta;
+  return SSTE_OK;
+}
+
+/* ---- 2. Sparse products -------------------------------------------------- */
+
+/* a b + c. With the instruction, one rounding; without it fmaf would be a call
+ * to a slow emulation. */
+static inline float sste_priv_multiply_add(float a, float b, float c) {
+#if defined(__FMA__) || defined(__FP_FAST_FMAF) || defined(FP_FAST_FMAF)
+  return fmaf(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
+/* An empty statement that gcc 12 cannot see through. Without it -O3 "unrolls
+ * and jams" the loops around an `omp simd` loop of constant length into it,
+ * which then is seven times slower. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define SSTE_PRIV_NO_JAM __asm__ volatile("");
+#else
+#define SSTE_PRIV_NO_JAM
+#endif
+
+/* Lanes that the compilers turn into registers of whatever width there is; the
+ * width of a panel is a multiple. */
+enum { SSTE_PRIV_GEMM_LANES = 32 };
+
+/* y[j] += a[0] b[0][j] + ... + a[7] b[7][j], one after another: y is loaded and
+ * stored once for eight products, the rest are loads of B. */
+static inline void sste_priv_gemm_pass(float *y, size_t width,
+                                       const float a[SSTE_PRIV_TERMS],
+                                       const float *const b[SSTE_PRIV_TERMS]) {
+  const float a0 = a[0], a1 = a[1], a2 = a[2], a3 = a[3];
+  const float a4 = a[4], a5 = a[5], a6 = a[6], a7 = a[7];
+  const float *b0 = b[0], *b1 = b[1], *b2 = b[2], *b3 = b[3];
+  const float *b4 = b[4], *b5 = b[5], *b6 = b[6], *b7 = b[7];
+  size_t c;
+  for (c = 0; c < width; c += SSTE_PRIV_GEMM_LANES) {
+    size_t j;
+    SSTE_PRIV_NO_JAM
+    SSTE_OMP(simd)
+    for (j = c; j < c + SSTE_PRIV_GEMM_LANES; ++j) {
+      float s = y[j];
+      s = sste_priv_multiply_add(a0, b0[j], s);
+      s = sste_priv_multiply_add(a1, b1[j], s);
+      s = sste_priv_multiply_add(a2, b2[j], s);
+      s = sste_priv_multiply_add(a3, b3[j], s);
+      s = sste_priv_multiply_add(a4, b4[j], s);
+      s = sste_priv_multiply_add(a5, b5[j], s);
+      s = sste_priv_multiply_add(a6, b6[j], s);
+      s = sste_priv_multiply_add(a7, b7[j], s);
+      y[j] = s;
+    }
+  }
+}
+
+/* One row of A, with so many kept values in this block, times one block of B,
+ * whose rows are `width` apart. */
+static inline void sste_priv_gemm_sparse_row(float *y, size_t width,
+                                             const float *a,
+                                             const uint8_t *meta, size_t kept,
+                                             const float *b) {
+  size_t i, g;
+  for (i = 0; i < kept; i += SSTE_PRIV_TERMS) {
+    const float *row[SSTE_PRIV_TERMS];
+    for (g = 0; g < SSTE_PRIV_TERMS / 2; ++g) {
+      const int nibble = sste_priv_nibble(meta, i / 2 + g);
+      const float *group = b + (2 * i + 4 * g) * width;
+      row[2 * g] = group + (size_t)(nibble & 3) * width;
+      row[2 * g + 1] = group + (size_t)(nibble >> 2) * width;
+    }
+    sste_priv_gemm_pass(y, width, a + i, row);
+  }
+}
+
+/* float16 to float as sste_priv_from_float16, without branches. */
+static inline float sste_priv_gemm_float16(uint32_t h) {
+  const uint32_t m = (h & 0x7FFFu) << 13;
+  const uint32_t special = (uint32_t)0 - (uint32_t)(m >= 0x0F800000u);
+  const uint32_t tiny = (uint32_t)0 - (uint32_t)(m < 0x00800000u);
+  const uint32_t wide = m + 0x38000000u + (special & 0x38000000u);
+  /* A subnormal is the fraction of 2^-14 and itself. */
+  const uint32_t small =
+      sste_priv_bits(sste_priv_float(m + 0x38800000u) - 1.0f / 16384.0f);
+  return sste_priv_float((h & 0x8000u) << 16 | (wide & ~tiny) | (small & tiny));
+}
+
+/* The 16 values of a block's row as floats: in place, or decoded to `room`. */
+static inline const float *sste_priv_packed_values(
+    float room[SSTE_PRIV_GEMM_KEPT], const sste_packed *a, size_t at,
+    const float *of_code) {
+  const size_t first = at * SSTE_PRIV_GEMM_KEPT;
+  const uint16_t *half = (const uint16_t *)a->values + first;
+  const uint8_t *code = (const uint8_t *)a->values + first;
+  int i;
+  if (a->type == SSTE_FLOAT32) return (const float *)a->values + first;
+  if (a->type == SSTE_FLOAT16) {
+    SSTE_PRIV_NO_JAM
+    SSTE_OMP(simd)
+    for (i = 0; i < SSTE_PRIV_GEMM_KEPT; ++i)
+      room[i] = sste_priv_gemm_float16(half[i]);
+  } else if (a->type == SSTE_BFLOAT16) {
+    SSTE_PRIV_NO_JAM
+    SSTE_OMP(simd)
+    for (i = 0; i < SSTE_PRIV_GEMM_KEPT; ++i)
+      room[i] = sste_priv_float((uint32_t)half[i] << 16);
+  } else {
+    for (i = 0; i < SSTE_PRIV_GEMM_KEPT; ++i) room[i] = of_code[code[i]];
+  }
+  return room;
+}
+
+/* 16 x 16 floats transposed in place: four perfect shuffles (out_2i = in_i,
+ * out_2i+1 = in_i+128) turn the eight bits of an index by four. */
+static inline void sste_priv_transpose_16(float x[256]) {
+  float y[256];
+  int turn, i;
+  for (turn = 0; turn < 2; ++turn) {
+    SSTE_PRIV_NO_JAM
+    SSTE_OMP(simd)
+    for (i = 0; i < 128; ++i) {
+      y[2 * i] = x[i];
+      y[2 * i + 1] = x[i + 128];
+    }
+    SSTE_PRIV_NO_JAM
+    SSTE_OMP(simd)
+    for (i = 0; i < 128; ++i) {
+      x[2 * i] = y[i];
+      x[2 * i + 1] = y[i + 128];
+    }
+  }
+}
+
+/* A tile's rows into 16 x 16 floats, or out of them. A length that the compiler
+ * knows is a register's, not a call's. */
+static inline void sste_priv_copy_rows(float *to, size_t ldt, const float *from,
+                                       size_t ldf, size_t rows, size_t cols) {
+  size_t i;
+  if (cols == 16)
+    for (i = 0; i < rows; ++i) memcpy(to + i * ldt, from + i * ldf, 64);
+  else
+    for (i = 0; i < rows; ++i)
+      memcpy(to + i * ldt, from + i * ldf, cols * sizeof *to);
+}
+
+/* out (cols x rows) = the transpose of in (rows x cols), in tiles. */
+static inline void sste_priv_transpose(float *out, size_t ldo, const float *in,
+                                       size_t ldi, size_t rows, size_t cols) {
+  size_t r, c;
+  for (r = 0; r < rows; r += 16)
+    for (c = 0; c < cols; c += 16) {
+      const size_t down = sste_priv_at_most(rows - r, 16);
+      const size_t across = sste_priv_at_most(cols - c, 16);
+      float tile[256];
+      if (down < 16 || across < 16) memset(tile, 0, sizeof tile);
+      sste_priv_copy_rows(tile, 16, in + r * ldi + c, ldi, down, across);
+      sste_priv_transpose_16(tile);
+      sste_priv_copy_rows(out + c * ldo + r, ldo, tile, 16, across, down);
+    }
+}
+
+/* B in panels of 256 columns, the last one as wide as it must be: a multiple of
+ * the lanes. A panel's rows follow one another; there are as many as the blocks
+ * of A want. */
+typedef struct sste_priv_panels {
+  float *p;
+  size_t K, J, depth; /* depth: K, rounded up to full blocks */
+} sste_priv_panels;
+
+/* n columns, rounded up to full lanes. */
+static inline size_t sste_priv_gemm_cols(size_t n) {
+  const size_t lanes = SSTE_PRIV_GEMM_LANES;
+  return (n + lanes - 1) / lanes * lanes;
+}
+
+static inline size_t sste_priv_panel_width(const sste_priv_panels *b,
+                                           size_t panel) {
+  const size_t left = b->J - panel * SSTE_PRIV_GEMM_WIDTH;
+  return sste_priv_gemm_cols(sste_priv_at_most(left, SSTE_PRIV_GEMM_WIDTH));
+}
+
+/* Rows k .. of a panel, as many as a block has. */
+static inline void sste_priv_panel_fill(const sste_priv_panels *to,
+                                        const float *b, size_t ldb,
+                                        int transposed, size_t panel,
+                                        size_t k) {
+  const size_t width = sste_priv_panel_width(to, panel);
+  const size_t j = panel * SSTE_PRIV_GEMM_WIDTH;
+  const size_t cols = sste_priv_at_most(to->J - j, SSTE_PRIV_GEMM_WIDTH);
+  const size_t rows =
+      k < to->K ? sste_priv_at_most(to->K - k, SSTE_PRIV_GEMM_DEPTH) : 0;
+  float *put = to->p + panel * SSTE_PRIV_GEMM_WIDTH * to->depth + k * width;
+  size_t i;
+  if (rows < SSTE_PRIV_GEMM_DEPTH || cols < width)
+    memset(put, 0, SSTE_PRIV_GEMM_DEPTH * width * sizeof *put);
+  if (transposed)
+    sste_priv_transpose(put, width, b + j * ldb + k, ldb, cols, rows);
+  for (i = 0; !transposed && i < rows; ++i)
+    memcpy(put + i * width, b + (k + i) * ldb + j, cols * sizeof *put);
+}
+
+/* The bytes of the panels of B and Y, and 64 more to align them. */
+static inline size_t sste_priv_panels_bytes(size_t M, size_t K, size_t J) {
+  const size_t limit = (size_t)PTRDIFF_MAX / 16;
+  size_t rows, cols;
+  if (J == 0) return 0;
+  if (M > limit / 2 || K > limit / 4 || J > limit / 2) return SIZE_MAX;
+  rows = M + sste_priv_gemm_blocks(K) * SSTE_PRIV_GEMM_DEPTH;
+  cols = sste_priv_gemm_cols(J);
+  return rows != 0 && cols > limit / rows ? SIZE_MAX
+                                          : rows * cols * sizeof(float) + 64;
+}
+
+static inline float *sste_priv_cache_line(float *p) {
+  return p + (64 - (uintptr_t)p % 64) % 64 / sizeof *p;
+}
+
+/* Y = A B, A either packed or dense. */
+typedef struct sste_priv_gemm {
+  const sste_packed *packed; /* or null, and A is */
+  sste_priv_operand a;       /* this */
+  size_t M;
+  sste_priv_panels b;
+  float *sums; /* Y in panels, M rows each */
+  float *y;
+  size_t ldy;
+  int y_transposed;
+  const float *of_code; /* the values of all FP8 codes */
+} sste_priv_gemm;
+
+enum { SSTE_PRIV_GEMM_BAND = 256 }; /* rows of a tile of Y */
+
+/* Rows i0 .. of A by a block of a panel, added to the tile. */
+static inline void sste_priv_gemm_packed(const sste_priv_gemm *job, float *y,
+                                         size_t width, size_t i0, size_t rows,
+                                         size_t block, const float *b) {
+  const size_t left = job->b.K - block * SSTE_PRIV_GEMM_DEPTH;
+  const size_t kept = sste_priv_at_most(left, SSTE_PRIV_GEMM_DEPTH) / 2;
+  size_t i;
+  for (i = 0; i < rows; ++i) {
+    const size_t at = block * job->M + i0 + i;
+    float room[SSTE_PRIV_GEMM_KEPT];
+    sste_priv_gemm_sparse_row(
+        y + i * width, width,
+        sste_priv_packed_values(room, job->packed, at, job->of_code),
+        job->packed->meta + at * SSTE_PRIV_GEMM_NIBBLES, kept, b);
+  }
+}
+
+/* The same for a dense A: every row of the block is multiplied. */
+static inline void sste_priv_gemm_dense(const sste_priv_gemm *job, float *y,
+                                        size_t width, size_t i0, size_t rows,
+                                        size_t block, const float *b) {
+  const size_t k0 = block * SSTE_PRIV_GEMM_DEPTH;
+  const size_t n = sste_priv_at_most(job->b.K - k0, SSTE_PRIV_GEMM_DEPTH);
+  size_t i, k, t;
+  for (i = 0; i < rows; ++i) {
+    float a[SSTE_PRIV_GEMM_DEPTH] = {0.0f};
+    for (k = 0; k < n; ++k)
+      a[k] = job->a.p[(i0 + i) * job->a.down + (k0 + k) * job->a.across];
+    for (k = 0; k < n; k += SSTE_PRIV_TERMS) {
+      const float *row[SSTE_PRIV_TERMS];
+      for (t = 0; t < SSTE_PRIV_TERMS; ++t) row[t] = b + (k + t) * width;
+      sste_priv_gemm_pass(y + i * width, width, a + k, row);
+    }
+  }
+}
+
+/* A tile of Y: up to 64 rows by the width of a panel. */
+static inline void sste_priv_gemm_tile(const sste_priv_gemm *job, size_t panel,
+                                       size_t i0) {
+  const size_t width = sste_priv_panel_width(&job->b, panel);
+  const size_t j0 = panel * SSTE_PRIV_GEMM_WIDTH;
+  const size_t cols = sste_priv_at_most(job->b.J - j0, SSTE_PRIV_GEMM_WIDTH);
+  const size_t rows = sste_priv_at_most(job->M - i0, SSTE_PRIV_GEMM_BAND);
+  const float *b = job->b.p + j0 * job->b.depth;
+  float *y = job->sums + (j0 * job->M + i0 * width);
+  size_t i, k;
+  memset(y, 0, rows * width * sizeof *y);
+  for (k = 0; k < job->b.depth / SSTE_PRIV_GEMM_DEPTH; ++k) {
+    const float *block = b + k * SSTE_PRIV_GEMM_DEPTH * width;
+    if (job->packed != NULL)
+      sste_priv_gemm_packed(job, y, width, i0, rows, k, block);
+    else
+      sste_priv_gemm_dense(job, y, width, i0, rows, k, block);
+  }
+  if (job->y_transposed) {
+    for (i = 0; i < rows * width; ++i) y[i] = sste_priv_canonical(y[i]);
+    sste_priv_transpose(job->y + j0 * job->ldy + i0, job->ldy, y, width, rows,
+                        cols);
+  } else {
+    for (i = 0; i < rows; ++i) {
+      float *out = job->y + (i0 + i) * job->ldy + j0;
+      size_t j;
+      SSTE_OMP(simd)
+      for (j = 0; j < cols; ++j) out[j] = sste_priv_canonical(y[i * width + j]);
+    }
+  }
+}
+
+/* Fill the panels, then work through the tiles; threads share both. */
+static inline void sste_priv_gemm_run(const sste_priv_gemm *job, const float *b,
+                                      size_t ldb, int b_transposed) {
+  const size_t panels =
+      (job->b.J + SSTE_PRIV_GEMM_WIDTH - 1) / SSTE_PRIV_GEMM_WIDTH;
+  const size_t blocks = job->b.depth / SSTE_PRIV_GEMM_DEPTH;
+  const size_t bands = (job->M + SSTE_PRIV_GEMM_BAND - 1) / SSTE_PRIV_GEMM_BAND;
+  ptrdiff_t t;
+  SSTE_OMP(parallel for schedule(static))
+  for (t = 0; t < (ptrdiff_t)(panels * blocks); ++t)
+    sste_priv_panel_fill(&job->b, b, ldb, b_transposed, (size_t)t / blocks,
+                         (size_t)t % blocks * SSTE_PRIV_GEMM_DEPTH);
+  SSTE_OMP(parallel for schedule(static))
+  for (t = 0; t < (ptrdiff_t)(panels * bands); ++t)
+    sste_priv_gemm_tile(job, (size_t)t / bands,
+                        (size_t)t % bands * SSTE_PRIV_GEMM_BAND);
+}
+
+/* A matrix that a call was given, as it lies in memory. */
+typedef struct sste_priv_extent {
+  const void *p;
+  size_t rows, cols, ld, size;
+} sste_priv_extent;
+
+static inline sste_priv_extent sste_priv_floats(const float *p, size_t rows,
+                                                size_t cols, size_t ld) {
+  sste_priv_extent e;
+  e.p = p;
+  e.rows = rows;
+  e.cols = cols;
+  e.ld = ld;
+  e.size = sizeof *p;
+  return e;
+}
+static inline sste_priv_extent sste_priv_turned(const float *p, size_t rows,
+                                                size_t cols, size_t ld,
+                                                int transposed) {
+  return transposed ? sste_priv_floats(p, cols, rows, ld)
+                    : sste_priv_floats(p, rows, cols, ld);
+}
+static inline sste_priv_extent sste_priv_bytes(const void *p, size_t bytes) {
+  sste_priv_extent e = sste_priv_floats(NULL, 1, bytes, bytes);
+  e.p = p;
+  e.size = 1;
+  return e;
+}
+
+/* All n matrices are sound, and the first `written` of them overlap none. */
+static inline sste_status sste_priv_apart(const sste_priv_extent *e,
+                                          int written, int n) {
+  int i, j;
+  for (i = 0; i < n; ++i) {
+    const sste_status s =
+        sste_priv_matrix(e[i].p, e[i].rows, e[i].cols, e[i].ld, e[i].size);
+    if (s != SSTE_OK) return s;
+  }
+  for (i = 0; i < written; ++i)
+    for (j = i + 1; j < n; ++j)
+      if (sste_priv_overlap(e[i].p, e[i].rows, e[i].cols, e[i].ld, e[i].size,
+                            e[j].p, e[j].rows, e[j].cols, e[j].ld, e[j].size))
+        return SSTE_ERR_OVERLAP;
+  return SSTE_OK;
+}
+
+/* The check of a product, and the job without its A: Y, the scratch that the
+ * panels of B go to, B, and what A is stored in. */
+static inline sste_status sste_priv_gemm_of(
+    sste_priv_gemm *job, float *y, size_t ldy, int y_transposed,
+    sste_priv_extent a, const float *b, size_t ldb, int b_transposed, size_t M,
+    size_t J, size_t K, void *scratch, size_t scratch_bytes) {
+  const size_t need = sste_priv_panels_bytes(M, K, J);
+  sste_priv_extent given[4];
+  sste_status s;
+  if ((uintptr_t)scratch % sizeof(float) != 0) return SSTE_ERR_VALUE;
+  if (need == SIZE_MAX || scratch_bytes < need) return SSTE_ERR_SIZE;
+  given[0] = sste_priv_turned(y, M, J, ldy, y_transposed);
+  given[1] = sste_priv_bytes(scratch, need);
+  given[2] = sste_priv_turned(b, K, J, ldb, b_transposed);
+  given[3] = a;
+  s = sste_priv_apart(given, 2, 4);
+  if (s != SSTE_OK) return s;
+  job->packed = NULL;
+  job->a = sste_priv_strided(NULL, 0, 0);
+  job->M = J == 0 ? 0 : M;
+  job->b.p = need == 0 ? NULL : sste_priv_cache_line((float *)scratch);
+  job->b.K = K;
+  job->b.J = M == 0 ? 0 : J;
+  job->b.depth = sste_priv_gemm_blocks(K) * SSTE_PRIV_GEMM_DEPTH;
+  job->sums =
+      need == 0 ? NULL : job->b.p + job->b.depth * sste_priv_gemm_cols(J);
+  job->y = y;
+  job->ldy = ldy;
+  job->y_transposed = y_transposed;
+  job->of_code = NULL;
+  return SSTE_OK;
+}
+
+/* sste_packed_product_bytes - the scratch that a product needs: room for B and
+ * for Y, their columns rounded up to 32 and K to 32.
+ *   a         the packed matrix
+ *   J         columns of B
+ *   returns   bytes; SIZE_MAX if the sizes overflow
+ *   e.g.      M = 64, K = 64, J = 100: (64 + 64) * 128 * 4 + 64 = 65600
+ *   The same for any number of threads. Never fails.                        */
+SSTE_API size_t sste_packed_product_bytes(const sste_packed *a, size_t J) {
+  return sste_priv_panels_bytes(a->rows, a->cols, J);
+}
+
+/* sste_packed_product - Y = A B with a packed A, y_ij = sum_k a_ik b_kj.
+ *   y         receives M x J floats: y[i * ldy + j], or if y_transposed is 1
+ *             J x M, y[j * ldy + i]
+ *   a         M x K, packed; values of any type but SSTE_INT8, exactly as
+ *             floats: what scales FP8 codes have is the caller's to undo
+ *   b         K x J floats: b[k * ldb + j], or if b_transposed is 1 J x K,
+ *             b[j * ldb + k]
+ *   J         any size; K = 0 gives zeros
+ *   scratch   at least sste_packed_product_bytes(a, J) bytes, aligned for
+ *             float. None of y, b, a's memory and scratch may overlap
+ *   specials  an entry that no nibble names is not multiplied: an infinity or
+ *             a NaN in B leaves no trace there. The 0 of an empty place is
+ *             named, and multiplied. A NaN leaves as 0x7FC00000
+ *   e.g.      A = (0, 5, 0, 2), B = (1, 2, 3, 4) as a column: Y = 18
+ *   ORDERED: kept entries in ascending k in one float; bound above. Overwrites
+ *   y and scratch. Errors: NULL, SHAPE, SIZE (also: too little scratch),
+ *   OVERLAP, VALUE (a's type or format, or scratch not aligned).
+ *   Layer     features-major arrays hold X^T and Z^T: both flags 0. Token-major
+ *             ones hold X and Z: both flags 1, forward and input grad; for the
+ *             weight grad B = X is not transposed then, and dW never is.    */
+SSTE_API sste_status sste_packed_product(float *y, size_t ldy, int y_transposed,
+                                         const sste_packed *a, const float *b,
+                                         size_t ldb, int b_transposed, size_t J,
+                                         void *scratch, size_t scratch_bytes) {
+  sste_priv_gemm job;
+  float of_code[256] = {0.0f};
+  int code;
+  sste_status s;
+  if (a == NULL) return SSTE_ERR_NULL;
+  if ((int)a->type < 0 || a->type >= SSTE_INT8) return SSTE_ERR_VALUE;
+  if (a->type == SSTE_FP8) {
+    if (sste_fp8_format_check(a->format) != SSTE_OK) return SSTE_ERR_VALUE;
+    for (code = 0; code < 256; ++code)
+      of_code[code] = sste_fp8_decode(a->format, (uint32_t)code);
+  }
+  s = sste_priv_gemm_of(
+      &job, y, ldy, y_transposed,
+      sste_priv_bytes(a->values, sste_packed_bytes(a->rows, a->cols, a->type)),
+      b, ldb, b_transposed, a->rows, J, a->cols, scratch, scratch_bytes);
+  if (s != SSTE_OK) return s;
+  job.packed = a;
+  job.of_code = of_code;
+  sste_priv_gemm_run(&job, b, ldb, b_transposed);
+  return SSTE_OK;
+}
+
+/* ---- 3. Dense products --------------------------------------------------- */
+
+/* sste_dense_product_bytes - the scratch that sste_dense_product needs.
+ *   M, J, K   the product's sizes: Y is M x J, K is summed over
+ *   returns   bytes; SIZE_MAX if the sizes overflow
+ *   e.g.      M = 64, J = 100, K = 64: (64 + 64) * 128 * 4 + 64 = 65600
+ *   The same for any number of threads. Never fails.                        */
+SSTE_API size_t sste_dense_product_bytes(size_t M, size_t J, size_t K) {
+  return sste_priv_panels_bytes(M, K, J);
+}
+
+/* sste_dense_product - Y = A B, all dense: for the layers that are not sparse,
+ * and for dX where W is 2:4 along its rows only.
+ *   y         receives M x J floats, rows ldy apart
+ *   a         M x K floats: a[i * lda + k], or if a_transposed is 1 K x M,
+ *             a[k * lda + i]
+ *   b         K x J floats, or if b_transposed is 1 J x K, as above
+ *   M, J, K   any sizes; K = 0 gives zeros
+ *   scratch   at least sste_dense_product_bytes(M, J, K) bytes, aligned for
+ *             float. None of y, a, b and scratch may overlap
+ *   specials  as IEEE arithmetic has it; a NaN leaves as 0x7FC00000
+ *   e.g.      A = (1, 2), B = (3, 4) as a column: Y = 11
+ *   ORDERED: k ascending in one float; bound above. Overwrites y and scratch.
+ *   Errors: NULL, SHAPE, SIZE (also: too little scratch), OVERLAP, VALUE
+ *   (scratch not aligned).                                                  */
+SSTE_API sste_status sste_dense_product(float *y, size_t ldy, const float *a,
+                                        size_t lda, int a_transposed,
+                                        const float *b, size_t ldb,
+                                        int b_transposed, size_t M, size_t J,
+                                        size_t K, void *scratch,
+                                        size_t scratch_bytes) {
+  sste_priv_gemm job;
+  const sste_status s = sste_priv_gemm_of(
+      &job, y, ldy, 0, sste_priv_turned(a, M, K, lda, a_transposed), b, ldb,
+      b_transposed, M, J, K, scratch, scratch_bytes);
+  if (s != SSTE_OK) return s;
+  job.a = sste_priv_strided(a, a_transposed ? 1 : lda, a_transposed ? lda : 1);
+  sste_priv_gemm_run(&job, b, ldb, b_transposed);
+  return SSTE_OK;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SSTE_GEMM_H */
