@@ -218,22 +218,27 @@ bench-cuda: build/cuda/test_cuda build/cuda/bench_cuda ## the kernels on this GP
 
 # ---- Benchmarks --------------------------------------------------------------
 
-BENCH := -D_POSIX_C_SOURCE=200112L $(FAST) $(NVIDIA) -DBENCH_FLAGS='"$(FAST)"'
+# $(1): a folder, $(2): a compiler, $(3): its flags. Nothing here may depend on
+# the products of ours being fused, so C99's strictness stays.
+define bench_rules
+build/bench/$(1)/%: bench/%.c $(wildcard bench/*.h) $(HEADERS)
+	@$$(call need,$(2),gcc clang libomp-dev libc6-dev)
+	@mkdir -p $$(@D)
+	$(2) $(STRICT) $(3) $(NVIDIA) -DBENCH_FLAGS='"$(3)"' -o $$@ $$< -lm
+build/bench/$(1)/%.so: bench/%.c $(wildcard bench/*.h) $(HEADERS)
+	@mkdir -p $$(@D)
+	$(2) $(STRICT) $(3) $(NVIDIA) -shared -fPIC -o $$@ $$< -lm
+endef
+$(eval $(call bench_rules,gcc-o2,gcc,-O2))
+$(eval $(call bench_rules,gcc-v3,gcc,-O3 -march=x86-64-v3))
+$(eval $(call bench_rules,gcc-native,gcc,-O3 -march=native))
+$(eval $(call bench_rules,clang-o2,clang,-O2))
+$(eval $(call bench_rules,clang-v3,clang,-O3 -march=x86-64-v3))
+$(eval $(call bench_rules,clang-native,clang,-O3 -march=native))
 
-build/bench/%: bench/%.c bench/contenders.h sste_fp8.h
-	@$(call need,$(firstword $(CC)),gcc libc6-dev)
-	@mkdir -p $(@D)
-	$(CC) $(STRICT) $(BENCH) -o $@ $< -lm
-	$(CC) $(STRICT) $(BENCH) -shared -fPIC -o $@.so $< -lm
-
-bench: build/bench/bench_fp8 ## FP8 beside memcpy, a table, NVIDIA, ml_dtypes (PYTHON=...)
-	build/bench/bench_fp8 --csv build/bench/fp8.csv
-	@if command -v gnuplot >/dev/null; then gnuplot -e \
-		"csv='build/bench/fp8.csv'; out='build/bench/fp8.svg'" \
-		bench/plot_fp8.gp && echo "plot: build/bench/fp8.svg"; \
-	else echo "for a plot: apt-get install -y gnuplot-nox"; fi
-	@command -v $(PYTHON) >/dev/null || { echo "ml_dtypes: skipped, no $(PYTHON)"; \
-		exit 0; }; $(PYTHON) bench/bench_fp8.py build/bench/bench_fp8.so
+bench: ## speed beside copies and other libraries, minutes (BENCH=--help)
+	@$(call need,$(PYTHON),python3)
+	@$(PYTHON) bench/bench.py $(BENCH)
 
 # ---- Installing --------------------------------------------------------------
 

@@ -8,16 +8,13 @@
 #ifndef SSTE_BENCH_CONTENDERS_H
 #define SSTE_BENCH_CONTENDERS_H
 
-#include "sste_fp8.h"
+#include "bench.h"
 
 #ifndef SSTE_HAVE_CUDA_FP8
 #define SSTE_HAVE_CUDA_FP8 0
 #endif
 #if SSTE_HAVE_CUDA_FP8
 #include <cuda_fp8.h>
-#endif
-#ifdef _OPENMP
-#include <omp.h>
 #endif
 
 /* Encoders make code of x, decoders y of code, rounders y of x; copies take x
@@ -134,26 +131,13 @@ BENCH_LOOP(bench_nvidia_e5m2, BENCH_PLAIN, code,
 
 /* ---- Copies -------------------------------------------------------------- */
 
-/* Copies n bytes from x to y, a part by each thread. */
-static void bench_copy(const bench_job *job, size_t n) {
-  ptrdiff_t parts = 1, i;
-#ifdef _OPENMP
-  parts = omp_get_max_threads();
-#endif
-  SSTE_OMP(parallel for schedule(static))
-  for (i = 0; i < parts; ++i) {
-    const size_t from = n / (size_t)parts * (size_t)i;
-    const size_t to = i + 1 < parts ? n / (size_t)parts * (size_t)(i + 1) : n;
-    memcpy((char *)job->y + from, (const char *)job->x + from, to - from);
-  }
-}
 static void bench_copy_5(const bench_contender *c, const bench_job *job) {
   (void)c;
-  bench_copy(job, job->rows * job->cols * 5);
+  bench_memcpy(job->y, job->x, job->rows * job->cols * 5);
 }
 static void bench_copy_half(const bench_contender *c, const bench_job *job) {
   (void)c;
-  bench_copy(job, job->rows * job->cols * 5 / 2);
+  bench_memcpy(job->y, job->x, job->rows * job->cols * 5 / 2);
 }
 
 /* ---- The field ----------------------------------------------------------- */

@@ -20,7 +20,7 @@ if (out[strlen(out) - 3:] eq ".png") {
     background rgb "white"
 }
 set output out
-rows(size) = sprintf("<awk -F, '$1 == \"%s\"' '%s'", size, csv)
+rows(size) = sprintf("<awk -F, '$4 == \"%s\"' '%s'", size, csv)
 set style fill solid 0.8 noborder
 set yrange [*:*] reverse
 set logscale x 2
@@ -31,14 +31,14 @@ set arrow from first 1.1, graph 0 to first 1.1, graph 1 nohead lc rgb "red"
 set xlabel "time / memcpy of 5 bytes per value"
 color(task) = task eq "copy" ? 0x999999 : task eq "encode" ? 0x1F77B4 : \
   task eq "decode" ? 0x2CA02C : 0x9467BD
-sizes = system(sprintf("awk -F, 'NR > 1 && !seen[$1]++ {print $1}' '%s'", csv))
+sizes = system(sprintf("awk -F, 'NR > 1 && !seen[$4]++ {print $4}' '%s'", csv))
 set multiplot layout 1, words(sizes) title \
   "FP8 conversion beside memcpy (grey copy, blue encode, green decode, \
 violet both): shorter is faster, red is the goal in L3"
 meaning(size) = size eq "l2" ? "in L2" : size eq "l3" ? "in L3" : "in DRAM"
 do for [size in sizes] {
   set title meaning(size)
-  plot rows(size) using 8:0:(0.25):8:($0 - 0.4):($0 + 0.4):\
-    (color(strcol(3))):yticlabels(4) with boxxyerror lc rgb variable notitle
+  plot rows(size) using 13:0:(0.25):13:($0 - 0.4):($0 + 0.4):\
+    (color(strcol(5))):yticlabels(2) with boxxyerror lc rgb variable notitle
 }
 unset multiplot
