@@ -13,12 +13,14 @@
 
 enum { COLS = 1024, CHECKED_ROWS = 256 };
 
-/* By what is read and what a copy writes: 16, 128, 4096 KiB and 256 MiB each;
- * the others are for a sweep.                                               */
+/* By the bytes of x, and as many of y: 16, 128, 4096 KiB, 256 MiB; the others
+ * are for a sweep.                                                          */
 static const bench_size sizes[] = {
-    {"l1", 4, 1},       {"l2", 32, 1},       {"l3", 1024, 0},
-    {"dram", 65536, 0}, {"512m", 131072, 0}, {"1g", 262144, 0},
-    {"2g", 524288, 0},  {"4g", 1048576, 0},  {NULL, 0, 0}};
+    {"l1", 4, 1},       {"l2", 32, 1},     {"l3", 1024, 0},
+    {"dram", 65536, 0}, {"64k", 16, 1},    {"256k", 64, 1},
+    {"2m", 512, 0},     {"8m", 2048, 0},   {"512m", 131072, 0},
+    {"1g", 262144, 0},  {"2g", 524288, 0}, {"4g", 1048576, 0},
+    {NULL, 0, 0}};
 
 /* What is read: a matrix, its projection, its mask. What is written: floats,
  * bytes, the compressed form, or one number.                                */
