@@ -228,6 +228,11 @@ build/bench/$(1)/%: bench/%.c $(wildcard bench/*.h) $(HEADERS)
 build/bench/$(1)/%.so: bench/%.c $(wildcard bench/*.h) $(HEADERS)
 	@mkdir -p $$(@D)
 	$(2) $(STRICT) $(3) $(NVIDIA) -shared -fPIC -o $$@ $$< -lm
+build/bench/$(1)/product_sste: bench/bench_product.c $(wildcard bench/*.h) \
+		$(HEADERS)
+	@$$(call need,$(2),gcc clang libomp-dev libc6-dev)
+	@mkdir -p $$(@D)
+	$(2) $(STRICT) $(3) -DPRODUCT_SSTE -DBENCH_FLAGS='"$(3)"' -o $$@ $$< -lm
 endef
 $(eval $(call bench_rules,gcc-o2,gcc,-O2))
 $(eval $(call bench_rules,gcc-v3,gcc,-O3 -march=x86-64-v3))
@@ -235,6 +240,35 @@ $(eval $(call bench_rules,gcc-native,gcc,-O3 -march=native))
 $(eval $(call bench_rules,clang-o2,clang,-O2))
 $(eval $(call bench_rules,clang-v3,clang,-O3 -march=x86-64-v3))
 $(eval $(call bench_rules,clang-native,clang,-O3 -march=native))
+
+# The same with a library of Debian's. $(1): its name, $(2): in capitals, $(3): a
+# header, $(4): the package, $(5): where both are.
+define peer_rules
+build/bench/peers/product_$(1): bench/bench_product.c bench/bench.h $(HEADERS)
+	@$$(call need,gcc,gcc libc6-dev)
+	@printf '\#include <$(3)>\n' | gcc $(5) -E - >/dev/null 2>&1 || { \
+		echo "<$(3)> is missing; on Debian: apt-get install -y $(4)" >&2; exit 2; }
+	@mkdir -p $$(@D)
+	gcc $(STRICT) -O2 -DPRODUCT_$(2) -o $$@ $$< $(5) -lm
+endef
+DEBIAN := /usr/include/$(shell gcc -print-multiarch 2>/dev/null)
+$(eval $(call peer_rules,openblas,OPENBLAS,cblas.h,libopenblas-dev,\
+	-isystem $(DEBIAN)/openblas-pthread -lopenblas))
+$(eval $(call peer_rules,blis,BLIS,blis.h,libblis-dev,\
+	-isystem $(DEBIAN)/blis-openmp -lblis))
+$(eval $(call peer_rules,onednn,ONEDNN,dnnl.h,libdnnl-dev,-ldnnl))
+$(eval $(call peer_rules,xsmm,XSMM,libxsmm.h,libxsmm-dev,\
+	-lxsmm -lxsmmnoblas -lpthread -lrt -ldl))
+
+build/bench/peers/product_eigen: bench/product_eigen.cc \
+		bench/bench_product.c bench/bench.h $(HEADERS)
+	@$(call need,g++,g++)
+	@test -e /usr/include/eigen3 || { \
+		echo "Eigen is missing; on Debian: apt-get install -y libeigen3-dev" >&2; \
+		exit 2; }
+	@mkdir -p $(@D)
+	gcc $(STRICT) -O2 -DPRODUCT_EIGEN -c -o $@.o bench/bench_product.c
+	g++ -O3 -march=native -fopenmp -isystem /usr/include/eigen3 -o $@ $< $@.o -lm
 
 bench: ## speed beside copies and other libraries, minutes (BENCH=--help)
 	@$(call need,$(PYTHON),python3)

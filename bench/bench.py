@@ -9,8 +9,9 @@
 
 Run it in the folder of the Makefile, or by `make bench`, on an idle machine.
   --quick  -O3 -march=native only, few rounds: about 3 minutes
-  --sweep  instead of the rest: sizes from L1 to 4 GiB, to see whether bytes per
-           nanosecond stay the same within each level of memory
+  --sweep  instead of that: sizes from L1 to 4 GiB, to see whether bytes per
+           nanosecond stay the same within each level of memory; products of
+           ugly and large shapes
   --only   one family: functions over a matrix, MVUE, FP8, products
 Writes build/bench/bench.csv, roofline.svg (with gnuplot), and each program's
 own table to build/bench/<compiler>-<flags>/.
@@ -101,6 +102,7 @@ def print_goals(rows, cores):
           "least so many times as fast as%s" % (
               "" if judged else "\nNot judged, as this CPU lacks AVX-512"))
     print("%-60s %6s %6s %14s %14s" % ("", "floor", "aim", "gcc", "clang"))
+    unknown = 0
     for label, flags, want, column, floor, aim in goals(cores):
         cells = []
         for compiler in ("gcc", "clang"):
@@ -112,7 +114,11 @@ def print_goals(rows, cores):
             value = 1 / row["ratio"] if column == "faster" else row[column]
             cells.append("%s %-6s" % (
                 figure(value), verdict(value, floor, aim) if judged else ""))
+        if cells == ["-", "-"]:
+            unknown += 1
+            continue
         print("%-60s %6s %6s %14s %14s" % (label, floor or "-", aim, *cells))
+    print("%d goals not measured" % unknown)
 
 
 # ---- Running -----------------------------------------------------------------
@@ -260,7 +266,7 @@ def print_hard(rows, configs):
                   % config, names, HARD, cell)
 
 
-def print_sweep(rows, configs):
+def print_sweep(rows):
     """Bytes per ns at all sizes, and how far from the median of a level."""
     for config, count in distinct((r["config"], r["threads"]) for r in rows):
         some = [r for r in rows if (r["config"], r["threads"], r["data"]) ==
@@ -293,10 +299,11 @@ def draw_roofline(rows, configs):
     the copy's bytes per ns and the best dense product."""
     config = next((c for c in ("gcc-native", *configs) if c in configs), None)
     some = [r for r in rows if r["threads"] == 1 and r["data"] not in HARD and
-            (r["config"] == config or r["family"] == "product")]
+            (r["config"] == config or r["compiler"] == "Debian") and
+            r["against"] in ("copy", "best dense")]
     copies = {p: find(some, name="copy", place=p) for p in ("l2", "dram")}
-    dense = [1 / r["ns"] for r in some if r["family"] == "product" and
-             r["compiler"] == "Debian" and "bf16" not in r["name"]]
+    dense = [1 / r["ns"] for r in some
+             if r["against"] == "best dense" and r["ratio"] == 1.0]
     if not shutil.which("gnuplot"):
         say("no plot; on Debian: apt-get install -y gnuplot-nox")
         return
@@ -390,13 +397,13 @@ def measure(only, quick, sweep, cores):
             ratio = row["ns"] / naive["ns"]
             rows.append(dict(row, against="naive search", ratio=ratio,
                              ratio_p10=ratio, ratio_p90=ratio))
-    if sweep:
-        print_sweep(rows, configs)
-        return configs, rows, right
     matrix = [r for r in rows if r["against"] == "copy"]
-    print_ratios(matrix, configs)
-    print_hard(matrix, [c for c in configs if c.endswith("native")])
-    if only in (None, "fp8"):
+    if sweep:
+        print_sweep(matrix)
+    else:
+        print_ratios(matrix, configs)
+        print_hard(matrix, [c for c in configs if c.endswith("native")])
+    if only == "fp8" or not (only or sweep):
         fp8 = []
         for config in configs:
             more, good = run_program(config, "bench_fp8", 1,
@@ -406,7 +413,7 @@ def measure(only, quick, sweep, cores):
         rows += fp8
     if only in (None, "product"):
         more, good = run_products(
-            [c for c in configs if not c.endswith("o2")], counts, True)
+            [c for c in configs if not c.endswith("o2")], counts, not sweep)
         rows, right = rows + more, right and good
     return configs, rows, right
 
