@@ -28,8 +28,8 @@ typedef struct problem {
   float *w, *x[2], *y[2]; /* x and y in both layouts */
 } problem;
 
-/* The kinds: dense, 2:4, sparse; bf16, which rounds its inputs; and double, which
- * accumulates in it. A contender without `pack` multiplies what it is given. */
+/* The kinds: dense, 2:4, sparse; bf16, which rounds its inputs; and double,
+ * which accumulates in it. Without `pack` it multiplies what it is given.   */
 typedef struct contender contender;
 struct contender {
   const char *name, *kind;

@@ -68,12 +68,13 @@ class Program:
     """A process that holds one library."""
 
     def __init__(self, path, threads, environment=()):
-        count = {name + "_NUM_THREADS": str(threads)
-                 for name in ("OMP", "OPENBLAS", "BLIS")}
+        setting = {**os.environ, **WAIT, **dict(environment)}
+        for library in ("OMP", "OPENBLAS", "BLIS"):
+            setting[library + "_NUM_THREADS"] = str(threads)
+        setting.pop("OMP_WAIT_POLICY", None)
         self.process = subprocess.Popen(
             [path], text=True, bufsize=1, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env={**os.environ, **WAIT, **count, **dict(environment)})
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=setting)
         _, self.name, self.version, self.kernel, compiler, flags = self.read()
         ours = "/peers/" not in path
         self.compiler = compiler if ours else "Debian"
@@ -177,16 +178,18 @@ def size_of(shape):
 
 def race(programs, shape, rounds, say):
     """Rounds of all that multiplies this shape; what is slow sits most out."""
-    large = size_of(shape)[3] >= LARGE
-    kinds = "dense,2:4" if large else "dense,2:4,sparse,bf16,double"
-    field = []
+    kinds, field = "dense,2:4,sparse,bf16,double", []
+    if size_of(shape)[3] >= LARGE:
+        kinds, rounds = "dense,2:4", 3
     for program in programs:
         try:
             field += program.contenders(shape, kinds)
         except Dead:
+            if program.name == "sste":
+                raise  # a crash of ours is no reason to go on
             say("%s: ended at %s, left out" % (program.name, shape))
     running = field
-    for turn in range(3 if large else rounds):
+    for turn in range(rounds):
         say("%s, round %d of %d" % (shape, turn + 1, rounds))
         if turn == 3:
             most = 4 * min(c.median() for c in field)
@@ -214,7 +217,7 @@ def rows_of(field, shape, threads, against, cpu):
         if c.kind == "2:4":  # half the values, and 4 bits for four
             size = {"float16": 2, "bfloat16": 2, "E4M3FN": 1}
             weights = m * k * size.get(c.name.split()[-1], 4) / 2 + m * k / 8
-        for yardstick, other in against:
+        for yardstick, other in against or [("", c)]:
             ratios = spread([a / b for a, b in zip(c.seconds, other.seconds)])
             add(c, c.name, c.seconds, m * n * k, weights + 4 * n * (m + k),
                 yardstick, ratios)
@@ -285,27 +288,50 @@ def run(configs, threads, quick, make, say, shapes=None, rounds=None):
 
 
 def show(rows):
-    """A table for each race. Packing is per element of W."""
-    packing = {(r["name"], r["shape"], r["place"], r["threads"], r["compiler"],
-                r["flags"]): float(r["ns"])
-               for r in rows if r["name"].endswith("pack W")}
-    race_of = None
+    """A table for each race, and the shapes compared."""
+    def of(r):
+        return tuple(r[c] for c in ("name", "shape", "place", "threads",
+                                    "compiler", "flags"))
+
+    packing = {of(r): r["ns"] for r in rows if r["name"].endswith("pack W")}
+    table = [r for r in rows if r["against"] != "libxsmm"
+             and of(r) not in packing]
+    title = None
+    for r in table:
+        if title != (r["shape"], r["threads"], r["against"]):
+            title = (r["shape"], r["threads"], r["against"])
+            print("\n%s, threads %s; x dense: the speed of %s"
+                  % (*title[:2], title[2] or "none that is here"))
+            print("%-24s %-8s %-32s %8s %20s %8s" % (
+                "", "layout", "by", "GFLOP/s", "x dense, p10 to p90",
+                "pack ns"))
+        speed = [1 / float(r[c]) for c in ("ratio", "ratio_p90", "ratio_p10")]
+        name, *rest = of(r)
+        print("%-24s %-8s %-32s %8.1f %6.2f %6.2f %6.2f %8s" % (
+            name, r["place"], r["compiler"] + " " + r["flags"],
+            2 / float(r["ns"]), *speed,
+            packing.get((name + " pack W", *rest), "")[:5]))
+    show_efficiency([r for r in table if r["name"] == "sste 2:4"])
+
+
+def show_efficiency(rows):
+    """Each shape's rate beside the same build's best, and beside dense."""
+    shapes = list(dict.fromkeys(r["shape"] for r in rows))
+    if len(shapes) < 4:
+        return
+    lines = {}
     for r in rows:
-        if r["against"] in ("", "libxsmm"):
-            continue
-        if race_of != (r["shape"], r["threads"], r["against"]):
-            race_of = (r["shape"], r["threads"], r["against"])
-            print("\n%s, threads %s, beside %s" % race_of)
-            print("%-24s %-8s %-32s %8s %17s %8s"
-                  % ("", "layout", "by", "GFLOP/s", "x dense p10 to p90",
-                     "pack ns"))
-        key = (r["name"] + " pack W",) + tuple(
-            r[c] for c in "shape place threads compiler flags".split())
-        print("%-24s %-8s %-32s %8.1f %6.2f %5.2f %5.2f %8s" % (
-            r["name"], r["place"], r["compiler"] + " " + r["flags"],
-            2 / float(r["ns"]), 1 / float(r["ratio"]),
-            1 / float(r["ratio_p90"]), 1 / float(r["ratio_p10"]),
-            "%.3f" % packing[key] if key in packing else ""))
+        line = (r["place"], r["threads"], r["compiler"], r["flags"])
+        lines.setdefault(line, {})[r["shape"]] = r
+    for line, cells in lines.items():
+        best = min(float(r["ns"]) for r in cells.values())
+        print("\nsste 2:4, %s, threads %s, %s %s: %s\n%-18s %8s %10s %8s" % (
+            *line, "efficiency over shapes", "", "GFLOP/s", "of best",
+            "x dense"))
+        for shape, r in cells.items():
+            ns = float(r["ns"])
+            print("%-18s %8.1f %9.0f%% %8.2f" % (
+                shape, 2 / ns, 100 * best / ns, 1 / float(r["ratio"])))
 
 
 def misuse(what):
