@@ -49,9 +49,11 @@ CORES = {
 }
 AVX2 = {"OPENBLAS_CORETYPE": "Haswell"}
 
-# A thread that has nothing to do spins for less than PAUSE, then sleeps; so it
-# is awake within a round and takes nothing from the library that is next.
-WAIT = {"GOMP_SPINCOUNT": "50000", "KMP_BLOCKTIME": "1",
+# A thread that has nothing to do spins for less than PAUSE, then sleeps, and
+# takes nothing from the library that is next. GCC's threads do not yield as
+# they spin: much longer than this, and on a busy machine they wait for a thread
+# whose core they hold (256x256x256 on two threads: 60 times slower).
+WAIT = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1",
         "OPENBLAS_THREAD_TIMEOUT": "20"}
 PAUSE = 0.004
 ROUND_MS = 30
@@ -144,16 +146,15 @@ def cpu_name():
     return found.group(1).replace(",", " ") if found else "unknown"
 
 
-def best_core(peer, path, threads, say):
-    """The setting under which a library is fastest here."""
+def best_core(peer, path, say):
+    """The setting under which a library is fastest here, with one thread."""
     if peer not in CORES:
         return {}
     variable, names = CORES[peer]
     rates, kernels = {}, {}
     for name in ("",) + names:
         try:
-            program = Program(path, threads,
-                              {variable: name} if name else {})
+            program = Program(path, 1, {variable: name} if name else {})
             first = program.contenders("768x768x768", "dense")[0]
             for _ in range(3):
                 first.run()
@@ -258,16 +259,16 @@ def run(configs, threads, quick, make, say, shapes=None, rounds=None):
     peers = {p: path for p, path in peers.items() if make(path)}
     native = [(path, {}) for c, path in ours.items() if not c.endswith("-v3")]
     avx2 = [(path, {}) for c, path in ours.items() if c.endswith("-v3")]
+    if native:
+        native += [(peers[p], best_core(p, peers[p], say)) for p in peers]
     if avx2 and "openblas" in peers:
         avx2.append((peers["openblas"], AVX2))
     cpu, rows, right = cpu_name(), [], True
     for paths, dense_name, some in (
             (native, "best dense", shapes),
             (avx2, "OpenBLAS Haswell", [s for s in shapes if s not in SWEEP])):
-        for count in threads if paths and some else ():
-            add = [(path, best_core(p, path, count, say))
-                   for p, path in peers.items()] if paths is native else []
-            programs = start(paths + add, count, say)
+        for count in threads if paths else ():
+            programs = start(paths, count, say)
             for shape in some:
                 field = race(programs, shape, rounds,
                              lambda text: say("%d thread%s: %s" % (
