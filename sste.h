@@ -621,6 +621,109 @@ static inline sste_status sste_priv_nm_check(sste_nm nm, size_t rows,
              : SSTE_ERR_SHAPE;
 }
 
+/* The bulk functions below cut each row into strips, which the threads share,
+ * and each strip into spans, whose intermediate results stay in the first-level
+ * cache: loops over a span that do one simple thing each are what compilers
+ * turn into vector instructions. */
+enum { SSTE_PRIV_SPAN = 128, SSTE_PRIV_STRIP = 32 * SSTE_PRIV_SPAN };
+
+typedef struct sste_priv_strip {
+  size_t row, col, n; /* n elements of a row from column col on */
+} sste_priv_strip;
+
+static inline size_t sste_priv_strips(size_t rows, size_t cols) {
+  return rows * ((cols + SSTE_PRIV_STRIP - 1) / SSTE_PRIV_STRIP);
+}
+
+static inline sste_priv_strip sste_priv_strip_at(size_t i, size_t cols) {
+  const size_t per_row = (cols + SSTE_PRIV_STRIP - 1) / SSTE_PRIV_STRIP;
+  sste_priv_strip s;
+  s.row = i / per_row;
+  s.col = i % per_row * SSTE_PRIV_STRIP;
+  s.n = cols - s.col < SSTE_PRIV_STRIP ? cols - s.col : SSTE_PRIV_STRIP;
+  return s;
+}
+
+SSTE_HD static inline float sste_priv_abs(float x) {
+  return sste_priv_float(sste_priv_bits(x) & 0x7FFFFFFFu);
+}
+
+/* The thresholds of a span of n / 4 groups, each stored four times, so that
+ * what follows goes element by element; 0 if a value is infinite or NaN: then
+ * the thresholds mean nothing. Fast because no loop branches and because a pair
+ * at a time takes fewer shuffles than four at a time. */
+static inline int sste_priv_thresholds(float *t, const float *a, ptrdiff_t n) {
+  float low[SSTE_PRIV_SPAN / 2], high[SSTE_PRIV_SPAN / 2];
+  uint32_t special = 0;
+  ptrdiff_t i;
+  SSTE_OMP(simd reduction(| : special))
+  for (i = 0; i < n / 2; ++i) {
+    const float x = sste_priv_abs(a[2 * i]), y = sste_priv_abs(a[2 * i + 1]);
+    special |=
+        (sste_priv_bits(x) + 0x800000u) | (sste_priv_bits(y) + 0x800000u);
+    low[i] = x < y ? x : y;
+    high[i] = x > y ? x : y;
+  }
+  SSTE_OMP(simd)
+  for (i = 0; i < n / 4; ++i) {
+    const float x = low[2 * i] > low[2 * i + 1] ? low[2 * i] : low[2 * i + 1];
+    const float y =
+        high[2 * i] < high[2 * i + 1] ? high[2 * i] : high[2 * i + 1];
+    const float second = x < y ? x : y;
+    t[4 * i] = second;
+    t[4 * i + 1] = second;
+    t[4 * i + 2] = second;
+    t[4 * i + 3] = second;
+  }
+  return special < 0x80000000u; /* the exponent 255 carries into the sign */
+}
+
+/* S(a)_i for a finite a_i: a_i less what of it lies within [-t, t]. A pruned
+ * entry is a_i - a_i = +0. */
+SSTE_HD static inline float sste_priv_shrink(float a, float t) {
+  const float above = a > -t ? a : -t;
+  return a - (t < above ? t : above);
+}
+
+/* beta * S of one group; 1 if it came out as NaN. */
+static inline size_t sste_priv_project_group(float *out, const float *a,
+                                             float beta) {
+  const int is_nan = sste_group_project(out, a);
+  int i;
+  for (i = 0; i < 4; ++i) out[i] = sste_priv_stored(beta * out[i]);
+  return (size_t)is_nan;
+}
+
+/* The same of a span of n / 4 groups; how many came out as NaN. */
+static inline size_t sste_priv_project_span(float *out, const float *a,
+                                            ptrdiff_t n, float beta) {
+  float t[SSTE_PRIV_SPAN];
+  size_t count = 0;
+  ptrdiff_t i;
+  if (!sste_priv_thresholds(t, a, n)) {
+    for (i = 0; i < n; i += 4)
+      count += sste_priv_project_group(out + i, a + i, beta);
+    return count;
+  }
+  SSTE_OMP(simd)
+  for (i = 0; i < n; ++i) out[i] = beta * sste_priv_shrink(a[i], t[i]);
+  if (beta < 1.0f) { /* a negative product may have become -0 */
+    SSTE_OMP(simd)
+    for (i = 0; i < n; ++i) out[i] = out[i] != 0.0f ? out[i] : 0.0f;
+  }
+  return 0;
+}
+
+static inline size_t sste_priv_project_strip(float *out, const float *a,
+                                             size_t n, float beta) {
+  size_t c, count = 0;
+  for (c = 0; c + SSTE_PRIV_SPAN <= n; c += SSTE_PRIV_SPAN)
+    count += sste_priv_project_span(out + c, a + c, SSTE_PRIV_SPAN, beta);
+  if (c < n)
+    count += sste_priv_project_span(out + c, a + c, (ptrdiff_t)(n - c), beta);
+  return count;
+}
+
 /* sste_tensor_project - W~ = beta * S(W), group by group along the rows.
  *   out       receives rows x cols floats, rows ldo apart; may be w itself,
  *             with ldo = ldw
@@ -636,24 +739,17 @@ SSTE_API sste_status sste_tensor_project(float *out, size_t ldo, const float *w,
                                          size_t ldw, size_t rows, size_t cols,
                                          float beta, size_t *nan_groups) {
   size_t count = 0;
-  ptrdiff_t r;
+  ptrdiff_t i;
   const sste_status s =
       sste_priv_unary(out, ldo, sizeof *out, w, ldw, sizeof *w, rows, cols);
   if (s != SSTE_OK) return s;
   if (rows != 0 && cols % 4 != 0) return SSTE_ERR_SHAPE;
   if (sste_priv_bits(beta) - 1u >= SSTE_PRIV_INF - 1u) return SSTE_ERR_VALUE;
-  if (cols == 0) rows = 0;
   SSTE_OMP(parallel for schedule(static) reduction(+ : count))
-  for (r = 0; r < (ptrdiff_t)rows; ++r) {
-    const float *from = w + (size_t)r * ldw;
-    float *to = out + (size_t)r * ldo;
-    size_t c;
-    for (c = 0; c < cols; c += 4) {
-      int i;
-      count += (size_t)sste_group_project(to + c, from + c);
-      for (i = 0; i < 4; ++i)
-        to[c + (size_t)i] = sste_priv_stored(beta * to[c + (size_t)i]);
-    }
+  for (i = 0; i < (ptrdiff_t)sste_priv_strips(rows, cols); ++i) {
+    const sste_priv_strip at = sste_priv_strip_at((size_t)i, cols);
+    count += sste_priv_project_strip(out + at.row * ldo + at.col,
+                                     w + at.row * ldw + at.col, at.n, beta);
   }
   if (nan_groups != NULL) *nan_groups = count;
   return SSTE_OK;
