@@ -878,6 +878,8 @@ typedef struct sste_priv_fp8_fast {
   int32_t zero_keeps; /* a mask: zeros keep theirs */
   int32_t largest, hidden; /* codes: largest finite, smallest normal */
   int32_t lone_nan;        /* the code of the NaN of FNUZ */
+  int32_t overflow; /* the bits of the float in the place of overflow's code */
+  int32_t beyond;   /* or-ed to them: the infinity or NaN that the code means */
 } sste_priv_fp8_fast;
 
 SSTE_HD static inline sste_priv_fp8_fast sste_priv_fp8_constants(
@@ -898,12 +900,27 @@ SSTE_HD static inline sste_priv_fp8_fast sste_priv_fp8_constants(
   k.nan_drops = rule.nan_sign ? 0 : -1;
   k.zero_keeps = fnuz ? 0 : -1;
   k.lone_nan = fnuz ? 0x80 : -1;
+  k.overflow = top > k.largest ? k.ceiling : INT32_MAX;
+  k.beyond =
+      (int32_t)(f.specials == SSTE_FP8_IEEE ? SSTE_PRIV_INF : SSTE_PRIV_NAN);
   return k;
 }
 
+/* The code of a magnitude, a NaN counting as infinity. Only the low 8 bits of
+ * what is returned, and of what follows, matter.                            */
+SSTE_HD static inline int32_t sste_priv_fp8_fast_magnitude(sste_priv_fp8_fast k,
+                                                           int32_t magnitude) {
+  const int32_t inf = (int32_t)SSTE_PRIV_INF;
+  const int32_t cut = magnitude < k.ceiling ? magnitude : k.ceiling;
+  const int32_t e = (cut & inf) > k.smallest ? cut & inf : k.smallest;
+  const float sum = sste_priv_float((uint32_t)cut) +
+                    sste_priv_float((uint32_t)(e + (k.shift << 23)));
+  const int32_t units = (int32_t)sste_priv_bits(sum);
+  return units + ((e - k.smallest) >> k.shift);
+}
+
 /* x is encoded with the sign of signed_as: that of x, but for NaNs that have
- * been through arithmetic, where processors differ. Only the low 8 bits of what
- * follows matter.                                                           */
+ * been through arithmetic, where processors differ.                         */
 SSTE_HD static inline uint8_t sste_priv_fp8_fast_encode(sste_priv_fp8_fast k,
                                                         float x,
                                                         float signed_as) {
@@ -911,16 +928,22 @@ SSTE_HD static inline uint8_t sste_priv_fp8_fast_encode(sste_priv_fp8_fast k,
   const int32_t sign = (int32_t)(sste_priv_bits(signed_as) >> 24 & 0x80u);
   const int32_t magnitude = (int32_t)(sste_priv_bits(x) & 0x7FFFFFFFu);
   const int32_t is_nan = -(magnitude > inf);
-  const int32_t cut = magnitude < k.ceiling ? magnitude : k.ceiling;
-  const int32_t e = (cut & inf) > k.smallest ? cut & inf : k.smallest;
-  const float sum = sste_priv_float((uint32_t)cut) +
-                    sste_priv_float((uint32_t)(e + (k.shift << 23)));
-  const int32_t units = (int32_t)sste_priv_bits(sum);
-  const int32_t code = units + ((e - k.smallest) >> k.shift);
+  const int32_t code = sste_priv_fp8_fast_magnitude(k, magnitude);
   const int32_t fixed = code ^ (is_nan & k.nan_fix);
   /* -fixed has bit 7 set unless the code is 0 */
   const int32_t keep = ~(is_nan & k.nan_drops) & (k.zero_keeps | -fixed);
   return (uint8_t)(fixed | (sign & keep));
+}
+
+/* The same for an x that is no NaN, in a format that has a -0; `nan` turns
+ * negative where x is one all the same.                                     */
+SSTE_HD static inline uint8_t sste_priv_fp8_plain_encode(sste_priv_fp8_fast k,
+                                                         float x,
+                                                         int32_t *nan) {
+  const int32_t sign = (int32_t)(sste_priv_bits(x) >> 24 & 0x80u);
+  const int32_t magnitude = (int32_t)(sste_priv_bits(x) & 0x7FFFFFFFu);
+  *nan |= (int32_t)SSTE_PRIV_INF - magnitude;
+  return (uint8_t)(sste_priv_fp8_fast_magnitude(k, magnitude) | sign);
 }
 
 /* Moved into place, a magnitude code is a float with another bias. Subnormals
@@ -940,6 +963,26 @@ SSTE_HD static inline float sste_priv_fp8_fast_decode(sste_priv_fp8_fast k,
   const int32_t bits = ((subnormal & is_subnormal) | (normal & ~is_subnormal)) |
                        (is_special & inf) | (is_nan & (int32_t)SSTE_PRIV_NAN);
   return sste_priv_float((uint32_t)bits ^ (uint32_t)(code ^ magnitude) << 24);
+}
+
+/* The two in one, bit for bit, but that a NaN need not be canonical: what the
+ * addition rounded a subtraction, exact, puts back into place as a float. */
+SSTE_HD static inline float sste_priv_fp8_fast_round(sste_priv_fp8_fast k,
+                                                     float x) {
+  const int32_t inf = (int32_t)SSTE_PRIV_INF;
+  const int32_t sign = (int32_t)(sste_priv_bits(x) & 0x80000000u);
+  const int32_t magnitude = (int32_t)(sste_priv_bits(x) & 0x7FFFFFFFu);
+  const int32_t is_nan = -(magnitude > inf);
+  const int32_t cut = magnitude < k.ceiling ? magnitude : k.ceiling;
+  const int32_t e = (cut & inf) > k.smallest ? cut & inf : k.smallest;
+  const float spaced = sste_priv_float((uint32_t)(e + (k.shift << 23)));
+  const float sum = sste_priv_float((uint32_t)cut) + spaced;
+  const int32_t bits = (int32_t)sste_priv_bits(sum - spaced);
+  const int32_t is_beyond = -(bits >= k.overflow);
+  const int32_t keep = k.zero_keeps | -bits;
+  return sste_priv_float((uint32_t)(bits | (is_beyond & k.beyond) |
+                                    (is_nan & (int32_t)SSTE_PRIV_NAN) |
+                                    (sign & keep)));
 }
 
 /* sste_fp8_e4m3fn_encode, sste_fp8_e4m3fn_decode, and so for e5m2, e4m3, e3m4,
@@ -1081,20 +1124,46 @@ SSTE_API SSTE_HD float sste_fp8_scale(sste_fp8_recipe how, float amax) {
   return scale;
 }
 
+/* lane[j] = the larger of it and |x_j|, as bits; those above `above`, where that
+ * is infinity's, are NaNs and drop out. */
+static inline void sste_priv_fp8_lanes_take(int32_t *lane, const float *x,
+                                            ptrdiff_t n, int32_t above) {
+  ptrdiff_t j;
+  SSTE_OMP(simd)
+  for (j = 0; j < n; ++j) {
+    const int32_t m = (int32_t)(sste_priv_bits(x[j]) & 0x7FFFFFFFu);
+    const int32_t kept = m & -(m <= above);
+    lane[j] = kept > lane[j] ? kept : lane[j];
+  }
+}
+
+/* Element i goes to lane i mod 64. Fast because no step waits for the one
+ * before it, as with one vector of maxima each would, which gcc -O2 even keeps
+ * in memory. */
+static inline void sste_priv_fp8_lanes_amax(int32_t *lane, const float *x,
+                                            size_t n, int drop_nan) {
+  const int32_t above = drop_nan ? (int32_t)SSTE_PRIV_INF : INT32_MAX;
+  size_t c;
+  for (c = 0; n - c >= 64; c += 64)
+    sste_priv_fp8_lanes_take(lane, x + c, 64, above);
+  if (c < n) sste_priv_fp8_lanes_take(lane, x + c, (ptrdiff_t)(n - c), above);
+}
+
+/* The largest of all lanes; every NaN is one value. */
+static inline int32_t sste_priv_fp8_lanes_top(const int32_t *lane) {
+  const int32_t inf = (int32_t)SSTE_PRIV_INF;
+  int32_t top = 0;
+  int j;
+  for (j = 0; j < 64; ++j) top = lane[j] > top ? lane[j] : top;
+  return top > inf ? (int32_t)SSTE_PRIV_NAN : top;
+}
+
 /* The largest magnitude of n floats, as bits. */
 static inline int32_t sste_priv_fp8_row_amax(const float *x, size_t n,
                                              int drop_nan) {
-  const int32_t inf = (int32_t)SSTE_PRIV_INF;
-  const int32_t above = drop_nan ? inf : INT32_MAX;
-  int32_t top = 0;
-  ptrdiff_t c;
-  SSTE_OMP(simd reduction(max : top))
-  for (c = 0; c < (ptrdiff_t)n; ++c) {
-    const int32_t m = (int32_t)(sste_priv_bits(x[c]) & 0x7FFFFFFFu);
-    const int32_t kept = m & -(m <= above);
-    top = kept > top ? kept : top;
-  }
-  return top > inf ? (int32_t)SSTE_PRIV_NAN : top;
+  int32_t lane[64] = {0};
+  sste_priv_fp8_lanes_amax(lane, x, n, drop_nan);
+  return sste_priv_fp8_lanes_top(lane);
 }
 
 static inline float sste_priv_fp8_amax(const float *x, size_t ldx, size_t rows,
@@ -1241,6 +1310,45 @@ static inline void sste_priv_fp8_row_encode(uint8_t *code, const float *x,
   }
 }
 
+/* Codes of a piece of a row in a format that has a -0, unless there is a NaN in
+ * it: then 0, and codes to be overwritten. Fast as it needs to look for NaNs,
+ * but not to make codes of them. */
+static inline int sste_priv_fp8_piece_encode(uint8_t *code, const float *x,
+                                             ptrdiff_t n, float scale,
+                                             int apply, sste_priv_fp8_fast k) {
+  const float factor = sste_priv_fp8_apply(1.0f, scale, apply);
+  int32_t nan = 0;
+  ptrdiff_t c;
+  if (apply == SSTE_APPLY_DIVIDE) {
+    SSTE_OMP(simd reduction(| : nan))
+    for (c = 0; c < n; ++c)
+      code[c] = sste_priv_fp8_plain_encode(k, x[c] / scale, &nan);
+  } else {
+    SSTE_OMP(simd reduction(| : nan))
+    for (c = 0; c < n; ++c)
+      code[c] = sste_priv_fp8_plain_encode(k, x[c] * factor, &nan);
+  }
+  return nan >= 0;
+}
+
+/* One row again, for most rows: in pieces, of which those with a NaN are done
+ * as above. */
+static inline void sste_priv_fp8_row_encode_pieces(uint8_t *code,
+                                                   const float *x, ptrdiff_t n,
+                                                   float scale,
+                                                   sste_fp8_recipe how,
+                                                   sste_priv_fp8_fast k) {
+  const int quick =
+      sste_priv_fp8_is_fast(how.format, how.rule) && k.zero_keeps != 0;
+  ptrdiff_t c;
+  for (c = 0; c < n; c += 256) {
+    const ptrdiff_t m = n - c < 256 ? n - c : 256;
+    if (!quick ||
+        !sste_priv_fp8_piece_encode(code + c, x + c, m, scale, how.apply, k))
+      sste_priv_fp8_row_encode(code + c, x + c, m, scale, how, k);
+  }
+}
+
 static inline void sste_priv_fp8_row_decode(float *x, const uint8_t *code,
                                             ptrdiff_t n, float scale,
                                             sste_fp8_recipe how,
@@ -1260,6 +1368,42 @@ static inline void sste_priv_fp8_row_decode(float *x, const uint8_t *code,
     for (c = 0; c < n; ++c)
       x[c] =
           sste_priv_canonical(sste_priv_fp8_fast_decode(k, code[c]) * factor);
+  }
+}
+
+/* One row there and back: by way of codes, which is the definition, or without
+ * them, which is fast as nothing is narrowed to bytes and widened again. */
+static inline void sste_priv_fp8_row_round(float *y, const float *x,
+                                           ptrdiff_t n, float scale,
+                                           sste_fp8_recipe how,
+                                           sste_priv_fp8_fast k) {
+  const int divide = how.apply == SSTE_APPLY_DIVIDE;
+  const int redivide = how.undo == SSTE_APPLY_DIVIDE;
+  const float factor = sste_priv_fp8_apply(1.0f, scale, how.apply);
+  const float back = sste_priv_fp8_apply(1.0f, scale, how.undo);
+  ptrdiff_t c;
+  if (!sste_priv_fp8_is_fast(how.format, how.rule) || (divide && redivide)) {
+    uint8_t code[256];
+    for (c = 0; c < n; c += 256) {
+      const ptrdiff_t m = n - c < 256 ? n - c : 256;
+      sste_priv_fp8_row_encode(code, x + c, m, scale, how, k);
+      sste_priv_fp8_row_decode(y + c, code, m, scale, how, k);
+    }
+  } else if (divide) {
+    SSTE_OMP(simd)
+    for (c = 0; c < n; ++c)
+      y[c] =
+          sste_priv_canonical(sste_priv_fp8_fast_round(k, x[c] / scale) * back);
+  } else if (redivide) {
+    SSTE_OMP(simd)
+    for (c = 0; c < n; ++c)
+      y[c] = sste_priv_canonical(sste_priv_fp8_fast_round(k, x[c] * factor) /
+                                 scale);
+  } else {
+    SSTE_OMP(simd)
+    for (c = 0; c < n; ++c)
+      y[c] = sste_priv_canonical(sste_priv_fp8_fast_round(k, x[c] * factor) *
+                                 back);
   }
 }
 
@@ -1314,9 +1458,9 @@ SSTE_API sste_status sste_fp8_tensor_encode(uint8_t *code, size_t ldc,
   k = sste_priv_fp8_constants(how.format, how.rule);
   SSTE_OMP(parallel for schedule(static))
   for (r = 0; r < (ptrdiff_t)rows; ++r)
-    sste_priv_fp8_row_encode(code + (size_t)r * ldc, x + (size_t)r * ldx,
-                             (ptrdiff_t)cols, scale[how.per_row ? r : 0], how,
-                             k);
+    sste_priv_fp8_row_encode_pieces(code + (size_t)r * ldc, x + (size_t)r * ldx,
+                                    (ptrdiff_t)cols, scale[how.per_row ? r : 0],
+                                    how, k);
   return SSTE_OK;
 }
 
@@ -1371,17 +1515,10 @@ SSTE_API sste_status sste_fp8_tensor_round(float *y, size_t ldy, const float *x,
   if (s != SSTE_OK || rows == 0 || cols == 0) return s;
   k = sste_priv_fp8_constants(how.format, how.rule);
   SSTE_OMP(parallel for schedule(static))
-  for (r = 0; r < (ptrdiff_t)rows; ++r) {
-    const float by = scale[how.per_row ? r : 0];
-    uint8_t code[512];
-    size_t c;
-    for (c = 0; c < cols; c += sizeof code) {
-      const size_t left = cols - c;
-      const ptrdiff_t n = (ptrdiff_t)(left < sizeof code ? left : sizeof code);
-      sste_priv_fp8_row_encode(code, x + (size_t)r * ldx + c, n, by, how, k);
-      sste_priv_fp8_row_decode(y + (size_t)r * ldy + c, code, n, by, how, k);
-    }
-  }
+  for (r = 0; r < (ptrdiff_t)rows; ++r)
+    sste_priv_fp8_row_round(y + (size_t)r * ldy, x + (size_t)r * ldx,
+                            (ptrdiff_t)cols, scale[how.per_row ? r : 0], how,
+                            k);
   return SSTE_OK;
 }
 
