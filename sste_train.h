@@ -26,7 +26,7 @@
  * optimiser.
  *
  *   1. Self-check           do flags or process state break the promises?
- *   2. The layer            options, its scale, its scratch
+ *   2. The layer            options, its scale, its scratch, W~ in FP8
  *   3. Forward
  *   4. Backward             and stochastic rounding to FP8
  *   5. Methods              STE, SR-STE, masked decay, T-SR-STE, STEP, S-STE
@@ -330,6 +330,122 @@ static inline sste_status sste_priv_apart(const sste_priv_extent *e,
       if (sste_priv_overlap(e[i].p, e[i].rows, e[i].cols, e[i].ld, e[i].size,
                             e[j].p, e[j].rows, e[j].cols, e[j].ld, e[j].size))
         return SSTE_ERR_OVERLAP;
+  return SSTE_OK;
+}
+
+/* The arguments that the functions of W~ = beta S(W) below share. */
+static inline sste_status sste_priv_project_check(const float *w, size_t ldw,
+                                                  size_t rows, size_t cols,
+                                                  float beta) {
+  const sste_status s = sste_priv_matrix(w, rows, cols, ldw, sizeof *w);
+  if (s != SSTE_OK) return s;
+  if (rows != 0 && cols % 4 != 0) return SSTE_ERR_SHAPE;
+  return sste_priv_bits(beta) - 1u >= SSTE_PRIV_INF - 1u ? SSTE_ERR_VALUE
+                                                         : SSTE_OK;
+}
+
+/* Floats of W~ that are made at a time, and used while they are in the cache:
+ * so few that a processor starts to load the next while it works on these. */
+#define SSTE_PRIV_MADE ((size_t)(2 * SSTE_PRIV_SPAN))
+
+/* lane[j] = the larger of it and the magnitudes of W~ in n floats of a row. */
+static inline void sste_priv_project_lanes(int32_t *lane, const float *w,
+                                           size_t n, float beta) {
+  float made[SSTE_PRIV_MADE];
+  size_t c;
+  for (c = 0; c < n; c += SSTE_PRIV_MADE) {
+    const size_t m = n - c < SSTE_PRIV_MADE ? n - c : SSTE_PRIV_MADE;
+    sste_priv_project_strip(made, w + c, m, beta);
+    sste_priv_fp8_lanes_amax(lane, made, m, 0);
+  }
+}
+
+/* The codes of n floats of a row, and how many groups came out as NaN. */
+static inline size_t sste_priv_project_codes(uint8_t *code, const float *w,
+                                             size_t n, float beta, float scale,
+                                             sste_fp8_recipe how,
+                                             sste_priv_fp8_fast k) {
+  float made[SSTE_PRIV_MADE];
+  size_t count = 0, c;
+  for (c = 0; c < n; c += SSTE_PRIV_MADE) {
+    const size_t m = n - c < SSTE_PRIV_MADE ? n - c : SSTE_PRIV_MADE;
+    count += sste_priv_project_strip(made, w + c, m, beta);
+    sste_priv_fp8_row_encode_pieces(code + c, made, (ptrdiff_t)m, scale, how,
+                                    k);
+  }
+  return count;
+}
+
+/* sste_tensor_project_amax - the largest magnitude of W~ = beta S(W), which is
+ * never stored: w is read and nothing written.
+ *   amax      receives max |W~|; 0 for an empty matrix
+ *   w         rows x cols floats, rows ldw apart; cols a multiple of 4
+ *   beta      finite and positive, as for sste_tensor_project
+ *   specials  a NaN anywhere in W~ gives 0x7FC00000
+ *   e.g.      beta 2: (4, -3, 2, -1) -> 4
+ *   BITWISE: the bits of sste_tensor_project followed by sste_fp8_tensor_amax.
+ *   Overwrites. Errors: NULL, SHAPE, SIZE, VALUE (beta).
+ *   Source: S-STE, the scale of W~ in FP8.                                  */
+SSTE_API sste_status sste_tensor_project_amax(float *amax, const float *w,
+                                              size_t ldw, size_t rows,
+                                              size_t cols, float beta) {
+  int32_t top = 0;
+  ptrdiff_t i;
+  const sste_status s = sste_priv_project_check(w, ldw, rows, cols, beta);
+  if (s != SSTE_OK) return s;
+  if (amax == NULL) return SSTE_ERR_NULL;
+  SSTE_OMP(parallel for schedule(static) reduction(max : top))
+  for (i = 0; i < (ptrdiff_t)sste_priv_strips(rows, cols); ++i) {
+    const sste_priv_strip at = sste_priv_strip_at((size_t)i, cols);
+    int32_t lane[64] = {0}, m;
+    sste_priv_project_lanes(lane, w + at.row * ldw + at.col, at.n, beta);
+    m = sste_priv_fp8_lanes_top(lane);
+    top = m > top ? m : top;
+  }
+  *amax = sste_priv_float((uint32_t)top);
+  return SSTE_OK;
+}
+
+/* sste_tensor_project_encode - the codes of W~ = beta S(W), in one pass:
+ *     code = encode(W~ * scale), or as the recipe says
+ *   code      receives rows x cols codes, rows ldc apart; may not overlap w
+ *   w         rows x cols floats, rows ldw apart; cols a multiple of 4
+ *   beta      finite and positive: sste_tensor_beta's, or 1 for S(W) alone
+ *   scale     as for sste_fp8_tensor_encode; for one of W~ as a whole, and a
+ *             recipe that lets NaNs through, sste_fp8_scale of
+ *             sste_tensor_project_amax
+ *   how       sste_fp8_recipe_current(format) or another recipe
+ *   nan_groups receives how many groups came out as NaN; may be null
+ *   specials  of W~ as sste_tensor_project, of its codes as how.rule says
+ *   e.g.      E4M3FN, beta 2, scale 112: (4, -3, 2, -1) -> W~ = (4, -2, 0, 0)
+ *             -> {0x7E, 0xF6, 0x00, 0x00}
+ *   BITWISE: the codes of sste_tensor_project followed by
+ *   sste_fp8_tensor_encode. Overwrites code.
+ *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (beta, scale or recipe).
+ *   Source: S-STE, W~ and its FP8 simulation.                               */
+SSTE_API sste_status sste_tensor_project_encode(uint8_t *code, size_t ldc,
+                                                const float *w, size_t ldw,
+                                                size_t rows, size_t cols,
+                                                float beta, const float *scale,
+                                                sste_fp8_recipe how,
+                                                size_t *nan_groups) {
+  sste_priv_fp8_fast k;
+  size_t count = 0;
+  ptrdiff_t i;
+  sste_status s = sste_priv_project_check(w, ldw, rows, cols, beta);
+  if (s == SSTE_OK)
+    s = sste_priv_fp8_tensor_check(code, ldc, sizeof *code, w, ldw, sizeof *w,
+                                   rows, cols, scale, how);
+  if (s != SSTE_OK) return s;
+  k = sste_priv_fp8_constants(how.format, how.rule);
+  SSTE_OMP(parallel for schedule(static) reduction(+ : count))
+  for (i = 0; i < (ptrdiff_t)sste_priv_strips(rows, cols); ++i) {
+    const sste_priv_strip at = sste_priv_strip_at((size_t)i, cols);
+    count += sste_priv_project_codes(code + at.row * ldc + at.col,
+                                     w + at.row * ldw + at.col, at.n, beta,
+                                     scale[how.per_row ? at.row : 0], how, k);
+  }
+  if (nan_groups != NULL) *nan_groups = count;
   return SSTE_OK;
 }
 
