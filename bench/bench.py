@@ -13,8 +13,8 @@ Run it in the folder of the Makefile, or by `make bench`, on an idle machine.
            nanosecond stay the same within each level of memory; products of
            ugly and large shapes
   --only   one family: functions over a matrix, MVUE, FP8, products
-Writes build/bench/bench.csv, roofline.svg (with gnuplot), and each program's
-own table to build/bench/<compiler>-<flags>/.
+Writes build/bench/bench.csv; with gnuplot roofline.svg and fp8.svg; and each
+program's own table to build/bench/<compiler>-<flags>/.
 Status: 0, or 1 if a result is wrong, 2 for misuse.
 """
 import csv
@@ -25,6 +25,8 @@ import statistics
 import subprocess
 import sys
 import time
+
+sys.dont_write_bytecode = True  # of products.py, which is imported later
 
 OUT = "build/bench"
 LEVELS = {"o2": "-O2", "v3": "-O3 -march=x86-64-v3",
@@ -97,12 +99,7 @@ def verdict(value, floor, aim):
 
 def print_goals(rows, cores):
     judged = "avx512f" in cpu_flags()
-    print("\nGoals for -O3 -march=native; beside Haswell's kernels for -march="
-          "x86-64-v3\n\"/ copy\": at most so many times the copy; \"x\": at "
-          "least so many times as fast as%s" % (
-              "" if judged else "\nNot judged, as this CPU lacks AVX-512"))
-    print("%-60s %6s %6s %14s %14s" % ("", "floor", "aim", "gcc", "clang"))
-    unknown = 0
+    lines, unknown = [], 0
     for label, flags, want, column, floor, aim in goals(cores):
         cells = []
         for compiler in ("gcc", "clang"):
@@ -116,8 +113,16 @@ def print_goals(rows, cores):
                 figure(value), verdict(value, floor, aim) if judged else ""))
         if cells == ["-", "-"]:
             unknown += 1
-            continue
-        print("%-60s %6s %6s %14s %14s" % (label, floor or "-", aim, *cells))
+        else:
+            lines.append((label, floor or "-", aim, *cells))
+    if not lines:
+        return
+    print("\nGoals for -O3 -march=native; beside Haswell's kernels for -march="
+          "x86-64-v3\n\"/ copy\": at most so many times the copy; \"x\": at "
+          "least so many times as fast as%s" % (
+              "" if judged else "\nNot judged, as this CPU lacks AVX-512"))
+    for line in [("", "floor", "aim", "gcc", "clang")] + lines:
+        print("%-60s %6s %6s %14s %14s" % line)
     print("%d goals not measured" % unknown)
 
 
@@ -202,8 +207,9 @@ def run_program(config, name, count, options):
             env={**os.environ, "OMP_WAIT_POLICY": "active"})
     if done.returncode:
         say("FAILED: %s of %s, status %d" % (name, config, done.returncode))
+        return [], False
     with open(rows, encoding="ascii") as file:
-        return [numbers(r) for r in csv.DictReader(file)], not done.returncode
+        return [numbers(r) for r in csv.DictReader(file)], True
 
 
 # ---- Tables ------------------------------------------------------------------
@@ -343,6 +349,14 @@ def draw_roofline(rows, configs):
     say("plot: %s/roofline.svg" % OUT)
 
 
+def draw_fp8(config):
+    source = "%s/%s/bench_fp8-1.csv" % (OUT, config)
+    if shutil.which("gnuplot") and os.path.exists(source):
+        subprocess.run(["gnuplot", "-e", "csv='%s'; out='%s/fp8.svg'"
+                        % (source, OUT), "bench/plot_fp8.gp"], check=True)
+        say("plot: %s/fp8.svg" % OUT)
+
+
 # ---- The program -------------------------------------------------------------
 
 
@@ -364,6 +378,24 @@ def sweep_sizes():
     for name in large.keys() - set(names):
         say("skipped: %s, for lack of memory" % name)
     return ",".join(names)
+
+
+def run_fp8(configs, quick):
+    rows, right = [], True
+    for config in configs:
+        more, good = run_program(config, "bench_fp8", 1,
+                                 ["--rounds", "3" if quick else "5"])
+        rows, right = rows + more, right and good
+    print_ratios(rows, configs)
+    native = next((c for c in configs if c.endswith("native")), None)
+    library = "%s/%s/bench_fp8.so" % (OUT, native)
+    if native and make(library):
+        draw_fp8(native)
+        say("ml_dtypes, if there is one")
+        sys.stdout.flush()
+        right &= subprocess.run([sys.executable, "bench/bench_fp8.py", library,
+                                 "5"], check=False).returncode == 0
+    return rows, right
 
 
 def run_products(configs, counts, quick):
@@ -404,13 +436,8 @@ def measure(only, quick, sweep, cores):
         print_ratios(matrix, configs)
         print_hard(matrix, [c for c in configs if c.endswith("native")])
     if only == "fp8" or not (only or sweep):
-        fp8 = []
-        for config in configs:
-            more, good = run_program(config, "bench_fp8", 1,
-                                     ["--rounds", "3" if quick else "5"])
-            fp8, right = fp8 + more, right and good
-        print_ratios(fp8, configs)
-        rows += fp8
+        more, good = run_fp8(configs, quick)
+        rows, right = rows + more, right and good
     if only in (None, "product"):
         more, good = run_products(
             [c for c in configs if not c.endswith("o2")], counts, not sweep)

@@ -120,8 +120,8 @@ static void fill_patterns(void) {
   for (p = 0; p < 6 * 6 * 6 * 6; ++p) {
     const int a = sste_priv_pair(p / 216), b = sste_priv_pair(p / 36 % 6);
     const int c = sste_priv_pair(p / 6 % 6), d = sste_priv_pair(p % 6);
-    const int even = (a ^ b ^ c ^ d) == 0; /* columns of 0, 2, 4 */
-    if (even && (a | b | c | d) == 15 && (a & b & c & d) == 0)
+    /* An even number of every column, and of none all four. */
+    if ((a ^ b ^ c ^ d) == 0 && (a & b & c & d) == 0)
       patterns[n++] = a | b << 4 | c << 8 | d << 12;
   }
 }
