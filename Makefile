@@ -218,8 +218,8 @@ bench-cuda: build/cuda/test_cuda build/cuda/bench_cuda ## the kernels on this GP
 
 # ---- Benchmarks --------------------------------------------------------------
 
-# $(1): a folder, $(2): a compiler, $(3): its flags. Nothing here may depend on
-# the products of ours being fused, so C99's strictness stays.
+# $(1): a folder, $(2): a compiler, $(3): its flags. In strict C99 gcc fuses no
+# multiplication and addition by itself: the headers have to be fast all the same.
 define bench_rules
 build/bench/$(1)/%: bench/%.c $(wildcard bench/*.h) $(HEADERS)
 	@$$(call need,$(2),gcc clang libomp-dev libc6-dev)
