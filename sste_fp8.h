@@ -1124,8 +1124,8 @@ SSTE_API SSTE_HD float sste_fp8_scale(sste_fp8_recipe how, float amax) {
   return scale;
 }
 
-/* lane[j] = the larger of it and |x_j|, as bits; those above `above`, where that
- * is infinity's, are NaNs and drop out. */
+/* lane[j] = the larger of it and |x_j|, as bits; those above `above`, where
+ * that is infinity's, are NaNs and drop out. */
 static inline void sste_priv_fp8_lanes_take(int32_t *lane, const float *x,
                                             ptrdiff_t n, int32_t above) {
   ptrdiff_t j;

@@ -37,13 +37,17 @@
  * caller owns all memory; one scratch buffer serves forward and backward and
  * carries nothing from one to the other.
  *
- * Uses sste.h, sste_fp8.h and sste_mvue.h. Nothing is allocated, printed or
- * kept.                                                                     */
+ * The products are those of sste.h, which sum in double, or, by an option, the
+ * fast ones of sste_gemm.h.
+ *
+ * Uses sste.h, sste_fp8.h, sste_mvue.h and sste_gemm.h. Nothing is allocated,
+ * printed or kept.                                                          */
 #ifndef SSTE_TRAIN_H
 #define SSTE_TRAIN_H
 
 #include "sste.h"
 #include "sste_fp8.h"
+#include "sste_gemm.h"
 #include "sste_mvue.h"
 
 #ifdef __cplusplus
@@ -161,6 +165,8 @@ typedef struct sste_linear {
   uint32_t rounding_tensor; /* the tensor number of those random bits: one that
                                no MVUE stream uses */
   int scale_gradient; /* SOFT, 1: dW is multiplied by beta, the chain rule */
+  int fast;           /* 1: products sum in float (sste_gemm.h), ORDERED; 0: in
+                         double (sste.h), BITWISE */
   sste_fp8_format forward_format;     /* of X and W~ */
   sste_fp8_format input_grad_format;  /* of dZ and W~ */
   sste_fp8_format weight_grad_format; /* of MVUE(dZ) and X */
@@ -194,22 +200,53 @@ SSTE_API sste_status sste_linear_init(sste_linear *layer, const float *w,
   layer->stochastic = 0;
   layer->rounding_tensor = 0x80000000u;
   layer->scale_gradient = 0;
+  layer->fast = 0;
   layer->forward_format = sste_fp8_e4m3fn();
   layer->input_grad_format = sste_fp8_e5m2();
   layer->weight_grad_format = sste_fp8_e5m2();
   return SSTE_OK;
 }
 
-/* The scratch buffer, contiguous: the floats of W~, of X or the kept values of
- * the transpose of W~, and of dZ or the kept values of W~; the codes of one of
- * them; the metadata of W~ or its transpose. */
+/* The scratch buffer, contiguous: the floats of W~, or the kept values of
+ * MVUE(dZ)^T; of X, or the kept values of the transpose of W~; of dZ, or the
+ * kept values of W~; if the layer is fast, the panels of a product and its
+ * packed matrix; the codes of one of the three; the metadata of the kept. */
 typedef struct sste_priv_scratch {
   float *w, *x, *z;
+  void *panels, *packed;
+  size_t panels_bytes, packed_bytes;
   uint8_t *code, *meta;
 } sste_priv_scratch;
 
 static inline size_t sste_priv_larger(size_t a, size_t b) {
   return a > b ? a : b;
+}
+static inline size_t sste_priv_largest(size_t a, size_t b, size_t c) {
+  return sste_priv_larger(sste_priv_larger(a, b), c);
+}
+
+/* The tokens whose sampled gradients are compressed. */
+static inline size_t sste_priv_kept_tokens(const sste_linear *layer, size_t T) {
+  return layer->fast ? T : 0;
+}
+
+/* What the largest of a fast layer's products needs: forward, input grad (by
+ * W~ and by its transpose) and weight grad. */
+static inline size_t sste_priv_panels_of(const sste_linear *layer, size_t T) {
+  const size_t N = layer->out_features, K = layer->in_features;
+  if (!layer->fast) return 0;
+  return sste_priv_larger(sste_priv_largest(sste_priv_panels_bytes(N, K, T),
+                                            sste_priv_panels_bytes(K, N, T),
+                                            sste_priv_panels_bytes(N, T, K)),
+                          sste_priv_larger(sste_priv_panels_bytes(T, K, N),
+                                           sste_priv_panels_bytes(T, N, K)));
+}
+static inline size_t sste_priv_packed_of(const sste_linear *layer, size_t T) {
+  const size_t N = layer->out_features, K = layer->in_features;
+  if (!layer->fast) return 0;
+  return sste_priv_largest(sste_packed_bytes(N, K, SSTE_FLOAT32),
+                           sste_packed_bytes(K, N, SSTE_FLOAT32),
+                           sste_packed_bytes(N, T, SSTE_FLOAT32));
 }
 
 static inline sste_priv_scratch sste_priv_scratch_at(const sste_linear *layer,
@@ -217,10 +254,14 @@ static inline sste_priv_scratch sste_priv_scratch_at(const sste_linear *layer,
   const size_t N = layer->out_features, K = layer->in_features;
   sste_priv_scratch s;
   s.w = (float *)memory;
-  s.x = s.w + N * K;
+  s.x = s.w + sste_priv_larger(N * K, N * sste_priv_kept_tokens(layer, T) / 2);
   s.z = s.x + sste_priv_larger(T * K, N * K / 2);
-  s.code = (uint8_t *)(s.z + sste_priv_larger(T * N, N * K / 2));
-  s.meta = s.code + sste_priv_larger(sste_priv_larger(N * K, T * K), T * N);
+  s.panels = s.z + sste_priv_larger(T * N, N * K / 2);
+  s.panels_bytes = sste_priv_panels_of(layer, T);
+  s.packed = (uint8_t *)s.panels + s.panels_bytes;
+  s.packed_bytes = sste_priv_packed_of(layer, T);
+  s.code = (uint8_t *)s.packed + s.packed_bytes;
+  s.meta = s.code + sste_priv_largest(N * K, T * K, T * N);
   return s;
 }
 
@@ -228,20 +269,28 @@ static inline sste_priv_scratch sste_priv_scratch_at(const sste_linear *layer,
  *   layer     an initialised layer
  *   T         tokens of a micro-batch; fewer tokens never need more
  *   returns   bytes; SIZE_MAX if the sizes overflow
- *   e.g.      N = 8, K = 4, T = 4: 4 * (32 + 16 + 32) + 32 + 8 = 360
+ *   e.g.      N = 8, K = 4, T = 4, not fast: 4 * (32 + 16 + 32) + 32 + 8 = 360
  *   The same for any number of threads. Never fails.                        */
 SSTE_API size_t sste_linear_scratch_bytes(const sste_linear *layer, size_t T) {
   const size_t N = layer->out_features, K = layer->in_features;
+  const size_t kept = sste_priv_kept_tokens(layer, T);
   /* Fewer than 16 bytes go to each entry of the largest matrix, whose sizes are
    * two of the three. */
   const size_t limit = (size_t)PTRDIFF_MAX / 16;
+  size_t panels, packed;
   if ((K != 0 && (N > limit / K || T > limit / K)) || (N != 0 && T > limit / N))
     return SIZE_MAX;
-  return sizeof(float) * (N * K + sste_priv_larger(T * K, N * K / 2) +
+  panels = sste_priv_panels_of(layer, T);
+  packed = sste_priv_packed_of(layer, T);
+  if (panels > (size_t)PTRDIFF_MAX / 2 || packed > (size_t)PTRDIFF_MAX / 4)
+    return SIZE_MAX;
+  return sizeof(float) * (sste_priv_larger(N * K, N * kept / 2) +
+                          sste_priv_larger(T * K, N * K / 2) +
                           sste_priv_larger(T * N, N * K / 2)) +
-         sste_priv_larger(sste_priv_larger(N * K, T * K), T * N) +
-         sste_priv_larger(N * sste_priv_meta_cols(K),
-                          K * sste_priv_meta_cols(N));
+         panels + packed + sste_priv_largest(N * K, T * K, T * N) +
+         sste_priv_largest(N * sste_priv_meta_cols(K),
+                           K * sste_priv_meta_cols(N),
+                           N * sste_priv_meta_cols(kept));
 }
 
 /* A format that holds weights and gradients: sound, and with a sign. */
@@ -280,22 +329,7 @@ static inline sste_status sste_priv_linear_check(const sste_linear *layer,
                                                : SSTE_OK;
 }
 
-/* A matrix that a call was given; `optional` ones may be null. */
-typedef struct sste_priv_extent {
-  const void *p;
-  size_t rows, cols, ld, size;
-} sste_priv_extent;
-
-static inline sste_priv_extent sste_priv_floats(const float *p, size_t rows,
-                                                size_t cols, size_t ld) {
-  sste_priv_extent e;
-  e.p = p;
-  e.rows = rows;
-  e.cols = cols;
-  e.ld = ld;
-  e.size = sizeof *p;
-  return e;
-}
+/* A matrix that a call may be given, or null. */
 static inline sste_priv_extent sste_priv_optional(const float *p, size_t rows,
                                                   size_t cols, size_t ld) {
   return sste_priv_floats(p, p == NULL ? 0 : rows, cols, ld);
@@ -308,29 +342,6 @@ static inline sste_priv_extent sste_priv_mask_of(const sste_linear *layer) {
   e.p = layer->mask;
   e.size = 1;
   return e;
-}
-static inline sste_priv_extent sste_priv_bytes(const void *p, size_t bytes) {
-  sste_priv_extent e = sste_priv_floats(NULL, 1, bytes, bytes);
-  e.p = p;
-  e.size = 1;
-  return e;
-}
-
-/* All n matrices are sound, and the first `written` of them overlap none. */
-static inline sste_status sste_priv_apart(const sste_priv_extent *e,
-                                          int written, int n) {
-  int i, j;
-  for (i = 0; i < n; ++i) {
-    const sste_status s =
-        sste_priv_matrix(e[i].p, e[i].rows, e[i].cols, e[i].ld, e[i].size);
-    if (s != SSTE_OK) return s;
-  }
-  for (i = 0; i < written; ++i)
-    for (j = i + 1; j < n; ++j)
-      if (sste_priv_overlap(e[i].p, e[i].rows, e[i].cols, e[i].ld, e[i].size,
-                            e[j].p, e[j].rows, e[j].cols, e[j].ld, e[j].size))
-        return SSTE_ERR_OVERLAP;
-  return SSTE_OK;
 }
 
 /* The arguments that the functions of W~ = beta S(W) below share. */
@@ -480,6 +491,25 @@ static inline sste_status sste_priv_weights(const sste_linear *layer,
   return SSTE_OK;
 }
 
+/* out^T = A B with A (M x K) compressed; out (J x M) and x = B^T (J x K) lie
+ * row by row: Z^T = W X^T, and with W^T and dZ^T, dX^T. */
+static inline sste_status sste_priv_compressed_product(
+    const sste_linear *layer, float *out, size_t ldo, const float *x,
+    size_t ldx, const float *values, const uint8_t *meta, size_t J, size_t M,
+    size_t K, sste_priv_scratch at) {
+  const size_t ldm = sste_priv_meta_cols(K);
+  sste_packed packed;
+  sste_status s;
+  if (!layer->fast)
+    return sste_product_forward_compressed(out, ldo, x, ldx, values, K / 2,
+                                           meta, ldm, J, M, K);
+  s = sste_packed_init(&packed, at.packed, at.packed_bytes, values, K / 2, meta,
+                       ldm, M, K, SSTE_FLOAT32);
+  if (s != SSTE_OK) return s;
+  return sste_packed_product(out, ldo, 1, &packed, x, ldx, 1, J, at.panels,
+                             at.panels_bytes);
+}
+
 /* y = fl(y / (scale_a * scale_b)), by way of double, then fl(y + bias). The
  * product of the scales is exact in double and cannot overflow there.
  * DEVIATION: the official code forms it in float, where it can overflow. */
@@ -523,9 +553,10 @@ static inline void sste_priv_unscale(float *y, size_t ldy, size_t rows,
  *             vanish as they happen to lie
  *   e.g.      w = (4, -3, 2, -1), FP8 off, x = (1, 1, 1, 1): W~ = (4.4, -2.2,
  *             0, 0), Z = 2.2
- *   ORDERED and BITWISE, as sste_product_forward; then, with FP8, one division
- *   in double, rounded to float, and one addition of the bias in float. Beside
- *   the error bound stated there, Z carries the errors of the FP8 roundings.
+ *   ORDERED and BITWISE, as sste_product_forward, or if the layer is fast
+ *   ORDERED as sste_packed_product; then, with FP8, one division in double,
+ *   rounded to float, and one addition of the bias in float. Beside the error
+ *   bound stated there, Z carries the errors of the FP8 roundings.
  *   Overwrites z.
  *   Errors: NULL, SHAPE, SIZE (also: too little scratch), OVERLAP, VALUE (a
  *   field of the layer, or scratch not aligned), PATTERN (a mask that is not
@@ -537,14 +568,13 @@ SSTE_API sste_status sste_linear_forward(const sste_linear *layer, float *z,
                                          const float *bias, size_t T,
                                          void *scratch, size_t scratch_bytes) {
   sste_status s = sste_priv_linear_check(layer, T, scratch, scratch_bytes);
-  size_t N, K, meta_cols;
+  size_t N, K;
   sste_priv_extent given[6];
   sste_priv_scratch at;
   float scale_x = 1.0f, scale_w = 1.0f;
   if (s != SSTE_OK) return s;
   N = layer->out_features;
   K = layer->in_features;
-  meta_cols = sste_priv_meta_cols(K);
   given[0] = sste_priv_bytes(scratch, scratch_bytes);
   given[1] = sste_priv_floats(z, T, N, ldz);
   given[2] = sste_priv_floats(x, T, K, ldx);
@@ -566,12 +596,15 @@ SSTE_API sste_status sste_linear_forward(const sste_linear *layer, float *z,
     ldx = K;
   }
   if (s == SSTE_OK && layer->weights == SSTE_WEIGHTS_DENSE) {
-    s = sste_product_forward(z, ldz, x, ldx, at.w, K, T, N, K);
+    s = layer->fast ? sste_dense_product(z, ldz, x, ldx, 0, at.w, K, 1, T, N, K,
+                                         at.panels, at.panels_bytes)
+                    : sste_product_forward(z, ldz, x, ldx, at.w, K, T, N, K);
   } else if (s == SSTE_OK) {
-    s = sste_tensor_compress(at.z, K / 2, at.meta, meta_cols, at.w, K, N, K);
+    s = sste_tensor_compress(at.z, K / 2, at.meta, sste_priv_meta_cols(K), at.w,
+                             K, N, K);
     if (s == SSTE_OK)
-      s = sste_product_forward_compressed(z, ldz, x, ldx, at.z, K / 2, at.meta,
-                                          meta_cols, T, N, K);
+      s = sste_priv_compressed_product(layer, z, ldz, x, ldx, at.z, at.meta, T,
+                                       N, K, at);
   }
   if (s == SSTE_OK && (layer->fp8 || bias != NULL))
     sste_priv_unscale(z, ldz, T, N, scale_x, scale_w, bias);
@@ -580,8 +613,8 @@ SSTE_API sste_status sste_linear_forward(const sste_linear *layer, float *z,
 
 /* ---- 4. Backward --------------------------------------------------------- */
 
-/* db_n = sum_t dz_tn, t ascending in double, rounded once. By strips of columns,
- * as going down one column at a time would fetch a cache line for each float. */
+/* db_n = sum_t dz_tn, t ascending in double, rounded once. By strips of
+ * columns: down a single one, every float would cost a cache line. */
 static inline void sste_priv_bias_grad(float *db, const float *dz, size_t lddz,
                                        size_t T, size_t N) {
   const size_t strip = 256;
@@ -610,13 +643,12 @@ static inline sste_status sste_priv_transposed_product(const sste_linear *layer,
                                                        size_t lddz, size_t T,
                                                        sste_priv_scratch at) {
   const size_t N = layer->out_features, K = layer->in_features;
-  const size_t meta_cols = sste_priv_meta_cols(N);
   const sste_status s =
-      sste_tensor_compress_as(at.x, N / 2, at.meta, meta_cols, at.w, K, N, K,
-                              SSTE_FLOAT32, SSTE_DOWN_COLUMNS);
+      sste_tensor_compress_as(at.x, N / 2, at.meta, sste_priv_meta_cols(N),
+                              at.w, K, N, K, SSTE_FLOAT32, SSTE_DOWN_COLUMNS);
   if (s != SSTE_OK) return s;
-  return sste_product_forward_compressed(dx, lddx, dz, lddz, at.x, N / 2,
-                                         at.meta, meta_cols, T, K, N);
+  return sste_priv_compressed_product(layer, dx, lddx, dz, lddz, at.x, at.meta,
+                                      T, K, N, at);
 }
 
 /* dX = Q(dZ) Q(W~). Dense unless the mask is transposable: W~ is 2:4 along K,
@@ -637,10 +669,14 @@ static inline sste_status sste_priv_input_grad(const sste_linear *layer,
     dz = at.z;
     lddz = N;
   }
-  if (s == SSTE_OK)
-    s = layer->weights == SSTE_WEIGHTS_MASKED && layer->transposable
-            ? sste_priv_transposed_product(layer, dx, lddx, dz, lddz, T, at)
-            : sste_product_input_grad(dx, lddx, dz, lddz, at.w, K, T, N, K);
+  if (s != SSTE_OK) return s;
+  if (layer->weights == SSTE_WEIGHTS_MASKED && layer->transposable)
+    s = sste_priv_transposed_product(layer, dx, lddx, dz, lddz, T, at);
+  else if (layer->fast)
+    s = sste_dense_product(dx, lddx, dz, lddz, 0, at.w, K, 0, T, K, N,
+                           at.panels, at.panels_bytes);
+  else
+    s = sste_product_input_grad(dx, lddx, dz, lddz, at.w, K, T, N, K);
   if (s == SSTE_OK && layer->fp8)
     sste_priv_unscale(dx, lddx, T, K, scale_z, scale_w, NULL);
   return s;
@@ -722,6 +758,23 @@ static inline sste_status sste_priv_quantise_stochastic(
   return sste_fp8_tensor_decode(q, cols, code, cols, rows, cols, &one, how);
 }
 
+/* dW = dZ^T X with dZ (contiguous) 2:4 down its columns: half the products. */
+static inline sste_status sste_priv_sampled_product(
+    const sste_linear *layer, float *dw, size_t lddw, const float *dz,
+    const float *x, size_t ldx, size_t T, sste_priv_scratch at) {
+  const size_t N = layer->out_features, K = layer->in_features;
+  const size_t ldm = sste_priv_meta_cols(T);
+  sste_packed packed;
+  sste_status s = sste_tensor_compress_as(at.w, T / 2, at.meta, ldm, dz, N, T,
+                                          N, SSTE_FLOAT32, SSTE_DOWN_COLUMNS);
+  if (s == SSTE_OK)
+    s = sste_packed_init(&packed, at.packed, at.packed_bytes, at.w, T / 2,
+                         at.meta, ldm, N, T, SSTE_FLOAT32);
+  if (s != SSTE_OK) return s;
+  return sste_packed_product(dw, lddw, 0, &packed, x, ldx, 0, K, at.panels,
+                             at.panels_bytes);
+}
+
 /* dW = Q(MVUE(dZ))^T Q(X): sampling first, so that FP8 rounds the survivors. */
 static inline sste_status sste_priv_weight_grad(
     const sste_linear *layer, float *dw, size_t lddw, const float *dz,
@@ -750,8 +803,14 @@ static inline sste_status sste_priv_weight_grad(
     x = at.x;
     ldx = K;
   }
-  if (s == SSTE_OK)
+  if (s != SSTE_OK) return s;
+  if (!layer->fast)
     s = sste_product_weight_grad(dw, lddw, dz, lddz, x, ldx, T, N, K);
+  else if (layer->mvue)
+    s = sste_priv_sampled_product(layer, dw, lddw, dz, x, ldx, T, at);
+  else
+    s = sste_dense_product(dw, lddw, dz, lddz, 1, x, ldx, 0, N, K, T, at.panels,
+                           at.panels_bytes);
   if (s == SSTE_OK && layer->fp8)
     sste_priv_unscale(dw, lddw, N, K, scale_z, scale_x, NULL);
   if (s != SSTE_OK || !layer->scale_gradient ||
@@ -785,8 +844,10 @@ static inline sste_status sste_priv_weight_grad(
  *   specials  as forward and the functions it is made of
  *   e.g.      FP8 and MVUE off, x = (1, 2, 3, 4), dz = 1: dW = (1, 2, 3, 4),
  *             also where W~ is zero
- *   ORDERED and BITWISE, as the products; then, with FP8, one division in
- *   double, rounded to float, and with scale_gradient one product in float.
+ *   ORDERED and BITWISE, as the products, or if the layer is fast ORDERED;
+ *   then, with FP8, one division in double, rounded to float, and with
+ *   scale_gradient one product in float. Fast products with a sampled dZ
+ *   multiply only what the sample names.
  *   E[dW] over the draws is STATISTICAL: dZ^T X without FP8, dZ^T Q(X) with FP8
  *   and stochastic rounding, and biased with FP8 to nearest. Overwrites dx, dw
  *   and db.

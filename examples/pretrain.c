@@ -356,79 +356,37 @@ static text text_open(const options *o) {
 
 /* ---- 3. Dense pieces ----------------------------------------------------- */
 
-/* A matrix read through strides: element (i, j) is p[i * down + j * across]. */
-typedef struct view {
-  const float *p;
-  size_t down, across;
-} view;
+/* Memory that a product works in. */
+typedef struct room {
+  void *p;
+  size_t bytes;
+} room;
 
-static view rows_of(const float *p, size_t ld) {
-  const view v = {p, ld, 1};
-  return v;
-}
-static view transposed(const float *p, size_t ld) {
-  const view v = {p, 1, ld};
-  return v;
-}
-
-enum { TILE_ROWS = 32, TILE_COLS = 128, TILE_DEPTH = 32 };
-
-/* One tile of out = A B, each output a float sum in ascending order. */
-static void multiply_tile(float *out, size_t ldo, view a, view b, size_t i0,
-                          size_t j0, size_t rows, size_t cols, size_t depth) {
-  float acc[TILE_ROWS][TILE_COLS] = {{0.0f}};
-  float panel[TILE_DEPTH][TILE_COLS];
-  size_t i, k, k0;
-  int j;
-  for (k0 = 0; k0 < depth; k0 += TILE_DEPTH) {
-    const size_t n = depth - k0 < TILE_DEPTH ? depth - k0 : TILE_DEPTH;
-    memset(panel, 0, sizeof panel);
-    for (j = 0; j < (int)cols; ++j)
-      for (k = 0; k < n; ++k)
-        panel[k][j] = b.p[(k0 + k) * b.down + (j0 + (size_t)j) * b.across];
-    for (i = 0; i < rows; ++i)
-      for (k = 0; k < n; k += 4) {
-        const float *from = a.p + (i0 + i) * a.down + (k0 + k) * a.across;
-        float x[4], *sum = acc[i];
-        for (j = 0; j < 4; ++j)
-          x[j] = k + (size_t)j < n ? from[(size_t)j * a.across] : 0.0f;
-        SSTE_OMP(simd)
-        for (j = 0; j < TILE_COLS; ++j)
-          sum[j] = (((sum[j] + x[0] * panel[k][j]) + x[1] * panel[k + 1][j]) +
-                    x[2] * panel[k + 2][j]) +
-                   x[3] * panel[k + 3][j];
-      }
-  }
-  for (i = 0; i < rows; ++i)
-    memcpy(out + (i0 + i) * ldo + j0, acc[i], cols * sizeof(float));
-}
-
-/* out = A B, A: rows x depth, B: depth x cols. ORDERED: threads share tiles. */
-static void multiply(float *out, view a, view b, size_t rows, size_t cols,
-                     size_t depth) {
-  const size_t across = (cols + TILE_COLS - 1) / TILE_COLS;
-  const size_t down = (rows + TILE_ROWS - 1) / TILE_ROWS;
-  ptrdiff_t tile;
-  SSTE_OMP(parallel for schedule(static))
-  for (tile = 0; tile < (ptrdiff_t)(down * across); ++tile) {
-    const size_t i0 = (size_t)tile / across * TILE_ROWS;
-    const size_t j0 = (size_t)tile % across * TILE_COLS;
-    multiply_tile(out, cols, a, b, i0, j0,
-                  rows - i0 < TILE_ROWS ? rows - i0 : TILE_ROWS,
-                  cols - j0 < TILE_COLS ? cols - j0 : TILE_COLS, depth);
-  }
-}
-
-/* A dense linear Z = X W^T: X: n x in, W: out x in. */
+/* A dense linear Z = X W^T and its gradients dX = dZ W, dW = dZ^T X, with X:
+ * n x in, W: out x in. ORDERED float sums. */
 static void linear_forward(float *z, const float *x, const float *w, size_t n,
-                           size_t in, size_t out) {
-  multiply(z, rows_of(x, in), transposed(w, in), n, out, in);
+                           size_t in, size_t out, room r) {
+  must(sste_dense_product(z, out, x, in, 0, w, in, 1, n, out, in, r.p, r.bytes),
+       "a forward product");
 }
 static void linear_backward(float *dx, float *dw, const float *dz,
                             const float *x, const float *w, size_t n, size_t in,
-                            size_t out) {
-  multiply(dx, rows_of(dz, out), rows_of(w, in), n, in, out);
-  multiply(dw, transposed(dz, out), rows_of(x, in), out, in, n);
+                            size_t out, room r) {
+  must(sste_dense_product(dx, in, dz, out, 0, w, in, 0, n, in, out, r.p,
+                          r.bytes),
+       "an input gradient");
+  must(sste_dense_product(dw, in, dz, out, 1, x, in, 0, out, in, n, r.p,
+                          r.bytes),
+       "a weight gradient");
+}
+/* The room that they need, if it is more than `bytes`. */
+static size_t linear_room(size_t bytes, size_t n, size_t in, size_t out) {
+  const size_t need[3] = {sste_dense_product_bytes(n, out, in),
+                          sste_dense_product_bytes(n, in, out),
+                          sste_dense_product_bytes(out, in, n)};
+  int i;
+  for (i = 0; i < 3; ++i) bytes = need[i] > bytes ? need[i] : bytes;
+  return bytes;
 }
 
 /* y = (x - mean) / deviation * gain, per token; stat keeps both for later. */
@@ -667,8 +625,7 @@ typedef struct model {
   uint8_t *masks;                     /* in use, if any are; as ffn_at */
   sste_step_watch watch;              /* for STEP, */
   float *moment2_before;              /* with moment2 as it was a step ago */
-  void *scratch;
-  size_t scratch_bytes;
+  room room;
 } model;
 
 /* A random word that no MVUE draw uses: tensors number from 0 up there, and
@@ -766,7 +723,23 @@ static sste_linear ffn_layer(const options *o, const float *w, size_t N,
   must(sste_linear_init(&layer, w, K, N, K), "the scale of an FFN weight");
   layer.fp8 = o->fp8;
   layer.mvue = o->mvue;
+  layer.fast = 1;
   return layer;
+}
+
+/* Room for every product of the model, one at a time. */
+static room room_for(const options *o, const sste_linear *up,
+                     const sste_linear *down) {
+  const size_t C = (size_t)o->width, n = (size_t)o->batch * (size_t)o->context;
+  const size_t up_bytes = sste_linear_scratch_bytes(up, n);
+  const size_t down_bytes = sste_linear_scratch_bytes(down, n);
+  room r;
+  r.bytes = up_bytes > down_bytes ? up_bytes : down_bytes;
+  r.bytes = linear_room(r.bytes, n, C, 4 * C);
+  r.bytes = linear_room(r.bytes, n, 4 * C, C);
+  r.bytes = linear_room(r.bytes, n, C, BYTES);
+  r.p = memory(r.bytes, 1);
+  return r;
 }
 
 static model *model_new(const options *o) {
@@ -797,10 +770,7 @@ static model *model_new(const options *o) {
   m->logits = floats(n * BYTES), m->add = floats(n * C);
   m->d = floats(n * C), m->dn = floats(n * C), m->dwide = floats(n * 4 * C);
   m->loss_of = (double *)memory(n, sizeof *m->loss_of);
-  m->scratch_bytes = sste_linear_scratch_bytes(&m->up_layer[0], n);
-  if (m->scratch_bytes < sste_linear_scratch_bytes(&m->down_layer[0], n))
-    m->scratch_bytes = sste_linear_scratch_bytes(&m->down_layer[0], n);
-  m->scratch = memory(m->scratch_bytes, 1);
+  m->room = room_for(o, &m->up_layer[0], &m->down_layer[0]);
   m->method = method_of(o);
   m->masks = (uint8_t *)memory(ffn_entries(o), 1);
   if (m->method.sparse_from == SIZE_MAX) watch_start(m);
@@ -813,10 +783,10 @@ static void ffn_forward(model *m, const sste_linear *layer, float *z,
                         const float *x, const float *w, size_t n) {
   const size_t K = layer->in_features, N = layer->out_features;
   if (layer->weights == SSTE_WEIGHTS_DENSE)
-    linear_forward(z, x, w, n, K, N);
+    linear_forward(z, x, w, n, K, N, m->room);
   else
-    must(sste_linear_forward(layer, z, N, x, K, w, K, NULL, n, m->scratch,
-                             m->scratch_bytes),
+    must(sste_linear_forward(layer, z, N, x, K, w, K, NULL, n, m->room.p,
+                             m->room.bytes),
          "FFN forward");
 }
 static void ffn_backward(model *m, const sste_linear *layer, float *dx,
@@ -828,10 +798,10 @@ static void ffn_backward(model *m, const sste_linear *layer, float *dx,
   stream.tensor = (uint32_t)tensor;
   stream.step = (uint32_t)step;
   if (layer->weights == SSTE_WEIGHTS_DENSE)
-    linear_backward(dx, dw, dz, x, w, n, K, N);
+    linear_backward(dx, dw, dz, x, w, n, K, N, m->room);
   else
     must(sste_linear_backward(layer, dx, K, dw, K, NULL, dz, N, x, K, w, K, n,
-                              &stream, m->scratch, m->scratch_bytes),
+                              &stream, m->room.p, m->room.bytes),
          "FFN backward");
 }
 
@@ -866,9 +836,9 @@ static double forward(model *m, const unsigned char *in,
     const block_params *w = &m->w.block[l];
     block_state *s = &m->state[l];
     norm_forward(s->norm1, s->stat1, s->x1, w->norm1, n, C);
-    linear_forward(s->qkv, s->norm1, w->qkv, n, C, 3 * C);
+    linear_forward(s->qkv, s->norm1, w->qkv, n, C, 3 * C, m->room);
     attention_forward(s->mixed, s->p, s->qkv, B, T, C, (size_t)m->o->heads);
-    linear_forward(m->add, s->mixed, w->proj, n, C, C);
+    linear_forward(m->add, s->mixed, w->proj, n, C, C, m->room);
     add(s->x2, s->x1, m->add, n * C);
     norm_forward(s->norm2, s->stat2, s->x2, w->norm2, n, C);
     ffn_forward(m, &m->up_layer[l], s->hidden, s->norm2, w->up, n);
@@ -877,7 +847,7 @@ static double forward(model *m, const unsigned char *in,
     add(l + 1 < L ? m->state[l + 1].x1 : m->x, s->x2, m->add, n * C);
   }
   norm_forward(m->norm, m->stat, m->x, m->w.norm, n, C);
-  linear_forward(m->logits, m->norm, m->w.bytes, n, C, BYTES);
+  linear_forward(m->logits, m->norm, m->w.bytes, n, C, BYTES, m->room);
   return cross_entropy(m->logits, next, n, m->loss_of);
 }
 
@@ -903,7 +873,7 @@ static void backward(model *m, const unsigned char *in, size_t B, size_t step) {
   const size_t C = (size_t)m->o->width, T = (size_t)m->o->context, n = B * T;
   size_t l;
   linear_backward(m->dn, m->g.bytes, m->logits, m->norm, m->w.bytes, n, C,
-                  BYTES);
+                  BYTES, m->room);
   memset(m->d, 0, n * C * sizeof(float));
   norm_backward(m->d, m->g.norm, m->dn, m->x, m->stat, m->w.norm, n, C);
   for (l = (size_t)m->o->layers; l-- > 0;) {
@@ -916,10 +886,11 @@ static void backward(model *m, const unsigned char *in, size_t B, size_t step) {
     ffn_backward(m, &m->up_layer[l], m->dn, g->up, m->dwide, s->norm2, w->up, n,
                  step, 2 * l);
     norm_backward(m->d, g->norm2, m->dn, s->x2, s->stat2, w->norm2, n, C);
-    linear_backward(m->dn, g->proj, m->d, s->mixed, w->proj, n, C, C);
+    linear_backward(m->dn, g->proj, m->d, s->mixed, w->proj, n, C, C, m->room);
     attention_backward(m->dwide, m->dn, s->p, s->qkv, B, T, C,
                        (size_t)m->o->heads);
-    linear_backward(m->dn, g->qkv, m->dwide, s->norm1, w->qkv, n, C, 3 * C);
+    linear_backward(m->dn, g->qkv, m->dwide, s->norm1, w->qkv, n, C, 3 * C,
+                    m->room);
     norm_backward(m->d, g->norm1, m->dn, s->x1, s->stat1, w->norm1, n, C);
   }
   embed_backward(m, in, B);
@@ -1025,7 +996,7 @@ static double ffn_zeros(const model *m) {
     const ffn_linear f = ffn_at(m, i);
     sste_report report = {0};
     must(sste_linear_report(&report, f.layer, f.w, f.layer->in_features,
-                            m->scratch, m->scratch_bytes),
+                            m->room.p, m->room.bytes),
          "zeros");
     zeros += report.zeros;
   }
