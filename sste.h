@@ -625,7 +625,8 @@ static inline sste_status sste_priv_nm_check(sste_nm nm, size_t rows,
  * and each strip into spans, whose intermediate results stay in the first-level
  * cache: loops over a span that do one simple thing each are what compilers
  * turn into vector instructions. */
-enum { SSTE_PRIV_SPAN = 128, SSTE_PRIV_STRIP = 32 * SSTE_PRIV_SPAN };
+#define SSTE_PRIV_SPAN 128
+#define SSTE_PRIV_STRIP 4096
 
 typedef struct sste_priv_strip {
   size_t row, col, n; /* n elements of a row from column col on */
@@ -644,38 +645,54 @@ static inline sste_priv_strip sste_priv_strip_at(size_t i, size_t cols) {
   return s;
 }
 
+/* The next span where `left` elements are left. */
+static inline size_t sste_priv_span_of(size_t left) {
+  return left < SSTE_PRIV_SPAN ? left : SSTE_PRIV_SPAN;
+}
+
 SSTE_HD static inline float sste_priv_abs(float x) {
   return sste_priv_float(sste_priv_bits(x) & 0x7FFFFFFFu);
 }
 
-/* The thresholds of a span of n / 4 groups, each stored four times, so that
- * what follows goes element by element; 0 if a value is infinite or NaN: then
- * the thresholds mean nothing. Fast because no loop branches and because a pair
- * at a time takes fewer shuffles than four at a time. */
-static inline int sste_priv_thresholds(float *t, const float *a, ptrdiff_t n) {
+/* With the sign bit set if x is infinite or NaN: 255 carries into it. */
+SSTE_HD static inline uint32_t sste_priv_carry(float x) {
+  return (sste_priv_bits(x) & 0x7FFFFFFFu) + 0x800000u;
+}
+
+/* The threshold of two pairs of magnitudes, the lower of each pair first. */
+SSTE_HD static inline float sste_priv_second(float low0, float high0,
+                                             float low1, float high1) {
+  const float of_minima = low0 > low1 ? low0 : low1;
+  const float of_maxima = high0 < high1 ? high0 : high1;
+  return of_minima < of_maxima ? of_minima : of_maxima;
+}
+
+/* The thresholds of the groups of a span, each stored four times, so that what
+ * follows goes element by element; 0 if a value is infinite or NaN: then the
+ * thresholds mean nothing. Fast because no loop branches and because two values
+ * at a time take fewer shuffles than four. */
+static inline int sste_priv_thresholds(float t[SSTE_PRIV_SPAN],
+                                       const float *a) {
   float low[SSTE_PRIV_SPAN / 2], high[SSTE_PRIV_SPAN / 2];
   uint32_t special = 0;
-  ptrdiff_t i;
+  int i;
   SSTE_OMP(simd reduction(| : special))
-  for (i = 0; i < n / 2; ++i) {
+  for (i = 0; i < SSTE_PRIV_SPAN / 2; ++i) {
     const float x = sste_priv_abs(a[2 * i]), y = sste_priv_abs(a[2 * i + 1]);
-    special |=
-        (sste_priv_bits(x) + 0x800000u) | (sste_priv_bits(y) + 0x800000u);
+    special |= sste_priv_carry(x) | sste_priv_carry(y);
     low[i] = x < y ? x : y;
     high[i] = x > y ? x : y;
   }
   SSTE_OMP(simd)
-  for (i = 0; i < n / 4; ++i) {
-    const float x = low[2 * i] > low[2 * i + 1] ? low[2 * i] : low[2 * i + 1];
-    const float y =
-        high[2 * i] < high[2 * i + 1] ? high[2 * i] : high[2 * i + 1];
-    const float second = x < y ? x : y;
+  for (i = 0; i < SSTE_PRIV_SPAN / 4; ++i) {
+    const float second = sste_priv_second(low[2 * i], high[2 * i],
+                                          low[2 * i + 1], high[2 * i + 1]);
     t[4 * i] = second;
     t[4 * i + 1] = second;
     t[4 * i + 2] = second;
     t[4 * i + 3] = second;
   }
-  return special < 0x80000000u; /* the exponent 255 carries into the sign */
+  return special < 0x80000000u;
 }
 
 /* S(a)_i for a finite a_i: a_i less what of it lies within [-t, t]. A pruned
@@ -694,33 +711,39 @@ static inline size_t sste_priv_project_group(float *out, const float *a,
   return (size_t)is_nan;
 }
 
-/* The same of a span of n / 4 groups; how many came out as NaN. */
+/* The same of a span; how many groups came out as NaN. */
 static inline size_t sste_priv_project_span(float *out, const float *a,
-                                            ptrdiff_t n, float beta) {
+                                            float beta) {
   float t[SSTE_PRIV_SPAN];
   size_t count = 0;
-  ptrdiff_t i;
-  if (!sste_priv_thresholds(t, a, n)) {
-    for (i = 0; i < n; i += 4)
+  int i;
+  if (!sste_priv_thresholds(t, a)) {
+    for (i = 0; i < SSTE_PRIV_SPAN; i += 4)
       count += sste_priv_project_group(out + i, a + i, beta);
     return count;
   }
   SSTE_OMP(simd)
-  for (i = 0; i < n; ++i) out[i] = beta * sste_priv_shrink(a[i], t[i]);
+  for (i = 0; i < SSTE_PRIV_SPAN; ++i)
+    out[i] = beta * sste_priv_shrink(a[i], t[i]);
   if (beta < 1.0f) { /* a negative product may have become -0 */
     SSTE_OMP(simd)
-    for (i = 0; i < n; ++i) out[i] = out[i] != 0.0f ? out[i] : 0.0f;
+    for (i = 0; i < SSTE_PRIV_SPAN; ++i)
+      out[i] = out[i] != 0.0f ? out[i] : 0.0f;
   }
   return 0;
 }
 
+/* The same of n / 4 groups; a last span that is short is filled with zeros. */
 static inline size_t sste_priv_project_strip(float *out, const float *a,
                                              size_t n, float beta) {
+  float part[SSTE_PRIV_SPAN] = {0.0f};
   size_t c, count = 0;
   for (c = 0; c + SSTE_PRIV_SPAN <= n; c += SSTE_PRIV_SPAN)
-    count += sste_priv_project_span(out + c, a + c, SSTE_PRIV_SPAN, beta);
-  if (c < n)
-    count += sste_priv_project_span(out + c, a + c, (ptrdiff_t)(n - c), beta);
+    count += sste_priv_project_span(out + c, a + c, beta);
+  if (c == n) return count;
+  memcpy(part, a + c, (n - c) * sizeof *a);
+  count += sste_priv_project_span(part, part, beta);
+  memcpy(out + c, part, (n - c) * sizeof *a);
   return count;
 }
 
@@ -745,6 +768,10 @@ SSTE_API sste_status sste_tensor_project(float *out, size_t ldo, const float *w,
   if (s != SSTE_OK) return s;
   if (rows != 0 && cols % 4 != 0) return SSTE_ERR_SHAPE;
   if (sste_priv_bits(beta) - 1u >= SSTE_PRIV_INF - 1u) return SSTE_ERR_VALUE;
+  if (ldo == cols && ldw == cols) { /* no gaps: one long row */
+    cols *= rows;
+    rows = 1;
+  }
   SSTE_OMP(parallel for schedule(static) reduction(+ : count))
   for (i = 0; i < (ptrdiff_t)sste_priv_strips(rows, cols); ++i) {
     const sste_priv_strip at = sste_priv_strip_at((size_t)i, cols);
@@ -816,6 +843,45 @@ SSTE_API sste_status sste_tensor_project_nm(void *out, size_t ldo,
 
 /* ---- 4. Masks ------------------------------------------------------------ */
 
+/* Bit by bit: at least two of three. */
+SSTE_HD static inline uint32_t sste_priv_majority(uint32_t a, uint32_t b,
+                                                  uint32_t c) {
+  return (a & b) | (c & (a | b));
+}
+
+/* The hard mask of n / 4 groups, as sste_group_mask has it. Fast because it
+ * does not branch: of two integers below 2^31 the sign of the difference says
+ * which goes before (where the higher index wins, of the difference less one),
+ * and an entry is kept that goes before two of the three others. */
+static inline void sste_priv_mask_strip(uint8_t *mask, const float *a,
+                                        ptrdiff_t n, sste_tie tie) {
+  const uint32_t less = tie == SSTE_TIE_HIGHER, one = 1;
+  uint8_t low_byte;
+  int at0, step;
+  ptrdiff_t i;
+  memcpy(&low_byte, &one, 1);
+  at0 = low_byte == 1 ? 0 : 24; /* where a word keeps its first byte */
+  step = low_byte == 1 ? 8 : -8;
+  SSTE_OMP(simd)
+  for (i = 0; i < n / 4; ++i) {
+    const uint32_t m0 = sste_priv_magnitude(a[4 * i]);
+    const uint32_t m1 = sste_priv_magnitude(a[4 * i + 1]);
+    const uint32_t m2 = sste_priv_magnitude(a[4 * i + 2]);
+    const uint32_t m3 = sste_priv_magnitude(a[4 * i + 3]);
+    /* The sign of ij: j goes before i. */
+    const uint32_t s01 = m0 - m1 - less, s02 = m0 - m2 - less;
+    const uint32_t s03 = m0 - m3 - less, s12 = m1 - m2 - less;
+    const uint32_t s13 = m1 - m3 - less, s23 = m2 - m3 - less;
+    const uint32_t k0 = sste_priv_majority(~s01, ~s02, ~s03) >> 31;
+    const uint32_t k1 = sste_priv_majority(s01, ~s12, ~s13) >> 31;
+    const uint32_t k2 = sste_priv_majority(s02, s12, ~s23) >> 31;
+    const uint32_t k3 = sste_priv_majority(s03, s13, s23) >> 31;
+    const uint32_t word = k0 << at0 | k1 << (at0 + step) |
+                          k2 << (at0 + 2 * step) | k3 << (at0 + 3 * step);
+    memcpy(mask + 4 * i, &word, sizeof word);
+  }
+}
+
 /* sste_tensor_mask - the hard magnitude mask of a matrix, as bytes 0 and 1.
  *   mask      receives rows x cols bytes, rows ldm apart; exactly two ones per
  *             group; may not overlap w
@@ -829,22 +895,17 @@ SSTE_API sste_status sste_tensor_project_nm(void *out, size_t ldo,
 SSTE_API sste_status sste_tensor_mask(uint8_t *mask, size_t ldm, const float *w,
                                       size_t ldw, size_t rows, size_t cols,
                                       sste_tie tie) {
-  ptrdiff_t r;
+  ptrdiff_t i;
   const sste_status s =
       sste_priv_two(mask, ldm, sizeof *mask, w, ldw, sizeof *w, rows, cols);
   if (tie != SSTE_TIE_LOWER && tie != SSTE_TIE_HIGHER) return SSTE_ERR_VALUE;
   if (s != SSTE_OK || rows == 0 || cols == 0) return s;
   if (cols % 4 != 0) return SSTE_ERR_SHAPE;
   SSTE_OMP(parallel for schedule(static))
-  for (r = 0; r < (ptrdiff_t)rows; ++r) {
-    const float *from = w + (size_t)r * ldw;
-    uint8_t *to = mask + (size_t)r * ldm;
-    size_t c;
-    for (c = 0; c < cols; c += 4) {
-      const int bits = sste_group_mask(from + c, tie);
-      int i;
-      for (i = 0; i < 4; ++i) to[c + (size_t)i] = (uint8_t)(bits >> i & 1);
-    }
+  for (i = 0; i < (ptrdiff_t)sste_priv_strips(rows, cols); ++i) {
+    const sste_priv_strip at = sste_priv_strip_at((size_t)i, cols);
+    sste_priv_mask_strip(mask + at.row * ldm + at.col,
+                         w + at.row * ldw + at.col, (ptrdiff_t)at.n, tie);
   }
   return SSTE_OK;
 }
@@ -1073,9 +1134,17 @@ SSTE_API sste_status sste_tensor_mask_nonzero(uint8_t *mask, size_t ldm,
   if (s != SSTE_OK || cols == 0) return s;
   SSTE_OMP(parallel for schedule(static))
   for (r = 0; r < (ptrdiff_t)rows; ++r) {
+    uint8_t *to = mask + (size_t)r * ldm;
     size_t c;
+    if (type == SSTE_FLOAT32) {
+      const float *from = (const float *)w + (size_t)r * ldw;
+      SSTE_OMP(simd)
+      for (c = 0; c < cols; ++c)
+        to[c] = (sste_priv_bits(from[c]) & 0x7FFFFFFFu) != 0;
+      continue;
+    }
     for (c = 0; c < cols; ++c)
-      mask[(size_t)r * ldm + c] = !sste_priv_is_zero(
+      to[c] = !sste_priv_is_zero(
           sste_priv_element(w, type, (size_t)r * ldw + c), type);
   }
   return SSTE_OK;
@@ -1104,10 +1173,14 @@ SSTE_API sste_status sste_tensor_apply_mask(float *out, size_t ldo,
   if (s != SSTE_OK || cols == 0) return s;
   SSTE_OMP(parallel for schedule(static))
   for (r = 0; r < (ptrdiff_t)rows; ++r) {
+    const float *from = w + (size_t)r * ldw;
+    const uint8_t *keep = mask + (size_t)r * ldm;
+    float *to = out + (size_t)r * ldo;
     size_t c;
+    SSTE_OMP(simd)
     for (c = 0; c < cols; ++c) {
-      const float kept = sste_priv_stored(w[(size_t)r * ldw + c]);
-      out[(size_t)r * ldo + c] = mask[(size_t)r * ldm + c] != 0 ? kept : 0.0f;
+      const float kept = sste_priv_stored(from[c]);
+      to[c] = keep[c] != 0 ? kept : 0.0f;
     }
   }
   return SSTE_OK;
@@ -1140,6 +1213,7 @@ SSTE_API sste_status sste_mask_flip_rate(double *rate, size_t *flips,
     const uint8_t *now = mask + (size_t)r * ldm;
     const uint8_t *then = previous + (size_t)r * ldp;
     size_t c;
+    SSTE_OMP(simd reduction(+ : count))
     for (c = 0; c < cols; ++c) count += (now[c] != 0) != (then[c] != 0);
   }
   if (flips != NULL) *flips = count;
@@ -1289,26 +1363,100 @@ static inline sste_priv_sums sste_priv_fold(double a[32], double b[32]) {
   return sum;
 }
 
-/* The sums that S-STE's beta takes, 2:4 along rows of floats, which the general
- * block below would do as well, only several times slower. */
-static inline sste_priv_sums sste_priv_beta_block(const sste_priv_summed *x,
+/* 128 elements from e on of a matrix of floats, row by row: the matrix itself
+ * where they lie side by side, else a copy. From `end` on they are zeros, which
+ * change no sum. */
+static inline const float *sste_priv_span_at(float copy[SSTE_PRIV_SPAN],
+                                             const void *p, sste_priv_runs v,
+                                             size_t e, size_t end) {
+  const float *row = (const float *)p + e / v.length * v.pitch;
+  const size_t n = sste_priv_span_of(end - e);
+  const int is_one_row = v.pitch == v.length;
+  size_t col = e % v.length, i, piece;
+  if (n == SSTE_PRIV_SPAN && (is_one_row || col + n <= v.length))
+    return row + col;
+  memset(copy, 0, SSTE_PRIV_SPAN * sizeof *copy);
+  for (i = 0; i < n; i += piece) {
+    piece = v.length - col < n - i ? v.length - col : n - i;
+    memcpy(copy + i, row + col, piece * sizeof *copy);
+    row += v.pitch;
+    col = 0;
+  }
+  return copy;
+}
+
+/* sum_j += u_j v_j + u_(j+32) v_(j+32) + ..., from left to right: a span. */
+static inline void sste_priv_add_products(double sum[32], const float *u,
+                                          const float *v) {
+  int j;
+  SSTE_OMP(simd)
+  for (j = 0; j < 32; ++j) {
+    double lane = sum[j];
+    lane += (double)u[j] * (double)v[j];
+    lane += (double)u[j + 32] * (double)v[j + 32];
+    lane += (double)u[j + 64] * (double)v[j + 64];
+    lane += (double)u[j + 96] * (double)v[j + 96];
+    sum[j] = lane;
+  }
+}
+
+/* The same for w S(w) and S(w)^2 at once, given the thresholds. */
+static inline void sste_priv_add_beta(double a[32], double b[32],
+                                      const float *w, const float *t) {
+  int j;
+  SSTE_OMP(simd)
+  for (j = 0; j < 32; ++j) {
+    const double w0 = (double)w[j], w1 = (double)w[j + 32];
+    const double w2 = (double)w[j + 64], w3 = (double)w[j + 96];
+    const double s0 = (double)sste_priv_shrink(w[j], t[j]);
+    const double s1 = (double)sste_priv_shrink(w[j + 32], t[j + 32]);
+    const double s2 = (double)sste_priv_shrink(w[j + 64], t[j + 64]);
+    const double s3 = (double)sste_priv_shrink(w[j + 96], t[j + 96]);
+    a[j] = a[j] + w0 * s0 + w1 * s1 + w2 * s2 + w3 * s3;
+    b[j] = b[j] + s0 * s0 + s1 * s1 + s2 * s2 + s3 * s3;
+  }
+}
+
+/* Whether the block of sste_priv_sum_block may go span by span: along rows of
+ * floats, for S-STE's beta and for every sum that goes element by element. */
+static inline int sste_priv_has_spans(const sste_priv_summed *x) {
+  const int is_24 = x->nm.n == 2 && x->nm.m == 4 && x->gamma == 0.0f;
+  return x->nm.type == SSTE_FLOAT32 && x->w_at.stride == 1 &&
+         (x->v != NULL || (x->term == SSTE_PRIV_MIN_MSE && is_24));
+}
+
+/* The sums of such a block. Fast because the 32 lanes advance together. Beta
+ * needs no care for infinities and NaNs: no sum is finite then, either way. */
+static inline sste_priv_sums sste_priv_span_block(const sste_priv_summed *x,
                                                   size_t first, size_t end) {
-  const size_t cols = x->w_at.length;
+  float w_copy[SSTE_PRIV_SPAN], v_copy[SSTE_PRIV_SPAN], d[SSTE_PRIV_SPAN];
   double a[32] = {0.0}, b[32] = {0.0};
-  size_t row = first / cols, col = first % cols, e;
-  for (e = first; e < end; e += 4) {
-    const float *w = (const float *)x->w + row * x->w_at.pitch + col;
-    float s[4];
-    int j;
-    sste_group_project(s, w);
-    for (j = 0; j < 4; ++j) {
-      a[(e & 31) + (size_t)j] += (double)w[j] * (double)s[j];
-      b[(e & 31) + (size_t)j] += (double)s[j] * (double)s[j];
+  size_t e;
+  for (e = first; e < end; e += SSTE_PRIV_SPAN) {
+    const float *w = sste_priv_span_at(w_copy, x->w, x->w_at, e, end);
+    const float *v =
+        x->v == NULL ? w : sste_priv_span_at(v_copy, x->v, x->v_at, e, end);
+    int i;
+    if (x->term == SSTE_PRIV_MIN_MSE) {
+      (void)sste_priv_thresholds(d, w);
+      sste_priv_add_beta(a, b, w, d);
+      continue;
     }
-    col += 4;
-    if (col == cols) {
-      col = 0;
-      ++row;
+    SSTE_OMP(simd)
+    for (i = 0; i < SSTE_PRIV_SPAN; ++i) d[i] = w[i] - v[i];
+    if (x->term == SSTE_PRIV_NORM) {
+      sste_priv_add_products(a, w, w);
+    } else if (x->term == SSTE_PRIV_ERROR) {
+      sste_priv_add_products(a, d, d);
+      sste_priv_add_products(b, w, w);
+    } else if (x->term == SSTE_PRIV_DESCENT) {
+      sste_priv_add_products(
+          a, sste_priv_span_at(w_copy, x->g, x->g_at, e, end), d);
+    } else { /* the term is |d| = d sign(d) */
+      float sign[SSTE_PRIV_SPAN];
+      SSTE_OMP(simd)
+      for (i = 0; i < SSTE_PRIV_SPAN; ++i) sign[i] = d[i] < 0.0f ? -1.0f : 1.0f;
+      sste_priv_add_products(a, d, sign);
     }
   }
   return sste_priv_fold(a, b);
@@ -1320,9 +1468,7 @@ static inline sste_priv_sums sste_priv_sum_block(const sste_priv_summed *x,
   double a[32] = {0.0}, b[32] = {0.0}, ta[32], tb[32] = {0.0};
   size_t e = first - first % m; /* a group may straddle two blocks */
   size_t run = e / x->w_at.length, group = e % x->w_at.length / m, i;
-  if (x->term == SSTE_PRIV_MIN_MSE && x->nm.type == SSTE_FLOAT32 && m == 4 &&
-      x->nm.n == 2 && x->w_at.stride == 1 && x->gamma == 0.0f)
-    return sste_priv_beta_block(x, first, end);
+  if (sste_priv_has_spans(x)) return sste_priv_span_block(x, first, end);
   for (; e < end; e += m) {
     const size_t from = e < first ? first - e : 0;
     const size_t to = end - e < m ? end - e : m;
@@ -1649,6 +1795,20 @@ SSTE_API SSTE_HD sste_status sste_group_decompress(float out[4],
   return SSTE_OK;
 }
 
+/* Whether n / 4 groups of floats are all 2:4. Fast because it counts without a
+ * branch, and looks for no place. */
+static inline int sste_priv_is_24(const float *a, ptrdiff_t n) {
+  uint32_t too_many = 0;
+  ptrdiff_t i;
+  SSTE_OMP(simd reduction(| : too_many))
+  for (i = 0; i < n / 4; ++i) {
+    const int nonzeros = (a[4 * i] != 0.0f) + (a[4 * i + 1] != 0.0f) +
+                         (a[4 * i + 2] != 0.0f) + (a[4 * i + 3] != 0.0f);
+    too_many |= 2u - (uint32_t)nonzeros;
+  }
+  return too_many < 0x80000000u;
+}
+
 /* sste_tensor_check_nm - whether a matrix is N:M along an axis, and where not.
  *   w         rows x cols elements of nm.type, rows ldw apart; the axis of the
  *             groups a multiple of nm.m
@@ -1668,7 +1828,10 @@ SSTE_API sste_status sste_tensor_check_nm(const void *w, size_t ldw,
     s = sste_priv_matrix(w, rows, cols, ldw, sste_priv_type_bytes(nm.type));
   if (s != SSTE_OK || rows == 0 || cols == 0) return s;
   at = sste_priv_runs_of(rows, cols, ldw, nm.axis, (size_t)nm.m);
-  for (r = 0; r < at.runs; ++r)
+  for (r = 0; r < at.runs; ++r) {
+    if (nm.n == 2 && nm.m == 4 && nm.type == SSTE_FLOAT32 && at.stride == 1 &&
+        sste_priv_is_24((const float *)w + r * ldw, (ptrdiff_t)cols))
+      continue;
     for (g = 0; g < at.groups; ++g) {
       int nonzeros = 0;
       for (i = 0; i < (size_t)nm.m; ++i)
@@ -1682,6 +1845,7 @@ SSTE_API sste_status sste_tensor_check_nm(const void *w, size_t ldw,
         return SSTE_ERR_PATTERN;
       }
     }
+  }
   return SSTE_OK;
 }
 
@@ -1707,23 +1871,38 @@ static inline int sste_priv_nibble(const uint8_t *meta_row, size_t g) {
 /* The bytes of one metadata row; an odd last group leaves half a byte. */
 static inline size_t sste_priv_meta_cols(size_t cols) { return (cols + 7) / 8; }
 
+/* Whether both nibbles of n bytes are legal. Fast because it takes the two at
+ * once: second - first - 1 borrows the bit above it where it is negative. */
+static inline int sste_priv_are_nibbles(const uint8_t *meta, size_t n) {
+  unsigned legal = 0x88u;
+  size_t i;
+  SSTE_OMP(simd reduction(& : legal))
+  for (i = 0; i < n; ++i) {
+    const unsigned first = meta[i] & 0x33u, second = meta[i] >> 2 & 0x33u;
+    legal &= (second | 0x88u) - first - 0x11u;
+  }
+  return legal == 0x88u;
+}
+
 /* A compressed matrix: both arrays, its shape, and every nibble. rows and cols
  * are those of the matrix seen as runs: a run is a row of values and meta. */
 static inline sste_status sste_priv_compressed(const void *values, size_t ldv,
                                                const uint8_t *meta, size_t ldm,
                                                size_t rows, size_t cols,
                                                size_t size) {
-  size_t r, g;
+  size_t r;
   sste_status s = sste_priv_matrix(values, rows, cols / 2, ldv, size);
   if (s == SSTE_OK)
     s = sste_priv_matrix(meta, rows, sste_priv_meta_cols(cols), ldm,
                          sizeof *meta);
   if (s != SSTE_OK || rows == 0 || cols == 0) return s;
   if (cols % 4 != 0) return SSTE_ERR_SHAPE;
-  for (r = 0; r < rows; ++r)
-    for (g = 0; g < cols / 4; ++g)
-      if (sste_nibble_check(sste_priv_nibble(meta + r * ldm, g)) != SSTE_OK)
-        return SSTE_ERR_PATTERN;
+  for (r = 0; r < rows; ++r) {
+    const size_t last = cols / 4 - 1; /* may have but half of its byte */
+    if (!sste_priv_are_nibbles(meta + r * ldm, cols / 8) ||
+        sste_nibble_check(sste_priv_nibble(meta + r * ldm, last)) != SSTE_OK)
+      return SSTE_ERR_PATTERN;
+  }
   return SSTE_OK;
 }
 
@@ -1749,6 +1928,93 @@ SSTE_HD static inline int sste_priv_keep(const uint32_t a[4]) {
     nibble |= i << (2 * n++);
   }
   return nibble;
+}
+
+/* All bits set if a condition holds, else none. */
+SSTE_HD static inline uint32_t sste_priv_if(int condition) {
+  return (uint32_t)0 - (uint32_t)condition;
+}
+
+typedef struct sste_priv_kept {
+  uint32_t first, second, nibble;
+} sste_priv_kept;
+
+/* sste_priv_keep by masks, for floats, at most two of which are not zero: entry
+ * 2 or 3 is kept just where it is not zero, entry 0 unless two others are. */
+SSTE_HD static inline sste_priv_kept sste_priv_keep_two(uint32_t x0,
+                                                        uint32_t x1,
+                                                        uint32_t x2,
+                                                        uint32_t x3) {
+  const uint32_t is1 = sste_priv_if((x1 & 0x7FFFFFFFu) != 0);
+  const uint32_t is2 = sste_priv_if((x2 & 0x7FFFFFFFu) != 0);
+  const uint32_t is3 = sste_priv_if((x3 & 0x7FFFFFFFu) != 0);
+  const uint32_t not0 = sste_priv_majority(is1, is2, is3);
+  const uint32_t x12 = (is1 & x1) | (~is1 & x2), x21 = (is2 & x2) | (~is2 & x1);
+  sste_priv_kept p;
+  p.first = (not0 & x12) | (~not0 & x0);
+  p.second = (is3 & x3) | (~is3 & x21);
+  p.nibble = (not0 & (2u + is1)) | (is3 & 12u) | (~is3 & (4u + (is2 & 4u)));
+  return p;
+}
+
+/* n / 4 nibbles, at most a span's, two to a byte; the other half of a last byte
+ * is 0. */
+static inline void sste_priv_pack(uint8_t *meta, uint32_t *nibble,
+                                  ptrdiff_t n) {
+  ptrdiff_t i;
+  nibble[n / 4] = 0;
+  SSTE_OMP(simd)
+  for (i = 0; i < (n + 7) / 8; ++i)
+    meta[i] = (uint8_t)(nibble[2 * i] | nibble[2 * i + 1] << 4);
+}
+
+/* Compresses n / 4 groups of floats, at most a span, each of them 2:4. Fast
+ * because nothing branches. */
+static inline void sste_priv_compress_span(float *values, uint8_t *meta,
+                                           const float *a, ptrdiff_t n) {
+  uint32_t nibble[SSTE_PRIV_SPAN / 4 + 1];
+  ptrdiff_t i;
+  SSTE_OMP(simd)
+  for (i = 0; i < n / 4; ++i) {
+    const sste_priv_kept p = sste_priv_keep_two(
+        sste_priv_bits(a[4 * i]), sste_priv_bits(a[4 * i + 1]),
+        sste_priv_bits(a[4 * i + 2]), sste_priv_bits(a[4 * i + 3]));
+    values[2 * i] = sste_priv_stored(sste_priv_float(p.first));
+    values[2 * i + 1] = sste_priv_stored(sste_priv_float(p.second));
+    nibble[i] = p.nibble;
+  }
+  sste_priv_pack(meta, nibble, n);
+}
+
+/* Projects and compresses n / 4 groups, at most a span, by a beta of 1 or more,
+ * so that no product underflows; 0, and nothing of use, if a value is infinite
+ * or NaN. Fast because the four entries of a group stay in registers. */
+static inline int sste_priv_project_compress_span(float *values, uint8_t *meta,
+                                                  const float *a, ptrdiff_t n,
+                                                  float beta) {
+  uint32_t nibble[SSTE_PRIV_SPAN / 4 + 1], special = 0;
+  ptrdiff_t i;
+  SSTE_OMP(simd reduction(| : special))
+  for (i = 0; i < n / 4; ++i) {
+    const float a0 = a[4 * i], a1 = a[4 * i + 1];
+    const float a2 = a[4 * i + 2], a3 = a[4 * i + 3];
+    const float x = sste_priv_abs(a0), y = sste_priv_abs(a1);
+    const float z = sste_priv_abs(a2), u = sste_priv_abs(a3);
+    const float t = sste_priv_second(x < y ? x : y, x > y ? x : y,
+                                     z < u ? z : u, z > u ? z : u);
+    const sste_priv_kept p =
+        sste_priv_keep_two(sste_priv_bits(beta * sste_priv_shrink(a0, t)),
+                           sste_priv_bits(beta * sste_priv_shrink(a1, t)),
+                           sste_priv_bits(beta * sste_priv_shrink(a2, t)),
+                           sste_priv_bits(beta * sste_priv_shrink(a3, t)));
+    special |= sste_priv_carry(a0) | sste_priv_carry(a1) | sste_priv_carry(a2) |
+               sste_priv_carry(a3);
+    values[2 * i] = sste_priv_float(p.first);
+    values[2 * i + 1] = sste_priv_float(p.second);
+    nibble[i] = p.nibble;
+  }
+  sste_priv_pack(meta, nibble, n);
+  return special < 0x80000000u;
 }
 
 /* sste_tensor_compress_as - a 2:4 matrix of any element type, with groups along
@@ -1795,6 +2061,19 @@ SSTE_API sste_status sste_tensor_compress_as(void *values, size_t ldv,
       sste_priv_overlap(meta, at.runs, mcols, ldm, 1, values, at.runs,
                         at.length / 2, ldv, size))
     return SSTE_ERR_OVERLAP;
+  if (type == SSTE_FLOAT32 && axis == SSTE_ALONG_ROWS) {
+    SSTE_OMP(parallel for schedule(static))
+    for (r = 0; r < (ptrdiff_t)rows; ++r) {
+      const float *from = (const float *)w + (size_t)r * ldw;
+      float *to = (float *)values + (size_t)r * ldv;
+      size_t c;
+      for (c = 0; c < cols; c += SSTE_PRIV_SPAN)
+        sste_priv_compress_span(to + c / 2, meta + (size_t)r * ldm + c / 8,
+                                from + c,
+                                (ptrdiff_t)sste_priv_span_of(cols - c));
+    }
+    return SSTE_OK;
+  }
   SSTE_OMP(parallel for schedule(static))
   for (r = 0; r < (ptrdiff_t)at.runs; ++r) {
     uint8_t *nibbles = meta + (size_t)r * ldm;
@@ -1839,6 +2118,85 @@ SSTE_API sste_status sste_tensor_compress(float *values, size_t ldv,
                                  SSTE_FLOAT32, SSTE_ALONG_ROWS);
 }
 
+/* sste_tensor_project_compress - the projection in its compressed form, without
+ * the dense matrix between: sste_tensor_project, then sste_tensor_compress.
+ *   values    receives rows x cols/2 floats, rows ldv apart
+ *   meta      receives rows x ceil(cols/8) bytes, rows ldm apart
+ *   w         rows x cols floats, rows ldw apart; cols a multiple of 4. No two
+ *             of the three may overlap
+ *   beta      finite and positive: sste_tensor_beta's, or 1 for S(W) alone
+ *   nan_groups receives how many groups came out as NaN; may be null
+ *   ties, specials  as those two functions; an unused half byte is 0
+ *   e.g.      beta 2: (4, -3, 2, -1) -> (4, -2), 0x4
+ *   BITWISE: the bits of the two in turn. Overwrites values and meta.
+ *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (beta). Source: S-STE, W~.    */
+SSTE_API sste_status sste_tensor_project_compress(
+    float *values, size_t ldv, uint8_t *meta, size_t ldm, const float *w,
+    size_t ldw, size_t rows, size_t cols, float beta, size_t *nan_groups) {
+  const size_t mcols = sste_priv_meta_cols(cols);
+  size_t count = 0;
+  ptrdiff_t i;
+  sste_status s = sste_priv_matrix(w, rows, cols, ldw, sizeof *w);
+  if (s == SSTE_OK && rows != 0 && cols % 4 != 0) s = SSTE_ERR_SHAPE;
+  if (s == SSTE_OK)
+    s = sste_priv_matrix(values, rows, cols / 2, ldv, sizeof *values);
+  if (s == SSTE_OK) s = sste_priv_matrix(meta, rows, mcols, ldm, sizeof *meta);
+  if (s != SSTE_OK) return s;
+  if (sste_priv_overlap(values, rows, cols / 2, ldv, sizeof *values, w, rows,
+                        cols, ldw, sizeof *w) ||
+      sste_priv_overlap(meta, rows, mcols, ldm, sizeof *meta, w, rows, cols,
+                        ldw, sizeof *w) ||
+      sste_priv_overlap(meta, rows, mcols, ldm, sizeof *meta, values, rows,
+                        cols / 2, ldv, sizeof *values))
+    return SSTE_ERR_OVERLAP;
+  if (sste_priv_bits(beta) - 1u >= SSTE_PRIV_INF - 1u) return SSTE_ERR_VALUE;
+  SSTE_OMP(parallel for schedule(static) reduction(+ : count))
+  for (i = 0; i < (ptrdiff_t)sste_priv_strips(rows, cols); ++i) {
+    const sste_priv_strip at = sste_priv_strip_at((size_t)i, cols);
+    const float *from = w + at.row * ldw + at.col;
+    float *to = values + at.row * ldv + at.col / 2;
+    uint8_t *nibbles = meta + at.row * ldm + at.col / 8;
+    size_t c;
+    for (c = 0; c < at.n; c += SSTE_PRIV_SPAN) {
+      const size_t n = sste_priv_span_of(at.n - c);
+      float s24[SSTE_PRIV_SPAN];
+      if (beta >= 1.0f &&
+          sste_priv_project_compress_span(to + c / 2, nibbles + c / 8, from + c,
+                                          (ptrdiff_t)n, beta))
+        continue;
+      count += sste_priv_project_strip(s24, from + c, n, beta);
+      sste_priv_compress_span(to + c / 2, nibbles + c / 8, s24, (ptrdiff_t)n);
+    }
+  }
+  if (nan_groups != NULL) *nan_groups = count;
+  return SSTE_OK;
+}
+
+/* n / 4 groups of floats, at most a span, from legal nibbles. Fast because each
+ * entry asks whether it is one of the two kept, instead of being stored to. */
+static inline void sste_priv_decompress_span(float *out, const float *values,
+                                             const uint8_t *meta, ptrdiff_t n) {
+  uint32_t nibble[SSTE_PRIV_SPAN / 4 + 1];
+  ptrdiff_t i;
+  SSTE_OMP(simd)
+  for (i = 0; i < (n + 7) / 8; ++i) {
+    nibble[2 * i] = meta[i] & 0xFu;
+    nibble[2 * i + 1] = (uint32_t)meta[i] >> 4;
+  }
+  SSTE_OMP(simd)
+  for (i = 0; i < n / 4; ++i) {
+    const uint32_t first = sste_priv_bits(sste_priv_stored(values[2 * i]));
+    const uint32_t second = sste_priv_bits(sste_priv_stored(values[2 * i + 1]));
+    const uint32_t i0 = nibble[i] & 3u, i1 = nibble[i] >> 2;
+    out[4 * i] = sste_priv_float(first & sste_priv_if(i0 == 0));
+    out[4 * i + 1] = sste_priv_float((first & sste_priv_if(i0 == 1)) |
+                                     (second & sste_priv_if(i1 == 1)));
+    out[4 * i + 2] = sste_priv_float((first & sste_priv_if(i0 == 2)) |
+                                     (second & sste_priv_if(i1 == 2)));
+    out[4 * i + 3] = sste_priv_float(second & sste_priv_if(i1 == 3));
+  }
+}
+
 /* sste_tensor_decompress_as - the dense matrix of a compressed one.
  *   out       receives rows x cols elements of `type`, rows ldo apart
  *   values, meta  as sste_tensor_compress_as made them for rows x cols, type
@@ -1873,6 +2231,19 @@ SSTE_API sste_status sste_tensor_decompress_as(void *out, size_t ldo,
       sste_priv_overlap(out, rows, cols, ldo, size, meta, at.runs,
                         sste_priv_meta_cols(at.length), ldm, 1))
     return SSTE_ERR_OVERLAP;
+  if (type == SSTE_FLOAT32 && axis == SSTE_ALONG_ROWS) {
+    SSTE_OMP(parallel for schedule(static))
+    for (r = 0; r < (ptrdiff_t)rows; ++r) {
+      const float *from = (const float *)values + (size_t)r * ldv;
+      float *to = (float *)out + (size_t)r * ldo;
+      size_t c;
+      for (c = 0; c < cols; c += SSTE_PRIV_SPAN)
+        sste_priv_decompress_span(to + c, from + c / 2,
+                                  meta + (size_t)r * ldm + c / 8,
+                                  (ptrdiff_t)sste_priv_span_of(cols - c));
+    }
+    return SSTE_OK;
+  }
   SSTE_OMP(parallel for schedule(static))
   for (r = 0; r < (ptrdiff_t)at.runs; ++r) {
     size_t g;
