@@ -5,10 +5,12 @@
  * one group or one element that define them, bit for bit: every kind of data,
  * shapes that fill no tile, strides, in place, any number of threads.
  *
- *   1. Data and shapes    2. The projection
+ *   1. Data and shapes    2. The projection    3. Masks
+ *   4. Sums               5. The compressed form
  */
 #include <float.h>
 
+#include "slow_sste.h"
 #include "sste.h"
 #include "test.h"
 
@@ -20,7 +22,7 @@ enum kind {
   ZEROS,   /* of both signs */
   SPARSE,  /* half of them zeros */
   TINY,    /* subnormals and their neighbours */
-  LARGE,    /* sums and differences near FLT_MAX */
+  LARGE,   /* sums and differences near FLT_MAX */
   SPECIAL, /* one in 64 is an infinity or a NaN */
   ANY_BITS,
   KINDS
@@ -62,7 +64,8 @@ static const shape shapes[] = {
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
 enum { ROOM = 1 << 15 }; /* elements of the largest shape with its pad */
-static float w[ROOM], got[ROOM], want[ROOM];
+static float w[ROOM], v[ROOM], g[ROOM], got[ROOM], want[ROOM];
+static uint8_t bytes[ROOM], other[ROOM], wanted[ROOM];
 
 typedef void compare(shape s, enum kind kind);
 
@@ -84,14 +87,14 @@ static void for_all(compare *same) {
   test_threads(1);
 }
 
-static void assert_same(const void *a, const void *b, size_t bytes, shape s,
+static void assert_same(const void *a, const void *b, size_t size, shape s,
                         enum kind kind) {
   const uint8_t *p = (const uint8_t *)a, *q = (const uint8_t *)b;
   size_t i = 0;
-  if (memcmp(p, q, bytes) == 0) return;
+  if (memcmp(p, q, size) == 0) return;
   while (p[i] == q[i]) ++i;
   fail_msg("%zu x %zu + %zu, data %d: byte %zu of %zu differs", s.rows, s.cols,
-           s.pad, (int)kind, i, bytes);
+           s.pad, (int)kind, i, size);
 }
 
 /* ---- 2. The projection --------------------------------------------------- */
@@ -170,10 +173,365 @@ static void a_special_at_every_place(void **unused) {
     }
 }
 
+/* ---- 3. Masks ------------------------------------------------------------ */
+
+static void same_masks(shape s, enum kind kind) {
+  const size_t ldw = s.cols + s.pad, ldm = s.cols + 2 * s.pad;
+  const sste_tie ties[] = {SSTE_TIE_LOWER, SSTE_TIE_HIGHER};
+  size_t r, c, i, t;
+  for (t = 0; t < 2; ++t) {
+    test_poison(bytes, sizeof bytes);
+    test_poison(wanted, sizeof wanted);
+    for (r = 0; r < s.rows; ++r)
+      for (c = 0; c < s.cols; c += 4) {
+        const int mask = sste_group_mask(w + r * ldw + c, ties[t]);
+        for (i = 0; i < 4; ++i)
+          wanted[r * ldm + c + i] = (uint8_t)(mask >> i & 1);
+      }
+    assert_int_equal(
+        sste_tensor_mask(bytes, ldm, w, ldw, s.rows, s.cols, ties[t]), SSTE_OK);
+    assert_same(bytes, wanted, sizeof bytes, s, kind);
+  }
+}
+
+static void masks_are_group_by_group(void **unused) {
+  (void)unused;
+  for_all(same_masks);
+}
+
+/* All orders of four magnitudes, equal ones included, signs and NaN payloads
+ * that say nothing. */
+static void masks_of_every_order(void **unused) {
+  const uint32_t rank[] = {0x80000000u, 0x3F800000u, 0xFF7FFFFFu,
+                           0x7F800000u, 0xFF800001u, 0x7FFFFFFFu};
+  const shape s = {1, 4 * 6 * 6 * 6 * 6, 0};
+  size_t i;
+  (void)unused;
+  for (i = 0; i < s.cols; ++i) {
+    size_t digit = i / 4, j;
+    for (j = 0; j < i % 4; ++j) digit /= 6;
+    w[i] = test_float(rank[digit % 6]);
+  }
+  same_masks(s, ANY_BITS);
+}
+
+/* What is done with masks, and the flips between two. */
+static void same_elements(shape s, enum kind kind) {
+  const size_t ldw = s.cols + s.pad, ldm = s.cols + 2 * s.pad;
+  size_t r, c, i, flips = 99, want_flips = 0;
+  uint64_t rng = test_seed();
+  double rate = -1.0;
+  for (i = 0; i < ROOM; ++i) {
+    bytes[i] = (uint8_t)(test_random(&rng) % 3 * 127);
+    other[i] = (uint8_t)(test_random(&rng) % 3 * 100);
+  }
+  test_poison(got, sizeof got);
+  test_poison(want, sizeof want);
+  test_poison(wanted, sizeof wanted);
+  for (r = 0; r < s.rows; ++r)
+    for (c = 0; c < s.cols; ++c) {
+      const int keeps = bytes[r * ldm + c] != 0;
+      const float x = w[r * ldw + c];
+      want[r * s.cols + c] = keeps ? stored(x) : 0.0f;
+      want_flips += keeps != (other[r * ldw + c] != 0);
+      wanted[r * ldm + c] = x != 0.0f;
+    }
+  assert_int_equal(
+      sste_tensor_apply_mask(got, s.cols, w, ldw, bytes, ldm, s.rows, s.cols),
+      SSTE_OK);
+  assert_same(got, want, sizeof got, s, kind);
+  memcpy(got, w, sizeof w);
+  assert_int_equal(
+      sste_tensor_apply_mask(got, ldw, got, ldw, bytes, ldm, s.rows, s.cols),
+      SSTE_OK);
+  for (r = 0; r < s.rows; ++r)
+    assert_same(got + r * ldw, want + r * s.cols, s.cols * sizeof *got, s,
+                kind);
+  assert_int_equal(sste_mask_flip_rate(&rate, &flips, bytes, ldm, other, ldw,
+                                       s.rows, s.cols),
+                   SSTE_OK);
+  assert_int_equal(flips, want_flips);
+  test_poison(bytes, sizeof bytes);
+  assert_int_equal(sste_tensor_mask_nonzero(bytes, ldm, w, ldw, s.rows, s.cols,
+                                            SSTE_FLOAT32),
+                   SSTE_OK);
+  assert_same(bytes, wanted, sizeof bytes, s, kind);
+}
+
+static void masking_is_element_by_element(void **unused) {
+  (void)unused;
+  for_all(same_elements);
+}
+
+/* ---- 4. Sums ------------------------------------------------------------- */
+
+static void flatten(float *flat, const float *p, size_t ld, shape s) {
+  size_t r;
+  for (r = 0; r < s.rows; ++r)
+    memcpy(flat + r * s.cols, p + r * ld, s.cols * sizeof *p);
+}
+
+static void assert_sum(double sum, double slow, shape s, enum kind kind) {
+  if (memcmp(&sum, &slow, sizeof sum) != 0 && !(sum != sum && slow != slow))
+    fail_msg("%zu x %zu + %zu, data %d: %a, expected %a", s.rows, s.cols, s.pad,
+             (int)kind, sum, slow);
+}
+
+static void same_sums(shape s, enum kind kind) {
+  const size_t n = s.rows * s.cols, ldw = s.cols + s.pad, ldv = s.cols;
+  const size_t ldg = s.cols + 2 * s.pad;
+  static float flat_w[ROOM], flat_g[ROOM], d[ROOM], ones[ROOM];
+  uint64_t rng = test_seed();
+  double sum = -1.0, ws, ss;
+  float beta = -1.0f;
+  size_t i;
+  sste_status status;
+  fill(v, ROOM, kind, &rng);
+  fill(g, ROOM, kind, &rng);
+  flatten(flat_w, w, ldw, s);
+  flatten(flat_g, g, ldg, s);
+  for (i = 0; i < n; ++i) {
+    d[i] = flat_w[i] - v[i];
+    ones[i] = 1.0f;
+  }
+  assert_int_equal(
+      sste_tensor_descent(&sum, g, ldg, w, ldw, v, ldv, s.rows, s.cols),
+      SSTE_OK);
+  assert_sum(sum, slow_dot(flat_g, d, n), s, kind);
+  assert_int_equal(sste_tensor_norm2(&sum, w, ldw, s.rows, s.cols), SSTE_OK);
+  assert_sum(sum, slow_dot(flat_w, flat_w, n), s, kind);
+  status = sste_tensor_relative_mse(&sum, w, ldw, v, ldv, s.rows, s.cols,
+                                    SSTE_FLOAT32);
+  if (status == SSTE_OK)
+    assert_sum(sum, slow_dot(d, d, n) / slow_dot(flat_w, flat_w, n), s, kind);
+  for (i = 0; i < n; ++i) d[i] = fabsf(d[i]);
+  assert_int_equal(sste_tensor_change(&sum, w, ldw, v, ldv, s.rows, s.cols),
+                   SSTE_OK);
+  assert_sum(sum, slow_dot(d, ones, n), s, kind);
+
+  slow_dots(&ws, &ss, w, ldw, s.rows, s.cols);
+  status = sste_tensor_beta(&beta, w, ldw, s.rows, s.cols);
+  if (ss == 0.0) {
+    assert_int_equal(status, SSTE_ERR_ZERO);
+  } else if (!((float)(ws / ss) <= FLT_MAX)) {
+    assert_int_equal(status, SSTE_ERR_NONFINITE);
+  } else {
+    assert_int_equal(status, SSTE_OK);
+    assert_same_float(beta, (float)(ws / ss));
+  }
+}
+
+static void sums_are_the_ones_laid_out(void **unused) {
+  (void)unused;
+  for_all(same_sums);
+}
+
+/* ---- 5. The compressed form ---------------------------------------------- */
+
+static uint8_t meta[ROOM], meta_wanted[ROOM];
+
+/* Group by group from a matrix that is 2:4, rows lda apart. */
+static void compress_groups(float *values, size_t ldv, size_t ldm,
+                            const float *a, size_t lda, shape s) {
+  size_t r, k;
+  for (r = 0; r < s.rows; ++r) {
+    memset(meta_wanted + r * ldm, 0, (s.cols + 7) / 8);
+    for (k = 0; k < s.cols / 4; ++k)
+      meta_wanted[r * ldm + k / 2] |=
+          (uint8_t)(sste_group_compress(values + r * ldv + 2 * k,
+                                        a + r * lda + 4 * k)
+                    << k % 2 * 4);
+  }
+}
+
+static void same_compressed_projection(shape s, enum kind kind) {
+  const size_t ldw = s.cols + s.pad, ldv = s.cols / 2 + s.pad;
+  const size_t ldm = (s.cols + 7) / 8 + s.pad;
+  size_t b, nans;
+  for (b = 0; b < BETAS; ++b) {
+    size_t count = 99;
+    nans = project_groups(s.cols, s, betas[b]);
+    memcpy(v, want, sizeof v);
+    test_poison(got, sizeof got);
+    test_poison(want, sizeof want);
+    test_poison(meta, sizeof meta);
+    test_poison(meta_wanted, sizeof meta_wanted);
+    compress_groups(want, ldv, ldm, v, s.cols, s);
+    assert_int_equal(
+        sste_tensor_project_compress(got, ldv, meta, ldm, w, ldw, s.rows,
+                                     s.cols, betas[b], &count),
+        SSTE_OK);
+    assert_int_equal(count, nans);
+    assert_same(got, want, sizeof got, s, kind);
+    assert_same(meta, meta_wanted, sizeof meta, s, kind);
+  }
+}
+
+static void projecting_and_compressing_at_once(void **unused) {
+  (void)unused;
+  for_all(same_compressed_projection);
+}
+
+/* Any two entries of each group, or fewer, of whatever `w` holds. */
+static void thin_out(shape s, size_t ldw, uint64_t *rng) {
+  size_t r, c, i;
+  for (r = 0; r < s.rows; ++r)
+    for (c = 0; c < s.cols; c += 4)
+      for (i = 0; i < 2; ++i) {
+        const uint64_t x = test_random(rng);
+        const size_t first = x & 3, second = first + 1 + (x >> 2) % 3;
+        w[r * ldw + c + first] = test_float((uint32_t)x & 0x80000000u);
+        w[r * ldw + c + second % 4] = 0.0f;
+        if (x >> 40 & 1) break;
+      }
+}
+
+static void same_round_trip(shape s, enum kind kind) {
+  const size_t ldw = s.cols + s.pad, ldv = s.cols / 2 + s.pad;
+  const size_t ldm = (s.cols + 7) / 8 + s.pad;
+  static float values[ROOM];
+  uint64_t rng = test_seed();
+  size_t r, c;
+  thin_out(s, ldw, &rng);
+  test_poison(got, sizeof got);
+  test_poison(want, sizeof want);
+  test_poison(meta, sizeof meta);
+  test_poison(meta_wanted, sizeof meta_wanted);
+  compress_groups(want, ldv, ldm, w, ldw, s);
+  assert_int_equal(sste_tensor_check(w, ldw, s.rows, s.cols, NULL, NULL),
+                   SSTE_OK);
+  assert_int_equal(
+      sste_tensor_compress(got, ldv, meta, ldm, w, ldw, s.rows, s.cols),
+      SSTE_OK);
+  assert_same(got, want, sizeof got, s, kind);
+  assert_same(meta, meta_wanted, sizeof meta, s, kind);
+
+  memcpy(values, w, sizeof values); /* of any bits, under legal nibbles */
+  test_poison(got, sizeof got);
+  test_poison(want, sizeof want);
+  for (r = 0; r < s.rows; ++r)
+    for (c = 0; c < s.cols; c += 4)
+      assert_int_equal(
+          sste_group_decompress(want + r * ldw + c, values + r * ldv + c / 2,
+                                meta[r * ldm + c / 8] >> c % 8 & 0xF),
+          SSTE_OK);
+  assert_int_equal(
+      sste_tensor_decompress(got, ldw, values, ldv, meta, ldm, s.rows, s.cols),
+      SSTE_OK);
+  assert_same(got, want, sizeof got, s, kind);
+}
+
+static void compressing_is_group_by_group(void **unused) {
+  (void)unused;
+  for_all(same_round_trip);
+}
+
+/* A third non-zero, or an illegal nibble, wherever it is. */
+static void one_wrong_group_is_found(void **unused) {
+  const uint32_t third[] = {0x00000001u, 0xBF800000u, 0x7F800000u, 0x7FC00001u};
+  static float values[300];
+  size_t i, row = 99, group = 99;
+  int nibble;
+  (void)unused;
+  for (i = 0; i < 600; ++i) w[i] = i % 4 < 2 ? 1.0f : -0.0f;
+  for (i = 0; i < 600; ++i) {
+    if (i % 4 < 2) continue;
+    w[i] = test_float(third[i / 4 % 4]);
+    assert_int_equal(sste_tensor_check(w, 300, 2, 300, &row, &group),
+                     SSTE_ERR_PATTERN);
+    assert_int_equal(row * 75 + group, i / 4);
+    assert_int_equal(
+        sste_tensor_compress(values, 150, meta, 38, w, 300, 2, 300),
+        SSTE_ERR_PATTERN);
+    w[i] = -0.0f;
+  }
+  assert_int_equal(sste_tensor_check(w, 300, 2, 300, &row, &group), SSTE_OK);
+  memset(meta, 0x44, 76);
+  for (i = 0; i < 150; ++i)
+    for (nibble = 0; nibble < 16; ++nibble) {
+      uint8_t *byte = meta + i / 75 * 38 + i % 75 / 2;
+      const uint8_t old = *byte;
+      const int half = (int)(i % 75 % 2 * 4);
+      *byte = (uint8_t)((old & ~(0xF << half)) | nibble << half);
+      assert_int_equal(
+          sste_tensor_decompress(got, 300, values, 150, meta, 38, 2, 300),
+          sste_nibble_check(nibble));
+      *byte = old;
+    }
+  meta[37] = 0x04; /* the half byte that nothing uses may hold anything */
+  assert_int_equal(
+      sste_tensor_decompress(got, 300, values, 150, meta, 38, 2, 300), SSTE_OK);
+}
+
+static void project_compress_refuses(void **unused) {
+  float *const a = w, *const to = got;
+  size_t count = 99;
+  (void)unused;
+  memset(got, 0, sizeof got);
+  memset(meta, 0, sizeof meta);
+  assert_int_equal(
+      sste_tensor_project_compress(NULL, 4, meta, 1, a, 8, 1, 8, 1.0f, &count),
+      SSTE_ERR_NULL);
+  assert_int_equal(
+      sste_tensor_project_compress(to, 4, NULL, 1, a, 8, 1, 8, 1.0f, &count),
+      SSTE_ERR_NULL);
+  assert_int_equal(
+      sste_tensor_project_compress(to, 4, meta, 1, NULL, 8, 1, 8, 1.0f, &count),
+      SSTE_ERR_NULL);
+  assert_int_equal(
+      sste_tensor_project_compress(to, 4, meta, 1, a, 8, 1, 6, 1.0f, &count),
+      SSTE_ERR_SHAPE);
+  assert_int_equal(
+      sste_tensor_project_compress(to, 3, meta, 1, a, 8, 1, 8, 1.0f, &count),
+      SSTE_ERR_SHAPE);
+  assert_int_equal(
+      sste_tensor_project_compress(to, 8, meta, 1, a, 16, 1, 16, 1.0f, &count),
+      SSTE_ERR_SHAPE);
+  assert_int_equal(
+      sste_tensor_project_compress(to, 4, meta, 1, a, 7, 1, 8, 1.0f, &count),
+      SSTE_ERR_SHAPE);
+  assert_int_equal(
+      sste_tensor_project_compress(to, 4, meta, 1, a, 8, 1, 8, 0.0f, &count),
+      SSTE_ERR_VALUE);
+  assert_int_equal(sste_tensor_project_compress(to, 4, meta, 1, a, 8, 1, 8,
+                                                HUGE_VALF, &count),
+                   SSTE_ERR_VALUE);
+  assert_int_equal(
+      sste_tensor_project_compress(a, 4, meta, 1, a, 8, 1, 8, 1.0f, &count),
+      SSTE_ERR_OVERLAP);
+  assert_int_equal(sste_tensor_project_compress(to, 4, (uint8_t *)a, 1, a, 8, 1,
+                                                8, 1.0f, &count),
+                   SSTE_ERR_OVERLAP);
+  assert_int_equal(sste_tensor_project_compress(to, 4, (uint8_t *)to, 1, a, 8,
+                                                1, 8, 1.0f, &count),
+                   SSTE_ERR_OVERLAP);
+  assert_int_equal(sste_tensor_project_compress(
+                       to, 1, meta, 1, a, 8, (size_t)-1 / 16, 8, 1.0f, &count),
+                   SSTE_ERR_SIZE);
+  assert_int_equal(count, 99);
+  assert_same_float(to[0], 0.0f);
+  assert_int_equal(meta[0], 0);
+  assert_int_equal(sste_tensor_project_compress(NULL, 0, NULL, 0, NULL, 0, 0, 8,
+                                                1.0f, &count),
+                   SSTE_OK);
+  assert_int_equal(count, 0);
+  assert_int_equal(
+      sste_tensor_project_compress(NULL, 0, NULL, 0, NULL, 0, 3, 0, 1.0f, NULL),
+      SSTE_OK);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(projection_is_group_by_group),
       cmocka_unit_test(a_special_at_every_place),
+      cmocka_unit_test(masks_are_group_by_group),
+      cmocka_unit_test(masks_of_every_order),
+      cmocka_unit_test(masking_is_element_by_element),
+      cmocka_unit_test(sums_are_the_ones_laid_out),
+      cmocka_unit_test(projecting_and_compressing_at_once),
+      cmocka_unit_test(compressing_is_group_by_group),
+      cmocka_unit_test(one_wrong_group_is_found),
+      cmocka_unit_test(project_compress_refuses),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
