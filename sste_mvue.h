@@ -1099,6 +1099,351 @@ static inline void sste_priv_mvue_call(const sste_priv_mvue_view *v,
   }
 }
 
+/* The same for 2:4 and 1:2, fast: tiles of groups go through loops that have no
+ * branch, so that compilers vectorise them; a group that such a loop cannot
+ * decide, which is rare, is drawn again by the function above for one group. */
+enum {
+  SSTE_PRIV_MVUE_TILE = 256
+}; /* groups; with all else, half an L1 cache */
+
+/* A 32-bit word, in 64 bits where vectors of 64-bit products are to be had: no
+ * half of a product has to move then. Upper halves are ignored. */
+#if defined(__clang__) || defined(__AVX512DQ__)
+typedef uint64_t sste_priv_mvue_lane;
+#else
+typedef uint32_t sste_priv_mvue_lane;
+#endif
+
+typedef struct sste_priv_mvue_lanes {
+  sste_priv_mvue_lane x0, x1, x2, x3;
+} sste_priv_mvue_lanes;
+
+/* Round n of sste_philox_draw. */
+static inline sste_priv_mvue_lanes sste_priv_mvue_round(sste_priv_mvue_lanes c,
+                                                        uint32_t key0,
+                                                        uint32_t key1,
+                                                        uint32_t n) {
+  const uint64_t product0 = (uint64_t)0xD2511F53u * (uint32_t)c.x0;
+  const uint64_t product1 = (uint64_t)0xCD9E8D57u * (uint32_t)c.x2;
+  sste_priv_mvue_lanes d;
+  d.x0 =
+      (sste_priv_mvue_lane)(product1 >> 32) ^ c.x1 ^ (key0 + n * 0x9E3779B9u);
+  d.x1 = (sste_priv_mvue_lane)product1;
+  d.x2 =
+      (sste_priv_mvue_lane)(product0 >> 32) ^ c.x3 ^ (key1 + n * 0xBB67AE85u);
+  d.x3 = (sste_priv_mvue_lane)product0;
+  return d;
+}
+
+/* Members of groups side by side: y[i][j] is element i of group j, and word[j]
+ * its random word. Aligned, because vectors that straddle two cache lines take
+ * three times as long to store. */
+#if defined(__GNUC__)
+#define SSTE_PRIV_MVUE_ALIGNED __attribute__((aligned(64)))
+#else
+#define SSTE_PRIV_MVUE_ALIGNED
+#endif
+typedef struct sste_priv_mvue_tile {
+  float x[4][SSTE_PRIV_MVUE_TILE];    /* the groups, if they had to be copied */
+  float y[4][SSTE_PRIV_MVUE_TILE];    /* their sample */
+  int32_t again[SSTE_PRIV_MVUE_TILE]; /* negative: y is not to be trusted */
+  uint32_t word[4][SSTE_PRIV_MVUE_TILE];
+  uint32_t in_order[SSTE_PRIV_MVUE_TILE + 8]; /* word[0][0], word[1][0], ... */
+} SSTE_PRIV_MVUE_ALIGNED sste_priv_mvue_tile;
+
+/* word[k][j] = word k of Philox at (quad + quads j, run + runs j, step, tensor)
+ * for j < n. */
+static inline void sste_priv_mvue_tile_words(sste_priv_mvue_tile *t,
+                                             const sste_mvue_stream *stream,
+                                             uint32_t quad, uint32_t quads,
+                                             uint32_t run, uint32_t runs,
+                                             ptrdiff_t n) {
+  const uint32_t key0 = (uint32_t)stream->seed;
+  const uint32_t key1 = (uint32_t)(stream->seed >> 32);
+  const uint32_t step = stream->step, tensor = stream->tensor;
+  ptrdiff_t j;
+  SSTE_OMP(simd)
+  for (j = 0; j < n; ++j) {
+    sste_priv_mvue_lanes c;
+    c.x0 = quad + quads * (uint32_t)j;
+    c.x1 = run + runs * (uint32_t)j;
+    c.x2 = step;
+    c.x3 = tensor;
+    c = sste_priv_mvue_round(c, key0, key1, 0);
+    c = sste_priv_mvue_round(c, key0, key1, 1);
+    c = sste_priv_mvue_round(c, key0, key1, 2);
+    c = sste_priv_mvue_round(c, key0, key1, 3);
+    c = sste_priv_mvue_round(c, key0, key1, 4);
+    c = sste_priv_mvue_round(c, key0, key1, 5);
+    c = sste_priv_mvue_round(c, key0, key1, 6);
+    c = sste_priv_mvue_round(c, key0, key1, 7);
+    c = sste_priv_mvue_round(c, key0, key1, 8);
+    c = sste_priv_mvue_round(c, key0, key1, 9);
+    t->word[0][j] = (uint32_t)c.x0;
+    t->word[1][j] = (uint32_t)c.x1;
+    t->word[2][j] = (uint32_t)c.x2;
+    t->word[3][j] = (uint32_t)c.x3;
+  }
+}
+
+/* Magnitudes are handled as integers, which sort like them. Truth is a sign bit
+ * until `mask` spreads it, and differences wrap: only where there is a NaN. */
+static inline int32_t sste_priv_mvue_bits(float x) {
+  return (int32_t)sste_priv_bits(x);
+}
+static inline float sste_priv_mvue_float(int32_t x) {
+  return sste_priv_float((uint32_t)x);
+}
+static inline int32_t sste_priv_mvue_abs(float x) {
+  return sste_priv_mvue_bits(x) & 0x7FFFFFFF;
+}
+static inline int32_t sste_priv_mvue_less(int32_t x, int32_t y) {
+  return (int32_t)((uint32_t)x - (uint32_t)y);
+}
+static inline int32_t sste_priv_mvue_mask(int32_t truth) {
+  return (int32_t)(0u - ((uint32_t)truth >> 31));
+}
+static inline int32_t sste_priv_mvue_min(int32_t x, int32_t y) {
+  return x < y ? x : y;
+}
+static inline int32_t sste_priv_mvue_max(int32_t x, int32_t y) {
+  return x > y ? x : y;
+}
+static inline float sste_priv_mvue_either(int32_t mask, int32_t x, int32_t y) {
+  return sste_priv_mvue_float((x & mask) | (y & ~mask));
+}
+/* sign(a) * magnitude where kept, else +0 */
+static inline float sste_priv_mvue_value(int32_t kept, float a,
+                                         int32_t magnitude) {
+  const int32_t sign = sste_priv_mvue_bits(a) & ~0x7FFFFFFF;
+  return sste_priv_mvue_float(sste_priv_mvue_mask(kept) & (sign | magnitude));
+}
+/* The float that has the upper 23 bits of a word as its fraction: 1 + u. */
+static inline float sste_priv_mvue_one_plus(uint32_t word) {
+  return sste_priv_float(0x3F800000u | word >> 9);
+}
+
+/* sste_mvue24_group_draw of n groups. Each point takes the cell that it falls
+ * into; a zero's cell has no width, so it is never taken. There are no cases:
+ * with two non-zeros tau is the smaller one and each fills one cell of the
+ * line; for a lone one tau, 0, is replaced by its magnitude, which makes it the
+ * one cell that there is; and max(|a|, tau) is |a| for all of these.
+ *
+ * What is left to be drawn again: magnitudes that might need the smaller unit,
+ * infinities and NaNs; and where rounding put both points into one cell, the
+ * second beyond the last, or an element that reaches tau between the points:
+ * once in millions of groups, unless tau has only a few bits, as it has among
+ * the smallest subnormals.                                                  */
+static inline int32_t sste_priv_mvue24_tile(sste_priv_mvue_tile *t,
+                                            const float *const x[4],
+                                            const uint32_t *word, ptrdiff_t n) {
+  const float *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
+  float *y0 = t->y[0], *y1 = t->y[1], *y2 = t->y[2], *y3 = t->y[3];
+  int32_t *again = t->again, any = 0;
+  ptrdiff_t j;
+  SSTE_OMP(simd reduction(| : any))
+  for (j = 0; j < n; ++j) {
+    const int32_t b0 = sste_priv_mvue_abs(x0[j]),
+                  b1 = sste_priv_mvue_abs(x1[j]);
+    const int32_t b2 = sste_priv_mvue_abs(x2[j]),
+                  b3 = sste_priv_mvue_abs(x3[j]);
+    /* S, and S - max: the pair without the largest, and its neighbour */
+    const float pair01 = sste_priv_mvue_float(b0) + sste_priv_mvue_float(b1);
+    const float pair23 = sste_priv_mvue_float(b2) + sste_priv_mvue_float(b3);
+    const int32_t top01 = sste_priv_mvue_max(b0, b1);
+    const int32_t top23 = sste_priv_mvue_max(b2, b3);
+    const int32_t most = sste_priv_mvue_max(top01, top23);
+    const int32_t in23 = sste_priv_mvue_mask(sste_priv_mvue_less(top01, top23));
+    const float rest = sste_priv_mvue_either(in23, sste_priv_mvue_min(b2, b3),
+                                             sste_priv_mvue_min(b0, b1)) +
+                       sste_priv_mvue_either(in23, sste_priv_mvue_bits(pair01),
+                                             sste_priv_mvue_bits(pair23));
+    const int32_t least =
+        sste_priv_mvue_min(sste_priv_mvue_bits(rest),
+                           sste_priv_mvue_bits(0.5f * (pair01 + pair23)));
+    const int32_t several = sste_priv_mvue_mask(sste_priv_mvue_less(0, least));
+    const int32_t tau = least | (sste_priv_mvue_max(most, 1) & ~several);
+    /* where the cells end; whether point p, point q falls short of that */
+    const float end0 = sste_priv_mvue_float(sste_priv_mvue_min(b0, tau));
+    const float end1 = end0 + sste_priv_mvue_float(sste_priv_mvue_min(b1, tau));
+    const float end2 = end1 + sste_priv_mvue_float(sste_priv_mvue_min(b2, tau));
+    const float end3 = end2 + sste_priv_mvue_float(sste_priv_mvue_min(b3, tau));
+    const float one_plus = sste_priv_mvue_one_plus(word[j]);
+    const int32_t p =
+        sste_priv_mvue_bits((one_plus - 1.0f) * sste_priv_mvue_float(tau));
+    const int32_t q = sste_priv_mvue_bits(one_plus * sste_priv_mvue_float(tau));
+    const int32_t p0 = sste_priv_mvue_less(p, sste_priv_mvue_bits(end0));
+    const int32_t p1 = sste_priv_mvue_less(p, sste_priv_mvue_bits(end1));
+    const int32_t p2 = sste_priv_mvue_less(p, sste_priv_mvue_bits(end2));
+    const int32_t p3 = sste_priv_mvue_less(p, sste_priv_mvue_bits(end3));
+    const int32_t q1 = sste_priv_mvue_less(q, sste_priv_mvue_bits(end1));
+    const int32_t q2 = sste_priv_mvue_less(q, sste_priv_mvue_bits(end2));
+    const int32_t q3 = sste_priv_mvue_less(q, sste_priv_mvue_bits(end3));
+    const int32_t kept1 = sste_priv_mvue_mask((p1 & ~p0) | q1);
+    const int32_t kept2 = sste_priv_mvue_mask((p2 & ~p1) | (q2 & ~q1));
+    const int32_t kept3 = sste_priv_mvue_mask((p3 & ~p2) | (q3 & ~q2));
+    const int32_t kept0 = sste_priv_mvue_mask(p0); /* q >= tau */
+    const int32_t fewer = ~q3 | (q1 & ~p0) | (q2 & ~p1) | (q3 & ~p2);
+    const int32_t lost =
+        sste_priv_mvue_max(sste_priv_mvue_max(b0 & ~kept0, b1 & ~kept1),
+                           sste_priv_mvue_max(b2 & ~kept2, b3 & ~kept3));
+    again[j] = sste_priv_mvue_less(0x7D7FFFFF, most) | /* 2^124 or more */
+               (several & fewer) | ~sste_priv_mvue_less(lost, tau);
+    any |= again[j];
+    y0[j] = sste_priv_mvue_value(kept0, x0[j], sste_priv_mvue_max(b0, tau));
+    y1[j] = sste_priv_mvue_value(kept1, x1[j], sste_priv_mvue_max(b1, tau));
+    y2[j] = sste_priv_mvue_value(kept2, x2[j], sste_priv_mvue_max(b2, tau));
+    y3[j] = sste_priv_mvue_value(kept3, x3[j], sste_priv_mvue_max(b3, tau));
+  }
+  return any;
+}
+
+/* sste_mvue12_group_draw of n groups. A zero is never kept, and its partner
+ * always is. */
+static inline int32_t sste_priv_mvue12_tile(sste_priv_mvue_tile *t,
+                                            const float *const x[4],
+                                            const uint32_t *word, ptrdiff_t n) {
+  const float *x0 = x[0], *x1 = x[1];
+  float *y0 = t->y[0], *y1 = t->y[1];
+  int32_t *again = t->again, any = 0;
+  ptrdiff_t j;
+  SSTE_OMP(simd reduction(| : any))
+  for (j = 0; j < n; ++j) {
+    const int32_t b0 = sste_priv_mvue_abs(x0[j]),
+                  b1 = sste_priv_mvue_abs(x1[j]);
+    const float sum = sste_priv_mvue_float(b0) + sste_priv_mvue_float(b1);
+    const float u = sste_priv_mvue_one_plus(word[j]) - 1.0f;
+    const int32_t first = sste_priv_mvue_less(sste_priv_mvue_bits(u * sum), b0);
+    const int32_t some0 = sste_priv_mvue_less(0, b0);
+    const int32_t some1 = sste_priv_mvue_less(0, b1);
+    again[j] = sste_priv_mvue_less(0x7DFFFFFF, sste_priv_mvue_max(b0, b1));
+    any |= again[j];
+    y0[j] = sste_priv_mvue_value(some0 & (first | ~some1), x0[j],
+                                 sste_priv_mvue_bits(sum));
+    y1[j] =
+        sste_priv_mvue_value(some1 & ~first, x1[j], sste_priv_mvue_bits(sum));
+  }
+  return any;
+}
+
+/* y = the sample of n groups of m, x[i][j] the element i of group j; where the
+ * loop gave up, by the function for one group. */
+static inline void sste_priv_mvue_tile_draw(sste_priv_mvue_tile *t,
+                                            const float *const x[4],
+                                            const uint32_t *word, int m,
+                                            ptrdiff_t n) {
+  const int32_t any = m == 4 ? sste_priv_mvue24_tile(t, x, word, n)
+                             : sste_priv_mvue12_tile(t, x, word, n);
+  ptrdiff_t j;
+  int i;
+  if (any >= 0) return;
+  for (j = 0; j < n; ++j) {
+    float a[4];
+    if (t->again[j] >= 0) continue;
+    for (i = 0; i < m; ++i) a[i] = x[i][j];
+    if (m == 4)
+      sste_mvue24_group_draw(a, a, word[j]);
+    else
+      sste_mvue12_group_draw(a, a, word[j]);
+    for (i = 0; i < m; ++i) t->y[i][j] = a[i];
+  }
+}
+
+/* Down columns: n runs from r on, of Philox call `call`. Rows are read where
+ * they lie, and written when nothing in them is left to be read. */
+static inline void sste_priv_mvue_tile_down(sste_priv_mvue_tile *t,
+                                            const sste_priv_mvue_view *v,
+                                            const sste_mvue_stream *stream,
+                                            size_t call, size_t r, size_t n) {
+  size_t k, i;
+  sste_priv_mvue_tile_words(t, stream, (uint32_t)call, 0,
+                            (uint32_t)(stream->run + r), 1, (ptrdiff_t)n);
+  for (k = 0; k < 4; ++k) {
+    const size_t g = 4 * call + k - stream->group;
+    const float *x[4];
+    if (g >= v->at.groups) continue; /* as is a g below 0, which wraps round */
+    for (i = 0; i < (size_t)v->m; ++i)
+      x[i] = v->a + r + g * v->at.step + i * v->at.stride;
+    sste_priv_mvue_tile_draw(t, x, t->word[k], v->m, (ptrdiff_t)n);
+    for (i = 0; i < (size_t)v->m; ++i)
+      memcpy(v->out + r + g * v->out_at.step + i * v->out_at.stride, t->y[i],
+             n * sizeof(float));
+  }
+}
+
+/* Along rows: n groups of run r from g on. */
+static inline void sste_priv_mvue_tile_along(sste_priv_mvue_tile *t,
+                                             const sste_priv_mvue_view *v,
+                                             const sste_mvue_stream *stream,
+                                             size_t r, size_t g, ptrdiff_t n) {
+  const size_t first = stream->group + g;
+  const ptrdiff_t quads = ((ptrdiff_t)(first & 3) + n + 3) / 4;
+  const uint32_t *word = t->in_order + (first & 3);
+  const float *a = v->a + r * v->at.pitch + g * v->at.step;
+  float *out = v->out + r * v->out_at.pitch + g * v->out_at.step;
+  const float *const x[4] = {t->x[0], t->x[1], t->x[2], t->x[3]};
+  ptrdiff_t j;
+  sste_priv_mvue_tile_words(t, stream, (uint32_t)(first >> 2), 1,
+                            (uint32_t)(stream->run + r), 0, quads);
+  SSTE_OMP(simd)
+  for (j = 0; j < quads; ++j) {
+    t->in_order[4 * j] = t->word[0][j];
+    t->in_order[4 * j + 1] = t->word[1][j];
+    t->in_order[4 * j + 2] = t->word[2][j];
+    t->in_order[4 * j + 3] = t->word[3][j];
+  }
+  if (v->m == 4) {
+    SSTE_OMP(simd)
+    for (j = 0; j < n; ++j) {
+      t->x[0][j] = a[4 * j];
+      t->x[1][j] = a[4 * j + 1];
+      t->x[2][j] = a[4 * j + 2];
+      t->x[3][j] = a[4 * j + 3];
+    }
+    sste_priv_mvue_tile_draw(t, x, word, 4, n);
+    SSTE_OMP(simd)
+    for (j = 0; j < n; ++j) {
+      out[4 * j] = t->y[0][j];
+      out[4 * j + 1] = t->y[1][j];
+      out[4 * j + 2] = t->y[2][j];
+      out[4 * j + 3] = t->y[3][j];
+    }
+  } else {
+    SSTE_OMP(simd)
+    for (j = 0; j < n; ++j) {
+      t->x[0][j] = a[2 * j];
+      t->x[1][j] = a[2 * j + 1];
+    }
+    sste_priv_mvue_tile_draw(t, x, word, 2, n);
+    SSTE_OMP(simd)
+    for (j = 0; j < n; ++j) {
+      out[2 * j] = t->y[0][j];
+      out[2 * j + 1] = t->y[1][j];
+    }
+  }
+}
+
+/* All tiles of a matrix, whose runs need `calls` Philox calls from first on. */
+static inline void sste_priv_mvue_tiles(const sste_priv_mvue_view *v,
+                                        const sste_mvue_stream *stream,
+                                        int down, size_t first, size_t calls) {
+  const size_t tile = SSTE_PRIV_MVUE_TILE;
+  const size_t length = down ? v->at.runs : v->at.groups;
+  const size_t across = (length - 1) / tile + 1;
+  const size_t lines = down ? calls : v->at.runs;
+  ptrdiff_t k;
+  SSTE_OMP(parallel for schedule(static))
+  for (k = 0; k < (ptrdiff_t)(lines * across); ++k) {
+    const size_t line = (size_t)k / across, at = (size_t)k % across * tile;
+    const size_t n = length - at < tile ? length - at : tile;
+    sste_priv_mvue_tile t;
+    if (down)
+      sste_priv_mvue_tile_down(&t, v, stream, first + line, at, n);
+    else
+      sste_priv_mvue_tile_along(&t, v, stream, line, at, (ptrdiff_t)n);
+  }
+}
+
 /* Whether a counter's 32 bits do not hold first .. last, or last wrapped. */
 static inline int sste_priv_mvue_is_past(uint64_t first, uint64_t last) {
   return last < first || last > 0xFFFFFFFFu;
@@ -1139,7 +1484,9 @@ static inline sste_status sste_priv_mvue_tensor(float *out, size_t ldo,
     return SSTE_ERR_SIZE;
   calls = last - first + 1;
 
-  if (down) {
+  if (words == 1 && (m == 2 || (n == 2 && m == 4))) {
+    sste_priv_mvue_tiles(&v, stream, down, first, calls);
+  } else if (down) {
     SSTE_OMP(parallel for schedule(static))
     for (k = 0; k < (ptrdiff_t)calls; ++k) {
       size_t r;
