@@ -1135,18 +1135,17 @@ static inline sste_priv_mvue_lanes sste_priv_mvue_round(sste_priv_mvue_lanes c,
   return d;
 }
 
-/* Members of groups side by side: y[i][j] is element i of group j, and word[j]
- * its random word. Aligned, because vectors that straddle two cache lines take
- * three times as long to store. */
+/* Scratch for a tile: member i of group j is at [i][j]. Aligned, because vectors
+ * that straddle two cache lines can take three times as long to store. */
 #if defined(__GNUC__)
 #define SSTE_PRIV_MVUE_ALIGNED __attribute__((aligned(64)))
 #else
 #define SSTE_PRIV_MVUE_ALIGNED
 #endif
 typedef struct sste_priv_mvue_tile {
-  float x[4][SSTE_PRIV_MVUE_TILE];    /* the groups, if they had to be copied */
-  float y[4][SSTE_PRIV_MVUE_TILE];    /* their sample */
-  int32_t again[SSTE_PRIV_MVUE_TILE]; /* negative: y is not to be trusted */
+  float x[4][SSTE_PRIV_MVUE_TILE];    /* the groups, safe from being written */
+  float y[4][SSTE_PRIV_MVUE_TILE];    /* their sample, where it must be moved */
+  int32_t again[SSTE_PRIV_MVUE_TILE]; /* negative: not decided by the loop */
   uint32_t word[4][SSTE_PRIV_MVUE_TILE];
   uint32_t in_order[SSTE_PRIV_MVUE_TILE + 8]; /* word[0][0], word[1][0], ... */
 } SSTE_PRIV_MVUE_ALIGNED sste_priv_mvue_tile;
@@ -1212,11 +1211,11 @@ static inline int32_t sste_priv_mvue_max(int32_t x, int32_t y) {
 static inline float sste_priv_mvue_either(int32_t mask, int32_t x, int32_t y) {
   return sste_priv_mvue_float((x & mask) | (y & ~mask));
 }
-/* sign(a) * magnitude where kept, else +0 */
-static inline float sste_priv_mvue_value(int32_t kept, float a,
+/* sign(a) * magnitude under a mask, else +0 */
+static inline float sste_priv_mvue_value(int32_t mask, float a,
                                          int32_t magnitude) {
   const int32_t sign = sste_priv_mvue_bits(a) & ~0x7FFFFFFF;
-  return sste_priv_mvue_float(sste_priv_mvue_mask(kept) & (sign | magnitude));
+  return sste_priv_mvue_float(mask & (sign | magnitude));
 }
 /* The float that has the upper 23 bits of a word as its fraction: 1 + u. */
 static inline float sste_priv_mvue_one_plus(uint32_t word) {
@@ -1235,18 +1234,21 @@ static inline float sste_priv_mvue_one_plus(uint32_t word) {
  * once in millions of groups, unless tau has only a few bits, as it has among
  * the smallest subnormals.                                                  */
 static inline int32_t sste_priv_mvue24_tile(sste_priv_mvue_tile *t,
+                                            float *const y[4],
                                             const float *const x[4],
                                             const uint32_t *word, ptrdiff_t n) {
   const float *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
-  float *y0 = t->y[0], *y1 = t->y[1], *y2 = t->y[2], *y3 = t->y[3];
+  float *y0 = y[0], *y1 = y[1], *y2 = y[2], *y3 = y[3];
+  float *saved0 = t->x[0], *saved1 = t->x[1];
+  float *saved2 = t->x[2], *saved3 = t->x[3];
   int32_t *again = t->again, any = 0;
   ptrdiff_t j;
   SSTE_OMP(simd reduction(| : any))
   for (j = 0; j < n; ++j) {
-    const int32_t b0 = sste_priv_mvue_abs(x0[j]),
-                  b1 = sste_priv_mvue_abs(x1[j]);
-    const int32_t b2 = sste_priv_mvue_abs(x2[j]),
-                  b3 = sste_priv_mvue_abs(x3[j]);
+    const int32_t b0 = sste_priv_mvue_abs(x0[j]);
+    const int32_t b1 = sste_priv_mvue_abs(x1[j]);
+    const int32_t b2 = sste_priv_mvue_abs(x2[j]);
+    const int32_t b3 = sste_priv_mvue_abs(x3[j]);
     /* S, and S - max: the pair without the largest, and its neighbour */
     const float pair01 = sste_priv_mvue_float(b0) + sste_priv_mvue_float(b1);
     const float pair23 = sste_priv_mvue_float(b2) + sste_priv_mvue_float(b3);
@@ -1290,6 +1292,10 @@ static inline int32_t sste_priv_mvue24_tile(sste_priv_mvue_tile *t,
     again[j] = sste_priv_mvue_less(0x7D7FFFFF, most) | /* 2^124 or more */
                (several & fewer) | ~sste_priv_mvue_less(lost, tau);
     any |= again[j];
+    saved0[j] = x0[j];
+    saved1[j] = x1[j];
+    saved2[j] = x2[j];
+    saved3[j] = x3[j];
     y0[j] = sste_priv_mvue_value(kept0, x0[j], sste_priv_mvue_max(b0, tau));
     y1[j] = sste_priv_mvue_value(kept1, x1[j], sste_priv_mvue_max(b1, tau));
     y2[j] = sste_priv_mvue_value(kept2, x2[j], sste_priv_mvue_max(b2, tau));
@@ -1301,73 +1307,78 @@ static inline int32_t sste_priv_mvue24_tile(sste_priv_mvue_tile *t,
 /* sste_mvue12_group_draw of n groups. A zero is never kept, and its partner
  * always is. */
 static inline int32_t sste_priv_mvue12_tile(sste_priv_mvue_tile *t,
+                                            float *const y[4],
                                             const float *const x[4],
                                             const uint32_t *word, ptrdiff_t n) {
   const float *x0 = x[0], *x1 = x[1];
-  float *y0 = t->y[0], *y1 = t->y[1];
+  float *y0 = y[0], *y1 = y[1], *saved0 = t->x[0], *saved1 = t->x[1];
   int32_t *again = t->again, any = 0;
   ptrdiff_t j;
   SSTE_OMP(simd reduction(| : any))
   for (j = 0; j < n; ++j) {
-    const int32_t b0 = sste_priv_mvue_abs(x0[j]),
-                  b1 = sste_priv_mvue_abs(x1[j]);
+    const int32_t b0 = sste_priv_mvue_abs(x0[j]);
+    const int32_t b1 = sste_priv_mvue_abs(x1[j]);
     const float sum = sste_priv_mvue_float(b0) + sste_priv_mvue_float(b1);
     const float u = sste_priv_mvue_one_plus(word[j]) - 1.0f;
     const int32_t first = sste_priv_mvue_less(sste_priv_mvue_bits(u * sum), b0);
     const int32_t some0 = sste_priv_mvue_less(0, b0);
     const int32_t some1 = sste_priv_mvue_less(0, b1);
+    const int32_t kept0 = sste_priv_mvue_mask(some0 & (first | ~some1));
+    const int32_t kept1 = sste_priv_mvue_mask(some1 & ~first);
     again[j] = sste_priv_mvue_less(0x7DFFFFFF, sste_priv_mvue_max(b0, b1));
     any |= again[j];
-    y0[j] = sste_priv_mvue_value(some0 & (first | ~some1), x0[j],
-                                 sste_priv_mvue_bits(sum));
-    y1[j] =
-        sste_priv_mvue_value(some1 & ~first, x1[j], sste_priv_mvue_bits(sum));
+    saved0[j] = x0[j];
+    saved1[j] = x1[j];
+    y0[j] = sste_priv_mvue_value(kept0, x0[j], sste_priv_mvue_bits(sum));
+    y1[j] = sste_priv_mvue_value(kept1, x1[j], sste_priv_mvue_bits(sum));
   }
   return any;
 }
 
-/* y = the sample of n groups of m, x[i][j] the element i of group j; where the
- * loop gave up, by the function for one group. */
+/* y = the sample of n groups of m; where the loop gave up, by the function for
+ * one group. y may be x. */
 static inline void sste_priv_mvue_tile_draw(sste_priv_mvue_tile *t,
+                                            float *const y[4],
                                             const float *const x[4],
                                             const uint32_t *word, int m,
                                             ptrdiff_t n) {
-  const int32_t any = m == 4 ? sste_priv_mvue24_tile(t, x, word, n)
-                             : sste_priv_mvue12_tile(t, x, word, n);
+  const int32_t any = m == 4 ? sste_priv_mvue24_tile(t, y, x, word, n)
+                             : sste_priv_mvue12_tile(t, y, x, word, n);
   ptrdiff_t j;
   int i;
   if (any >= 0) return;
   for (j = 0; j < n; ++j) {
     float a[4];
     if (t->again[j] >= 0) continue;
-    for (i = 0; i < m; ++i) a[i] = x[i][j];
+    for (i = 0; i < m; ++i) a[i] = t->x[i][j];
     if (m == 4)
       sste_mvue24_group_draw(a, a, word[j]);
     else
       sste_mvue12_group_draw(a, a, word[j]);
-    for (i = 0; i < m; ++i) t->y[i][j] = a[i];
+    for (i = 0; i < m; ++i) y[i][j] = a[i];
   }
 }
 
-/* Down columns: n runs from r on, of Philox call `call`. Rows are read where
- * they lie, and written when nothing in them is left to be read. */
+/* Down columns: n runs from r on, of Philox call `call`. The members of these
+ * groups are rows, which are read and written where they lie. */
 static inline void sste_priv_mvue_tile_down(sste_priv_mvue_tile *t,
                                             const sste_priv_mvue_view *v,
                                             const sste_mvue_stream *stream,
-                                            size_t call, size_t r, size_t n) {
+                                            size_t call, size_t r,
+                                            ptrdiff_t n) {
   size_t k, i;
   sste_priv_mvue_tile_words(t, stream, (uint32_t)call, 0,
-                            (uint32_t)(stream->run + r), 1, (ptrdiff_t)n);
+                            (uint32_t)(stream->run + r), 1, n);
   for (k = 0; k < 4; ++k) {
     const size_t g = 4 * call + k - stream->group;
-    const float *x[4];
+    const float *x[4] = {NULL, NULL, NULL, NULL};
+    float *y[4] = {NULL, NULL, NULL, NULL};
     if (g >= v->at.groups) continue; /* as is a g below 0, which wraps round */
-    for (i = 0; i < (size_t)v->m; ++i)
+    for (i = 0; i < (size_t)v->m; ++i) {
       x[i] = v->a + r + g * v->at.step + i * v->at.stride;
-    sste_priv_mvue_tile_draw(t, x, t->word[k], v->m, (ptrdiff_t)n);
-    for (i = 0; i < (size_t)v->m; ++i)
-      memcpy(v->out + r + g * v->out_at.step + i * v->out_at.stride, t->y[i],
-             n * sizeof(float));
+      y[i] = v->out + r + g * v->out_at.step + i * v->out_at.stride;
+    }
+    sste_priv_mvue_tile_draw(t, y, x, t->word[k], v->m, n);
   }
 }
 
@@ -1382,6 +1393,7 @@ static inline void sste_priv_mvue_tile_along(sste_priv_mvue_tile *t,
   const float *a = v->a + r * v->at.pitch + g * v->at.step;
   float *out = v->out + r * v->out_at.pitch + g * v->out_at.step;
   const float *const x[4] = {t->x[0], t->x[1], t->x[2], t->x[3]};
+  float *const y[4] = {t->y[0], t->y[1], t->y[2], t->y[3]};
   ptrdiff_t j;
   sste_priv_mvue_tile_words(t, stream, (uint32_t)(first >> 2), 1,
                             (uint32_t)(stream->run + r), 0, quads);
@@ -1400,7 +1412,7 @@ static inline void sste_priv_mvue_tile_along(sste_priv_mvue_tile *t,
       t->x[2][j] = a[4 * j + 2];
       t->x[3][j] = a[4 * j + 3];
     }
-    sste_priv_mvue_tile_draw(t, x, word, 4, n);
+    sste_priv_mvue_tile_draw(t, y, x, word, 4, n);
     SSTE_OMP(simd)
     for (j = 0; j < n; ++j) {
       out[4 * j] = t->y[0][j];
@@ -1414,7 +1426,7 @@ static inline void sste_priv_mvue_tile_along(sste_priv_mvue_tile *t,
       t->x[0][j] = a[2 * j];
       t->x[1][j] = a[2 * j + 1];
     }
-    sste_priv_mvue_tile_draw(t, x, word, 2, n);
+    sste_priv_mvue_tile_draw(t, y, x, word, 2, n);
     SSTE_OMP(simd)
     for (j = 0; j < n; ++j) {
       out[2 * j] = t->y[0][j];
@@ -1435,12 +1447,12 @@ static inline void sste_priv_mvue_tiles(const sste_priv_mvue_view *v,
   SSTE_OMP(parallel for schedule(static))
   for (k = 0; k < (ptrdiff_t)(lines * across); ++k) {
     const size_t line = (size_t)k / across, at = (size_t)k % across * tile;
-    const size_t n = length - at < tile ? length - at : tile;
+    const ptrdiff_t n = (ptrdiff_t)(length - at < tile ? length - at : tile);
     sste_priv_mvue_tile t;
     if (down)
       sste_priv_mvue_tile_down(&t, v, stream, first + line, at, n);
     else
-      sste_priv_mvue_tile_along(&t, v, stream, line, at, (ptrdiff_t)n);
+      sste_priv_mvue_tile_along(&t, v, stream, line, at, n);
   }
 }
 
