@@ -259,50 +259,73 @@ static void specials_everywhere(void **state) {
     }
 }
 
-/* A group whose points lie on the edges of its cells, but for a few units in
- * the last place: the uniform is known, so put an edge there. Half of them have
- * an element that is certain, some have zeros. */
-static void set_edge(float a[4], uint32_t word, uint64_t *state) {
-  const double u = (double)(word >> 9) * 0x1p-23;
-  const double total =
-      ldexp(1.0 + test_uniform(state), (int)(test_random(state) % 9) - 4);
-  const uint64_t dice = test_random(state);
-  const int first = (int)(dice % 4), sure = (dice >> 4 & 1) != 0;
-  const double second = (dice >> 8 & 3) == 0 ? 0.0 : 0.25 * total * (1.0 - u);
-  int i, ulps = (int)(dice >> 12 & 7) - 3;
-  float edge = (float)(u * total);
-  for (; ulps > 0; --ulps) edge = nextafterf(edge, HUGE_VALF);
-  for (; ulps < 0; ++ulps) edge = nextafterf(edge, 0.0f);
-  for (i = 0; i < 4; ++i) a[i] = 0.0f;
-  a[first] = edge;
-  a[first ^ 1] = (float)second;
-  a[first ^ 2] = (float)(total - (double)edge - second);
-  a[first ^ 3] =
-      (float)(sure ? total * (1.0 + (double)(dice >> 20 & 3)) : 0.75 * total);
-  if ((dice >> 30 & 1) != 0) a[0] = -a[0];
-  if ((dice >> 31 & 7) == 0) a[first ^ 3] = (float)total; /* just certain */
+/* A word whose uniform is often the smallest or the largest. */
+static uint32_t edge_word(uint64_t *state) {
+  const uint32_t word = (uint32_t)test_random(state);
+  if (word % 4 == 1) return word & 0x7FFu;
+  if (word % 4 == 2) return word | 0xFFFFF800u;
+  return word;
 }
 
+/* A group whose points lie on an edge of its cells, but for a few units in the
+ * last place. Elements up to the edge have the sum u * total, the others make
+ * it up to total, which is tau if the last of the four is large enough: it is
+ * certain in half of the groups, and just so in some. In any order.         */
+static void set_edge(float a[4], uint32_t word, uint64_t *state) {
+  const double u = (double)(word >> 9) * 0x1p-23;
+  const double total = 1.0 + test_uniform(state);
+  const double cut = test_uniform(state);
+  const uint64_t dice = test_random(state);
+  float edge = (float)(u * total), value[4];
+  size_t i, order[4] = {0, 1, 2, 3};
+  int ulps;
+  for (ulps = (int)(dice % 7) - 3; ulps > 0; --ulps)
+    edge = nextafterf(edge, HUGE_VALF);
+  for (; ulps < 0; ++ulps) edge = nextafterf(edge, 0.0f);
+  value[0] = edge;
+  value[1] = (float)(total - (double)edge);
+  value[2] = 0.0f;
+  if ((dice >> 8 & 3) != 0) { /* cut one of them in two */
+    const size_t which = dice >> 10 & 1;
+    value[2] = (float)(cut * (double)value[which]);
+    value[which] -= value[2];
+  }
+  value[3] = (float)total;
+  if ((dice >> 12 & 1) != 0) value[3] *= 1.0f + (float)cut;
+  if ((dice >> 13 & 3) == 0) value[3] *= 0.5f;
+  for (i = 3; i > 0; --i) {
+    const size_t k = test_random(state) % (i + 1), last = order[i];
+    order[i] = order[k];
+    order[k] = last;
+  }
+  for (i = 0; i < 4; ++i)
+    a[order[i]] = (dice >> (16 + i) & 1) != 0 ? -value[i] : value[i];
+}
+
+/* The tile itself, so that the words can be chosen. */
 static void points_on_edges(void **state) {
-  const size_t rounds = test_level() == 2 ? 200 : 10;
+  const size_t rounds = test_level() == 2 ? 100000 : 3000;
   uint64_t seed = test_seed();
-  size_t round, g, i;
-  int axis;
+  size_t round, i, j;
   (void)state;
-  for (round = 0; round < rounds; ++round)
-    for (axis = 0; axis < 2; ++axis) {
-      const matrix x = matrix_of(16, 1000, 0, axes[axis], 4);
-      const sste_mvue_stream s = stream_of(test_random(&seed), 0, 0);
-      float *a = room(x.count), group[4];
-      size_t r;
-      for (r = 0; r < 16; ++r)
-        for (g = 0; g < 1000; ++g) {
-          set_edge(group, sste_mvue_word(&s, r, g), &seed);
-          for (i = 0; i < 4; ++i) a[place(x, r, g, i)] = group[i];
-        }
-      assert_groups(a, x, &s);
-      free(a);
+  for (round = 0; round < rounds; ++round) {
+    sste_priv_mvue_tile t;
+    const float *const x[4] = {t.x[0], t.x[1], t.x[2], t.x[3]};
+    float *const y[4] = {t.y[0], t.y[1], t.y[2], t.y[3]};
+    for (j = 0; j < SSTE_PRIV_MVUE_TILE; ++j) {
+      float a[4];
+      t.in_order[j] = edge_word(&seed);
+      set_edge(a, t.in_order[j], &seed);
+      for (i = 0; i < 4; ++i) t.x[i][j] = a[i];
     }
+    sste_priv_mvue_tile_draw(&t, y, x, t.in_order, 4, SSTE_PRIV_MVUE_TILE);
+    for (j = 0; j < SSTE_PRIV_MVUE_TILE; ++j) {
+      float a[4];
+      for (i = 0; i < 4; ++i) a[i] = x[i][j];
+      sste_mvue24_group_draw(a, a, t.in_order[j]);
+      for (i = 0; i < 4; ++i) assert_same_float(y[i][j], a[i]);
+    }
+  }
 }
 
 /* For 1:2: an edge at u S, but for a few units in the last place. */
