@@ -1226,7 +1226,8 @@ static inline float sste_priv_mvue_one_plus(uint32_t word) {
  * into; a zero's cell has no width, so it is never taken. There are no cases:
  * with two non-zeros tau is the smaller one and each fills one cell of the
  * line; for a lone one tau, 0, is replaced by its magnitude, which makes it the
- * one cell that there is; and max(|a|, tau) is |a| for all of these.
+ * one cell that there is; and max(|a|, tau) is |a| for all of these. Zeros
+ * alone have no cell (nor a tau of their own, lest subnormals slow them down).
  *
  * What is left to be drawn again: magnitudes that might need the smaller unit,
  * infinities and NaNs; and where rounding put both points into one cell, the
@@ -1264,7 +1265,7 @@ static inline int32_t sste_priv_mvue24_tile(sste_priv_mvue_tile *t,
         sste_priv_mvue_min(sste_priv_mvue_bits(rest),
                            sste_priv_mvue_bits(0.5f * (pair01 + pair23)));
     const int32_t several = sste_priv_mvue_mask(sste_priv_mvue_less(0, least));
-    const int32_t tau = least | (sste_priv_mvue_max(most, 1) & ~several);
+    const int32_t tau = least | (most & ~several);
     /* where the cells end; whether point p, point q falls short of that */
     const float end0 = sste_priv_mvue_float(sste_priv_mvue_min(b0, tau));
     const float end1 = end0 + sste_priv_mvue_float(sste_priv_mvue_min(b1, tau));
@@ -1290,7 +1291,8 @@ static inline int32_t sste_priv_mvue24_tile(sste_priv_mvue_tile *t,
         sste_priv_mvue_max(sste_priv_mvue_max(b0 & ~kept0, b1 & ~kept1),
                            sste_priv_mvue_max(b2 & ~kept2, b3 & ~kept3));
     again[j] = sste_priv_mvue_less(0x7D7FFFFF, most) | /* 2^124 or more */
-               (several & fewer) | ~sste_priv_mvue_less(lost, tau);
+               (several & fewer) |
+               (sste_priv_mvue_less(0, most) & ~sste_priv_mvue_less(lost, tau));
     any |= again[j];
     saved0[j] = x0[j];
     saved1[j] = x1[j];
@@ -1359,6 +1361,11 @@ static inline void sste_priv_mvue_tile_draw(sste_priv_mvue_tile *t,
   }
 }
 
+/* n rounded up to whole vectors: what is left over runs one at a time. */
+static inline ptrdiff_t sste_priv_mvue_whole(ptrdiff_t n) {
+  return (n + 15) / 16 * 16;
+}
+
 /* Down columns: n runs from r on, of Philox call `call`. The members of these
  * groups are rows, which are read and written where they lie. */
 static inline void sste_priv_mvue_tile_down(sste_priv_mvue_tile *t,
@@ -1368,7 +1375,8 @@ static inline void sste_priv_mvue_tile_down(sste_priv_mvue_tile *t,
                                             ptrdiff_t n) {
   size_t k, i;
   sste_priv_mvue_tile_words(t, stream, (uint32_t)call, 0,
-                            (uint32_t)(stream->run + r), 1, n);
+                            (uint32_t)(stream->run + r), 1,
+                            sste_priv_mvue_whole(n));
   for (k = 0; k < 4; ++k) {
     const size_t g = 4 * call + k - stream->group;
     const float *x[4] = {NULL, NULL, NULL, NULL};
@@ -1382,21 +1390,24 @@ static inline void sste_priv_mvue_tile_down(sste_priv_mvue_tile *t,
   }
 }
 
-/* Along rows: n groups of run r from g on. */
+/* Along rows: n groups of run r from g on, and zeros up to whole vectors. */
 static inline void sste_priv_mvue_tile_along(sste_priv_mvue_tile *t,
                                              const sste_priv_mvue_view *v,
                                              const sste_mvue_stream *stream,
                                              size_t r, size_t g, ptrdiff_t n) {
   const size_t first = stream->group + g;
-  const ptrdiff_t quads = ((ptrdiff_t)(first & 3) + n + 3) / 4;
+  const ptrdiff_t wide = sste_priv_mvue_whole(n);
+  const ptrdiff_t quads = ((ptrdiff_t)(first & 3) + wide + 3) / 4;
   const uint32_t *word = t->in_order + (first & 3);
   const float *a = v->a + r * v->at.pitch + g * v->at.step;
   float *out = v->out + r * v->out_at.pitch + g * v->out_at.step;
   const float *const x[4] = {t->x[0], t->x[1], t->x[2], t->x[3]};
   float *const y[4] = {t->y[0], t->y[1], t->y[2], t->y[3]};
   ptrdiff_t j;
+  int i;
   sste_priv_mvue_tile_words(t, stream, (uint32_t)(first >> 2), 1,
-                            (uint32_t)(stream->run + r), 0, quads);
+                            (uint32_t)(stream->run + r), 0,
+                            sste_priv_mvue_whole(quads));
   SSTE_OMP(simd)
   for (j = 0; j < quads; ++j) {
     t->in_order[4 * j] = t->word[0][j];
@@ -1404,6 +1415,8 @@ static inline void sste_priv_mvue_tile_along(sste_priv_mvue_tile *t,
     t->in_order[4 * j + 2] = t->word[2][j];
     t->in_order[4 * j + 3] = t->word[3][j];
   }
+  for (i = 0; i < v->m; ++i)
+    for (j = n; j < wide; ++j) t->x[i][j] = 0.0f;
   if (v->m == 4) {
     SSTE_OMP(simd)
     for (j = 0; j < n; ++j) {
@@ -1412,7 +1425,7 @@ static inline void sste_priv_mvue_tile_along(sste_priv_mvue_tile *t,
       t->x[2][j] = a[4 * j + 2];
       t->x[3][j] = a[4 * j + 3];
     }
-    sste_priv_mvue_tile_draw(t, y, x, word, 4, n);
+    sste_priv_mvue_tile_draw(t, y, x, word, 4, wide);
     SSTE_OMP(simd)
     for (j = 0; j < n; ++j) {
       out[4 * j] = t->y[0][j];
@@ -1426,7 +1439,7 @@ static inline void sste_priv_mvue_tile_along(sste_priv_mvue_tile *t,
       t->x[0][j] = a[2 * j];
       t->x[1][j] = a[2 * j + 1];
     }
-    sste_priv_mvue_tile_draw(t, y, x, word, 2, n);
+    sste_priv_mvue_tile_draw(t, y, x, word, 2, wide);
     SSTE_OMP(simd)
     for (j = 0; j < n; ++j) {
       out[2 * j] = t->y[0][j];
