@@ -978,7 +978,9 @@ SSTE_HD static inline int sste_priv_pair(int p) {
 
 /* |a| as a float that sums: NaN counts as an infinity. */
 SSTE_HD static inline float sste_priv_score(float a) {
-  return sste_priv_float(sste_priv_min(sste_priv_magnitude(a), SSTE_PRIV_INF));
+  const int32_t inf = (int32_t)SSTE_PRIV_INF;
+  const int32_t m = (int32_t)(sste_priv_bits(a) & 0x7FFFFFFFu);
+  return sste_priv_float((uint32_t)(m < inf ? m : inf));
 }
 
 /* sste_tile_mask_optimal - the one of the 90 patterns that keeps most of a tile
@@ -1030,6 +1032,204 @@ SSTE_API SSTE_HD int sste_tile_mask_optimal(const float *tile, size_t ld) {
     ++i;
   return sste_priv_pair(p) | sste_priv_pair(q) << 4 |
          sste_priv_pair(i / 6) << 8 | sste_priv_pair(i % 6) << 12;
+}
+
+/* The same for the tiles of four rows, as many side by side as a vector has
+ * lanes and without a branch, so that ties cost nothing. A pattern is a word
+ * whose byte j is column j and bit i of a byte row i: word >> i & 0x01010101
+ * are the four bytes of row i in the mask.
+ *   Two upper rows that share a column leave one pair of columns for each lower
+ * row. The low half of every byte holds them in the order that comes first, the
+ * high half in the other. Upper rows that share none leave six lower halves to
+ * choose from, and their word has none yet. */
+typedef struct sste_priv_tile_words {
+  uint32_t column[4];   /* byte j is 1, the others 0 */
+  uint32_t upper[6][6]; /* by the pairs of rows 0 and 1 */
+  uint32_t lower[6];    /* of the six, by the pair of row 2 */
+} sste_priv_tile_words;
+
+static inline sste_priv_tile_words sste_priv_tile_words_of(void) {
+  sste_priv_tile_words w;
+  uint32_t pair[6] = {0};
+  int j, p, q;
+  for (j = 0; j < 4; ++j) {
+    uint8_t bytes[4] = {0};
+    bytes[j] = 1;
+    memcpy(&w.column[j], bytes, sizeof bytes);
+    for (p = 0; p < 6; ++p)
+      if (sste_priv_pair(p) >> j & 1) pair[p] |= w.column[j];
+  }
+  for (p = 0; p < 6; ++p) {
+    w.lower[p] = (pair[p] << 2 | pair[5 - p] << 3) * 17;
+    for (q = 0; q < 6; ++q) {
+      const uint32_t x = pair[5 - (p < q ? q : p)]; /* the complements, the */
+      const uint32_t y = pair[5 - (p < q ? p : q)]; /* earlier one first */
+      const uint32_t either = (x << 2 | y << 3) | (y << 2 | x << 3) << 4;
+      w.upper[p][q] = (pair[p] | pair[q] << 1) * 17 | (p + q == 5 ? 0 : either);
+    }
+  }
+  return w;
+}
+
+/* The scores of one row of a tile, and of its six pairs. */
+typedef struct sste_priv_tile_row {
+  float score[4], pair[6];
+} sste_priv_tile_row;
+
+static inline sste_priv_tile_row sste_priv_tile_row_of(const float *row) {
+  sste_priv_tile_row r;
+  r.score[0] = sste_priv_score(row[0]);
+  r.score[1] = sste_priv_score(row[1]);
+  r.score[2] = sste_priv_score(row[2]);
+  r.score[3] = sste_priv_score(row[3]);
+  r.pair[0] = r.score[0] + r.score[1];
+  r.pair[1] = r.score[0] + r.score[2];
+  r.pair[2] = r.score[0] + r.score[3];
+  r.pair[3] = r.score[1] + r.score[2];
+  r.pair[4] = r.score[1] + r.score[3];
+  r.pair[5] = r.score[2] + r.score[3];
+  return r;
+}
+
+/* What bits i of a word keep of a row: two scores, which add up to the same in
+ * any order with zeros in between, or nothing. */
+static inline float sste_priv_tile_kept(sste_priv_tile_row r, uint32_t word,
+                                        const uint32_t column[4], int i) {
+  const float a = word & column[0] << i ? r.score[0] : 0.0f;
+  const float b = word & column[1] << i ? r.score[1] : 0.0f;
+  const float c = word & column[2] << i ? r.score[2] : 0.0f;
+  const float d = word & column[3] << i ? r.score[3] : 0.0f;
+  return (a + b) + (c + d);
+}
+
+static inline float sste_priv_tile_larger(float a, float b) {
+  return a > b ? a : b;
+}
+
+/* The most that two rows keep by the pairs x and y in either order. */
+static inline float sste_priv_tile_most(sste_priv_tile_row c,
+                                        sste_priv_tile_row d, int x, int y) {
+  return sste_priv_tile_larger(c.pair[x] + d.pair[y], c.pair[y] + d.pair[x]);
+}
+
+/* The best pattern so far, what it keeps and what its upper half keeps. */
+typedef struct sste_priv_tile_best {
+  float score, upper;
+  uint32_t word;
+} sste_priv_tile_best;
+
+static inline sste_priv_tile_best sste_priv_tile_try(sste_priv_tile_best best,
+                                                     float upper, float lower,
+                                                     uint32_t word) {
+  const float score = upper + lower;
+  best.upper = score > best.score ? upper : best.upper;
+  best.word = score > best.score ? word : best.word;
+  best.score = sste_priv_tile_larger(best.score, score);
+  return best;
+}
+
+/* All pairs of row 1 after one of row 0 that keeps a; m0 ... m5 are the most
+ * that the lower rows keep below each. */
+static inline sste_priv_tile_best sste_priv_tile_try_six(
+    sste_priv_tile_best best, float a, sste_priv_tile_row b,
+    const uint32_t word[6], float m0, float m1, float m2, float m3, float m4,
+    float m5) {
+  best = sste_priv_tile_try(best, a + b.pair[0], m0, word[0]);
+  best = sste_priv_tile_try(best, a + b.pair[1], m1, word[1]);
+  best = sste_priv_tile_try(best, a + b.pair[2], m2, word[2]);
+  best = sste_priv_tile_try(best, a + b.pair[3], m3, word[3]);
+  best = sste_priv_tile_try(best, a + b.pair[4], m4, word[4]);
+  return sste_priv_tile_try(best, a + b.pair[5], m5, word[5]);
+}
+
+/* The word of a tile of rows a, b, c, d; its low halves are the pattern. */
+static inline uint32_t sste_priv_tile_search(sste_priv_tile_row a,
+                                             sste_priv_tile_row b,
+                                             sste_priv_tile_row c,
+                                             sste_priv_tile_row d,
+                                             sste_priv_tile_words w) {
+  /* m_pq is the most below upper rows p and q, or q and p: they leave the pairs
+   * 5 - p and 5 - q. */
+  const float m00 = c.pair[5] + d.pair[5], m11 = c.pair[4] + d.pair[4];
+  const float m22 = c.pair[3] + d.pair[3], m33 = c.pair[2] + d.pair[2];
+  const float m44 = c.pair[1] + d.pair[1], m55 = c.pair[0] + d.pair[0];
+  const float m01 = sste_priv_tile_most(c, d, 5, 4);
+  const float m02 = sste_priv_tile_most(c, d, 5, 3);
+  const float m03 = sste_priv_tile_most(c, d, 5, 2);
+  const float m04 = sste_priv_tile_most(c, d, 5, 1);
+  const float m12 = sste_priv_tile_most(c, d, 4, 3);
+  const float m13 = sste_priv_tile_most(c, d, 4, 2);
+  const float m15 = sste_priv_tile_most(c, d, 4, 0);
+  const float m24 = sste_priv_tile_most(c, d, 3, 1);
+  const float m25 = sste_priv_tile_most(c, d, 3, 0);
+  const float m34 = sste_priv_tile_most(c, d, 2, 1);
+  const float m35 = sste_priv_tile_most(c, d, 2, 0);
+  const float m45 = sste_priv_tile_most(c, d, 1, 0);
+  const float any = sste_priv_tile_larger(
+      sste_priv_tile_most(c, d, 0, 5),
+      sste_priv_tile_larger(sste_priv_tile_most(c, d, 1, 4),
+                            sste_priv_tile_most(c, d, 2, 3)));
+  sste_priv_tile_best best = {-1.0f, 0.0f, 0}, late = {-1.0f, 0.0f, 0};
+  float first;
+  uint32_t word, lower;
+  /* In order, so that the first of equals stays; in two halves, so that one
+   * need not wait for the other. */
+  best = sste_priv_tile_try_six(best, a.pair[0], b, w.upper[0], m00, m01, m02,
+                                m03, m04, any);
+  late = sste_priv_tile_try_six(late, a.pair[3], b, w.upper[3], m03, m13, any,
+                                m33, m34, m35);
+  best = sste_priv_tile_try_six(best, a.pair[1], b, w.upper[1], m01, m11, m12,
+                                m13, any, m15);
+  late = sste_priv_tile_try_six(late, a.pair[4], b, w.upper[4], m04, any, m24,
+                                m34, m44, m45);
+  best = sste_priv_tile_try_six(best, a.pair[2], b, w.upper[2], m02, m12, m22,
+                                any, m24, m25);
+  late = sste_priv_tile_try_six(late, a.pair[5], b, w.upper[5], any, m15, m25,
+                                m35, m45, m55);
+  best.upper = late.score > best.score ? late.upper : best.upper;
+  best.word = late.score > best.score ? late.word : best.word;
+  best.score = sste_priv_tile_larger(best.score, late.score);
+  /* The upper half is found. Below it goes what comes first of all that give
+   * the same sum: rounding may hide that it keeps less. */
+  lower = w.lower[5];
+  lower =
+      best.upper + (c.pair[4] + d.pair[1]) < best.score ? lower : w.lower[4];
+  lower =
+      best.upper + (c.pair[3] + d.pair[2]) < best.score ? lower : w.lower[3];
+  lower =
+      best.upper + (c.pair[2] + d.pair[3]) < best.score ? lower : w.lower[2];
+  lower =
+      best.upper + (c.pair[1] + d.pair[4]) < best.score ? lower : w.lower[1];
+  lower =
+      best.upper + (c.pair[0] + d.pair[5]) < best.score ? lower : w.lower[0];
+  /* By a mask, as gcc would make a branch of ?: and not vectorise. */
+  lower &= 0u - (uint32_t)((best.word & 0x04040404u) == 0); /* row 2 is open */
+  first = sste_priv_tile_kept(c, best.word, w.column, 2) +
+          sste_priv_tile_kept(d, best.word, w.column, 3);
+  word = best.upper + first < best.score ? best.word >> 4 : best.word;
+  return word | lower;
+}
+
+/* The masks of n tiles side by side. */
+static inline void sste_priv_tiles_mask(uint8_t *mask, size_t ldm,
+                                        const float *w, size_t ldw, ptrdiff_t n,
+                                        sste_priv_tile_words words) {
+  const float *a = w, *b = w + ldw, *c = b + ldw, *d = c + ldw;
+  uint8_t *ma = mask, *mb = ma + ldm, *mc = mb + ldm, *md = mc + ldm;
+  ptrdiff_t t;
+  SSTE_OMP(simd)
+  for (t = 0; t < n; ++t) {
+    const uint32_t word = sste_priv_tile_search(
+        sste_priv_tile_row_of(a + 4 * t), sste_priv_tile_row_of(b + 4 * t),
+        sste_priv_tile_row_of(c + 4 * t), sste_priv_tile_row_of(d + 4 * t),
+        words);
+    const uint32_t ra = word & 0x01010101u, rb = word >> 1 & 0x01010101u;
+    const uint32_t rc = word >> 2 & 0x01010101u, rd = word >> 3 & 0x01010101u;
+    memcpy(ma + 4 * t, &ra, sizeof ra);
+    memcpy(mb + 4 * t, &rb, sizeof rb);
+    memcpy(mc + 4 * t, &rc, sizeof rc);
+    memcpy(md + 4 * t, &rd, sizeof rd);
+  }
 }
 
 /* sste_tile_mask_greedy - the rule of PyTorch's semi-structured training: take
@@ -1087,23 +1287,26 @@ SSTE_API sste_status sste_tensor_mask_transposable(uint8_t *mask, size_t ldm,
                                                    const float *w, size_t ldw,
                                                    size_t rows, size_t cols,
                                                    sste_tile_rule rule) {
+  sste_priv_tile_words words;
   ptrdiff_t band;
   const sste_status s =
       sste_priv_two(mask, ldm, sizeof *mask, w, ldw, sizeof *w, rows, cols);
   if ((int)rule < 0 || rule > SSTE_TILE_GREEDY_SIGNED) return SSTE_ERR_VALUE;
   if (s != SSTE_OK || rows == 0 || cols == 0) return s;
   if (rows % 4 != 0 || cols % 4 != 0) return SSTE_ERR_SHAPE;
+  words = sste_priv_tile_words_of();
   SSTE_OMP(parallel for schedule(static))
   for (band = 0; band < (ptrdiff_t)(rows / 4); ++band) {
     const float *from = w + (size_t)band * 4 * ldw;
     uint8_t *to = mask + (size_t)band * 4 * ldm;
     size_t c;
+    if (rule == SSTE_TILE_OPTIMAL) {
+      sste_priv_tiles_mask(to, ldm, from, ldw, (ptrdiff_t)(cols / 4), words);
+      continue;
+    }
     for (c = 0; c < cols; c += 4) {
       const int bits =
-          rule == SSTE_TILE_OPTIMAL
-              ? sste_tile_mask_optimal(from + c, ldw)
-              : sste_tile_mask_greedy(from + c, ldw,
-                                      rule == SSTE_TILE_GREEDY_SIGNED);
+          sste_tile_mask_greedy(from + c, ldw, rule == SSTE_TILE_GREEDY_SIGNED);
       int e;
       for (e = 0; e < 16; ++e)
         to[(size_t)(e >> 2) * ldm + c + (size_t)(e & 3)] =

@@ -67,6 +67,9 @@ enum kind {
   INFINITIES,
   NANS,
   ANY_BITS,
+  ZEROS,
+  FEW_BITS, /* a normal rounded to three bits, as FP8 has them: exact ties */
+  UNEQUAL,  /* entries 2^20 apart or more, so that sums drop bits */
   KINDS
 };
 
@@ -83,6 +86,12 @@ static float entry(enum kind kind, uint64_t *rng) {
     case INFINITIES: return rare ? s * HUGE_VALF : s * (float)(low % 9);
     case NANS: return rare ? test_float(low | 0x7F800001u) : s * 3.0f;
     case ANY_BITS: return test_float(low);
+    case ZEROS: return s * 0.0f;
+    case FEW_BITS:
+      return test_float(test_bits((float)test_normal(rng)) & ~0xFFFFFu);
+    case UNEQUAL:
+      return s * ldexpf(1.0f + (float)(low % 64) / 64,
+                        rare ? 24 : (int)(r >> 40) % 3);
     default: return s * (float)test_uniform(rng);
   }
 }
@@ -452,6 +461,68 @@ static void a_matrix_is_masked_tile_by_tile(void **unused) {
       transposable_case(4, 20, 23, 21, UNIFORM, (sste_tile_rule)rule);
       transposable_case(20, 4, 5, 7, NANS, (sste_tile_rule)rule);
       transposable_case(68, 36, 37, 39, INTEGERS, (sste_tile_rule)rule);
+    }
+  }
+}
+
+/* Tiles side by side, each of a kind of its own, in rows that end anywhere: the
+ * vectors of any width have a remainder. */
+static void beside_each_other(size_t rows, size_t tiles, size_t ldw, size_t ldm,
+                              uint64_t *rng) {
+  const size_t cols = 4 * tiles;
+  float *w = (float *)poisoned(extent(rows, cols, ldw) * sizeof *w);
+  uint8_t *mask = (uint8_t *)poisoned(extent(rows, cols, ldm));
+  size_t r, c, e;
+  for (r = 0; r < rows; r += 4)
+    for (c = 0; c < cols; c += 4) {
+      const enum kind kind = (enum kind)(test_random(rng) % KINDS);
+      for (e = 0; e < 4; ++e) fill(w + (r + e) * ldw + c, 4, kind, rng);
+    }
+  assert_int_equal(sste_tensor_mask_transposable(mask, ldm, w, ldw, rows, cols,
+                                                 SSTE_TILE_OPTIMAL),
+                   SSTE_OK);
+  for (r = 0; r < rows; r += 4)
+    for (c = 0; c < cols; c += 4) {
+      const float *tile = w + r * ldw + c;
+      const int want = slow_optimal(tile, ldw);
+      int got = 0;
+      for (e = 0; e < 16; ++e) got |= mask[(r + e / 4) * ldm + c + e % 4] << e;
+      assert_int_equal(got, want);
+      assert_int_equal(sste_tile_mask_optimal(tile, ldw), want);
+    }
+  assert_padding(mask, ldm, rows, cols);
+  free(w), free(mask);
+}
+
+static void tiles_side_by_side_are_tiles_alone(void **unused) {
+  const size_t many = test_level() == 2 ? 10000 : 400;
+  uint64_t rng = test_seed();
+  size_t tiles;
+  (void)unused;
+  for (tiles = 1; tiles <= 70; ++tiles)
+    beside_each_other(8, tiles, 4 * tiles + tiles % 3, 4 * tiles + tiles % 5,
+                      &rng);
+  beside_each_other(4 * many, 500, 2000, 2003, &rng);
+}
+
+/* Each of the 90 alone, and each pair of them, between which a tie decides. */
+static void two_patterns_tie_side_by_side(void **unused) {
+  static float w[4][4 * PATTERNS];
+  static uint8_t mask[4][4 * PATTERNS];
+  int m, n, e;
+  (void)unused;
+  for (m = 0; m < PATTERNS; ++m) {
+    for (n = 0; n < PATTERNS; ++n)
+      for (e = 0; e < 16; ++e)
+        w[e / 4][4 * n + e % 4] = (float)((pattern[m] | pattern[n]) >> e & 1);
+    assert_int_equal(
+        sste_tensor_mask_transposable(mask[0], 4 * PATTERNS, w[0], 4 * PATTERNS,
+                                      4, 4 * PATTERNS, SSTE_TILE_OPTIMAL),
+        SSTE_OK);
+    for (n = 0; n < PATTERNS; ++n) {
+      const int want = slow_optimal(&w[0][4 * n], 4 * PATTERNS);
+      for (e = 0; e < 16; ++e)
+        assert_int_equal(mask[e / 4][4 * n + e % 4], want >> e & 1);
     }
   }
 }
@@ -986,6 +1057,8 @@ int main(void) {
       cmocka_unit_test(greedy_keeps_seven_or_eight_and_half_of_the_optimum),
       cmocka_unit_test(greedy_on_gaussian_tiles),
       cmocka_unit_test(a_matrix_is_masked_tile_by_tile),
+      cmocka_unit_test(tiles_side_by_side_are_tiles_alone),
+      cmocka_unit_test(two_patterns_tie_side_by_side),
       cmocka_unit_test(nonzeros_of_every_type),
       cmocka_unit_test(masking_by_hand),
       cmocka_unit_test(a_mask_prunes_to_plus_zero),
