@@ -92,12 +92,25 @@ static void run_compress(bulk *b) {
   b->status = sste_tensor_compress(b->values, COLS / 2, b->meta, COLS / 8,
                                    b->sparse, COLS, b->rows, COLS);
 }
+static void run_project_compress(bulk *b) {
+  b->status =
+      sste_tensor_project_compress(b->values, COLS / 2, b->meta, COLS / 8, b->x,
+                                   COLS, b->rows, COLS, factor, NULL);
+}
 static void run_amax(bulk *b) {
   b->status = sste_fp8_tensor_amax(&b->number, b->x, COLS, b->rows, COLS);
+}
+static void run_project_amax(bulk *b) {
+  b->status =
+      sste_tensor_project_amax(&b->number, b->x, COLS, b->rows, COLS, factor);
 }
 static void run_encode(bulk *b) {
   b->status = sste_fp8_tensor_encode(b->code, COLS, b->x, COLS, b->rows, COLS,
                                      &scale, b->recipe);
+}
+static void run_project_encode(bulk *b) {
+  b->status = sste_tensor_project_encode(b->code, COLS, b->x, COLS, b->rows,
+                                         COLS, factor, &scale, b->recipe, NULL);
 }
 static void run_fake_quant(bulk *b) {
   b->status = sste_fp8_tensor_round(b->y, COLS, b->x, COLS, b->rows, COLS,
@@ -198,6 +211,11 @@ static void want_transposable(group *g, const bulk *b, size_t r, size_t c) {
 static void want_compress(group *g, const bulk *b, size_t r, size_t c) {
   g->nibble = (uint8_t)sste_group_compress(g->values, b->sparse + r * COLS + c);
 }
+static void want_project_compress(group *g, const bulk *b, size_t r, size_t c) {
+  float w[4];
+  project(w, b->x + r * COLS + c, factor);
+  g->nibble = (uint8_t)sste_group_compress(g->values, w);
+}
 static uint8_t encoded(const bulk *b, float x) {
   const int is_nan = sste_priv_magnitude(x) == SSTE_PRIV_NAN;
   return sste_fp8_encode_float(b->recipe.format, b->recipe.rule,
@@ -207,6 +225,12 @@ static void want_encode(group *g, const bulk *b, size_t r, size_t c) {
   int i;
   for (i = 0; i < 4; ++i)
     g->code[i] = encoded(b, b->x[r * COLS + c + (size_t)i]);
+}
+static void want_project_encode(group *g, const bulk *b, size_t r, size_t c) {
+  float w[4];
+  int i;
+  project(w, b->x + r * COLS + c, factor);
+  for (i = 0; i < 4; ++i) g->code[i] = encoded(b, w[i]);
 }
 static void want_fake_quant(group *g, const bulk *b, size_t r, size_t c) {
   int i;
@@ -232,12 +256,23 @@ static void want_mvue_columns(group *g, const bulk *b, size_t r, size_t c) {
   }
 }
 
-/* The two that give one number; beta's sums here in another order. */
+/* Those that give one number; beta's sums here in another order. */
 static float want_amax(const bulk *b) {
   uint32_t most = 0;
   size_t i;
   for (i = 0; i < b->rows * COLS; ++i)
     most = sste_priv_max(most, sste_priv_magnitude(b->x[i]));
+  return sste_priv_float(most);
+}
+static float want_project_amax(const bulk *b) {
+  uint32_t most = 0;
+  size_t i, k;
+  for (i = 0; i < b->rows * COLS; i += 4) {
+    float w[4];
+    project(w, b->x + i, factor);
+    for (k = 0; k < 4; ++k)
+      most = sste_priv_max(most, sste_priv_magnitude(w[k]));
+  }
   return sste_priv_float(most);
 }
 static float want_beta(const bulk *b) {
@@ -286,6 +321,11 @@ static const contender field[] = {
     {"bulk", "beta", 4, run_beta, 0, NULL, want_beta},
     {"bulk", "compress", 6.125, run_compress, TO_COMPRESSED, want_compress,
      NULL},
+    {"bulk", "project compress", 6.125, run_project_compress, TO_COMPRESSED,
+     want_project_compress, NULL},
+    {"bulk", "project encode", 5, run_project_encode, TO_CODE,
+     want_project_encode, NULL},
+    {"bulk", "project amax", 4, run_project_amax, 0, NULL, want_project_amax},
     {"bulk", "amax", 4, run_amax, 0, NULL, want_amax},
     {"bulk", "encode E4M3FN", 5, run_encode, TO_CODE, want_encode, NULL},
     {"bulk", "fake-quant E4M3FN", 8, run_fake_quant, TO_Y, want_fake_quant,
