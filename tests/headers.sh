@@ -12,7 +12,8 @@ set -eu
 top=$PWD
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-headers="sste.h sste_fp8.h sste_mvue.h sste_train.h sste_mma.h sste_check.h sste_cuda.h"
+headers="sste.h sste_fp8.h sste_mvue.h sste_gemm.h sste_train.h sste_mma.h
+  sste_check.h sste_cuda.h"
 alone="sste.h sste_fp8.h sste_mvue.h"
 warnings="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
 checks=0
