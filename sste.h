@@ -1060,7 +1060,7 @@ static inline sste_priv_tile_words sste_priv_tile_words_of(void) {
       if (sste_priv_pair(p) >> j & 1) pair[p] |= w.column[j];
   }
   for (p = 0; p < 6; ++p) {
-    w.lower[p] = (pair[p] << 2 | pair[5 - p] << 3) * 17;
+    w.lower[p] = pair[p] << 2 | pair[5 - p] << 3;
     for (q = 0; q < 6; ++q) {
       const uint32_t x = pair[5 - (p < q ? q : p)]; /* the complements, the */
       const uint32_t y = pair[5 - (p < q ? p : q)]; /* earlier one first */
