@@ -363,7 +363,8 @@ static inline size_t sste_priv_panel_width(const sste_priv_panels *b,
   return sste_priv_gemm_cols(sste_priv_at_most(left, SSTE_PRIV_GEMM_WIDTH));
 }
 
-/* Rows k .. of a panel, as many as a block has. */
+/* Rows k .. of a panel, as many as a block has. Where B has none they are -0:
+ * 0 times that adds nothing, not even to a sum of -0. */
 static inline void sste_priv_panel_fill(const sste_priv_panels *to,
                                         const float *b, size_t ldb,
                                         int transposed, size_t panel,
@@ -376,7 +377,7 @@ static inline void sste_priv_panel_fill(const sste_priv_panels *to,
   float *put = to->p + panel * SSTE_PRIV_GEMM_WIDTH * to->depth + k * width;
   size_t i;
   if (rows < SSTE_PRIV_GEMM_DEPTH || cols < width)
-    memset(put, 0, SSTE_PRIV_GEMM_DEPTH * width * sizeof *put);
+    for (i = 0; i < SSTE_PRIV_GEMM_DEPTH * width; ++i) put[i] = -0.0f;
   if (transposed)
     sste_priv_transpose(put, width, b + j * ldb + k, ldb, cols, rows);
   for (i = 0; !transposed && i < rows; ++i)

@@ -1135,8 +1135,8 @@ static inline sste_priv_mvue_lanes sste_priv_mvue_round(sste_priv_mvue_lanes c,
   return d;
 }
 
-/* Scratch for a tile: member i of group j is at [i][j]. Aligned, because vectors
- * that straddle two cache lines can take three times as long to store. */
+/* Scratch for a tile: member i of group j is at [i][j]. Aligned, because to
+ * store vectors that straddle cache lines can take three times as long. */
 #if defined(__GNUC__)
 #define SSTE_PRIV_MVUE_ALIGNED __attribute__((aligned(64)))
 #else
