@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: 2026 The sste authors
  *
- * test_train_fast.c - a layer with layer.fast = 1 against the same layer with 0:
+ * test_train_fast.c - a layer with layer.fast = 1 against the same without:
  * to the bit where every sum is exact, within the stated bound elsewhere.
  */
 #include "sste_train.h"
