@@ -238,14 +238,13 @@ static inline void sste_priv_gemm_pass(float *y, size_t width,
   }
 }
 
-/* One row of A, with so many kept values in this block, times one block of B,
- * whose rows are `width` apart. */
+/* One row of A times one block of B, whose rows are `width` apart. */
 static inline void sste_priv_gemm_sparse_row(float *y, size_t width,
                                              const float *a,
-                                             const uint8_t *meta, size_t kept,
+                                             const uint8_t *meta,
                                              const float *b) {
   size_t i, g;
-  for (i = 0; i < kept; i += SSTE_PRIV_TERMS) {
+  for (i = 0; i < SSTE_PRIV_GEMM_KEPT; i += SSTE_PRIV_TERMS) {
     const float *row[SSTE_PRIV_TERMS];
     for (g = 0; g < SSTE_PRIV_TERMS / 2; ++g) {
       const int nibble = sste_priv_nibble(meta, i / 2 + g);
@@ -419,8 +418,6 @@ enum { SSTE_PRIV_GEMM_BAND = 256 }; /* rows of a tile of Y */
 static inline void sste_priv_gemm_packed(const sste_priv_gemm *job, float *y,
                                          size_t width, size_t i0, size_t rows,
                                          size_t block, const float *b) {
-  const size_t left = job->b.K - block * SSTE_PRIV_GEMM_DEPTH;
-  const size_t kept = sste_priv_at_most(left, SSTE_PRIV_GEMM_DEPTH) / 2;
   size_t i;
   for (i = 0; i < rows; ++i) {
     const size_t at = block * job->M + i0 + i;
@@ -428,7 +425,7 @@ static inline void sste_priv_gemm_packed(const sste_priv_gemm *job, float *y,
     sste_priv_gemm_sparse_row(
         y + i * width, width,
         sste_priv_packed_values(room, job->packed, at, job->of_code),
-        job->packed->meta + at * SSTE_PRIV_GEMM_NIBBLES, kept, b);
+        job->packed->meta + at * SSTE_PRIV_GEMM_NIBBLES, b);
   }
 }
 
