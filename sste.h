@@ -2156,7 +2156,7 @@ SSTE_HD static inline sste_priv_kept sste_priv_keep_two(uint32_t x0,
   sste_priv_kept p;
   p.first = (not0 & x12) | (~not0 & x0);
   p.second = (is3 & x3) | (~is3 & x21);
-  p.nibble = (not0 & (2u + is1)) | (is3 & 12u) | (~is3 & (4u + (is2 & 4u)));
+  p.nibble = (not0 & (2u + is1)) | (is3 & 12u) | (4u + (is2 & 4u));
   return p;
 }
 
