@@ -128,7 +128,8 @@ static int are_same(const fixture *f, const results *a, const results *b) {
 }
 
 static const size_t shapes[][3] = {{4, 4, 4},     {8, 8, 12},   {36, 64, 32},
-                                   {68, 60, 132}, {260, 36, 4}, {4, 300, 260}};
+                                   {68, 60, 132}, {260, 36, 4}, {4, 300, 260},
+                                   {64, 36, 132}};
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
 /* beta 1 keeps the projection integer; MVUE's survivors are multiples of 1/2.
