@@ -1273,6 +1273,105 @@ SSTE_API SSTE_HD int sste_tile_mask_greedy(const float *tile, size_t ld,
   return mask;
 }
 
+/* The same for the tiles of four rows: in each of eight rounds all tiles take
+ * their largest open entry, side by side and without a branch. An entry is a
+ * place, its row in the low 16 bits of a word, its column in the high ones, so
+ * that both together are its bit. */
+enum { SSTE_PRIV_TILES = 128 };
+
+typedef struct sste_priv_greedy {
+  int32_t key[16][SSTE_PRIV_TILES], largest[SSTE_PRIV_TILES];
+  uint32_t open[SSTE_PRIV_TILES], mask[SSTE_PRIV_TILES], top[SSTE_PRIV_TILES];
+} sste_priv_greedy;
+
+typedef struct sste_priv_greedy_top {
+  int32_t key;
+  uint32_t place;
+} sste_priv_greedy_top;
+
+static inline void sste_priv_greedy_keys(int32_t *key, const float *x,
+                                         ptrdiff_t n, int by_value) {
+  ptrdiff_t t;
+  SSTE_OMP(simd)
+  for (t = 0; t < n; ++t) {
+    const int32_t m = (int32_t)sste_priv_magnitude(x[4 * t]);
+    const int32_t negative = -(by_value & (x[4 * t] < 0.0f));
+    key[t] = (m ^ negative) - negative;
+  }
+}
+
+/* Entry e, if it is open and larger than the largest so far. */
+static inline sste_priv_greedy_top sste_priv_greedy_take(
+    sste_priv_greedy_top top, int32_t key, uint32_t open, int e) {
+  const uint32_t row = (uint32_t)0xF << (e & 12);
+  const uint32_t column = (uint32_t)0x11110000 << (e & 3);
+  const uint32_t place = row | column;
+  const uint32_t more =
+      (0u - (open >> e & 1)) & (0u - (uint32_t)(key > top.key));
+  top.key = (int32_t)(((uint32_t)top.key & ~more) | ((uint32_t)key & more));
+  top.place = (top.place & ~more) | (place & more);
+  return top;
+}
+
+/* Every tile takes one more, or nothing if none is open; a row or column with
+ * its second closes. */
+static inline void sste_priv_greedy_round(sste_priv_greedy *s, ptrdiff_t n) {
+  ptrdiff_t t;
+  int i;
+  for (t = 0; t < n; ++t) s->largest[t] = INT32_MIN, s->top[t] = 0;
+  for (i = 0; i < 16; i += 4) {
+    SSTE_OMP(simd)
+    for (t = 0; t < n; ++t) {
+      const uint32_t open = s->open[t];
+      sste_priv_greedy_top top;
+      top.key = s->largest[t];
+      top.place = s->top[t];
+      top = sste_priv_greedy_take(top, s->key[i][t], open, i);
+      top = sste_priv_greedy_take(top, s->key[i + 1][t], open, i + 1);
+      top = sste_priv_greedy_take(top, s->key[i + 2][t], open, i + 2);
+      top = sste_priv_greedy_take(top, s->key[i + 3][t], open, i + 3);
+      s->largest[t] = top.key;
+      s->top[t] = top.place;
+    }
+  }
+  SSTE_OMP(simd)
+  for (t = 0; t < n; ++t) {
+    const uint32_t row = s->top[t] & 0xFFFFu, column = s->top[t] >> 16;
+    const uint32_t row_full = 0u - (uint32_t)((s->mask[t] & row) != 0);
+    const uint32_t column_full = 0u - (uint32_t)((s->mask[t] & column) != 0);
+    s->mask[t] |= row & column;
+    s->open[t] &= ~((row & column) | (row & row_full) | (column & column_full));
+  }
+}
+
+/* n <= SSTE_PRIV_TILES tiles. */
+static inline void sste_priv_greedy_mask(uint8_t *mask, size_t ldm,
+                                         const float *w, size_t ldw,
+                                         ptrdiff_t n, int by_value,
+                                         const uint32_t column[4]) {
+  const uint32_t c0 = column[0], c1 = column[1];
+  const uint32_t c2 = column[2], c3 = column[3];
+  sste_priv_greedy s;
+  ptrdiff_t t;
+  int e;
+  for (t = 0; t < n; ++t) s.open[t] = 0xFFFFu, s.mask[t] = 0;
+  for (e = 0; e < 16; ++e)
+    sste_priv_greedy_keys(s.key[e], w + (size_t)(e >> 2) * ldw + (e & 3), n,
+                          by_value);
+  for (e = 0; e < 8; ++e) sste_priv_greedy_round(&s, n);
+  for (e = 0; e < 4; ++e) {
+    uint8_t *to = mask + (size_t)e * ldm;
+    SSTE_OMP(simd)
+    for (t = 0; t < n; ++t) {
+      const uint32_t m = s.mask[t] >> 4 * e;
+      const uint32_t bytes =
+          ((0u - (m & 1)) & c0) | ((0u - (m >> 1 & 1)) & c1) |
+          ((0u - (m >> 2 & 1)) & c2) | ((0u - (m >> 3 & 1)) & c3);
+      memcpy(to + 4 * t, &bytes, sizeof bytes);
+    }
+  }
+}
+
 /* sste_tensor_mask_transposable - a mask that is 2:4 along rows and columns.
  *   mask      receives rows x cols bytes 0 and 1, rows ldm apart; may not
  *             overlap w
@@ -1304,13 +1403,11 @@ SSTE_API sste_status sste_tensor_mask_transposable(uint8_t *mask, size_t ldm,
       sste_priv_tiles_mask(to, ldm, from, ldw, (ptrdiff_t)(cols / 4), words);
       continue;
     }
-    for (c = 0; c < cols; c += 4) {
-      const int bits =
-          sste_tile_mask_greedy(from + c, ldw, rule == SSTE_TILE_GREEDY_SIGNED);
-      int e;
-      for (e = 0; e < 16; ++e)
-        to[(size_t)(e >> 2) * ldm + c + (size_t)(e & 3)] =
-            (uint8_t)(bits >> e & 1);
+    for (c = 0; c < cols; c += 4 * SSTE_PRIV_TILES) {
+      const size_t left = (cols - c) / 4, most = SSTE_PRIV_TILES;
+      sste_priv_greedy_mask(to + c, ldm, from + c, ldw,
+                            (ptrdiff_t)(left < most ? left : most),
+                            rule == SSTE_TILE_GREEDY_SIGNED, words.column);
     }
   }
   return SSTE_OK;
