@@ -101,7 +101,7 @@ enum kind {
   NORMAL,
   WIDE,    /* exponents far apart */
   TINY,    /* products that underflow, -0 among the sums */
-  SPECIAL, /* one in 32 any bits, an infinity or a NaN */
+  SPECIAL, /* one in 32 any bits, an infinity, a NaN or -0 */
   KINDS
 };
 
@@ -851,6 +851,9 @@ static void sizes_in_bytes(void **unused) {
   assert_true(sste_dense_product_bytes(huge, 1, 1) == SIZE_MAX);
   assert_true(sste_dense_product_bytes(1, huge, 1) == SIZE_MAX);
   assert_true(sste_dense_product_bytes(1, 1, huge) == SIZE_MAX);
+  assert_true(sste_dense_product_bytes(SIZE_MAX, 1, 1) == SIZE_MAX);
+  assert_true(sste_dense_product_bytes(1, SIZE_MAX, 1) == SIZE_MAX);
+  assert_true(sste_dense_product_bytes(1, 1, SIZE_MAX) == SIZE_MAX);
   assert_true(sste_dense_product_bytes(SIZE_MAX, 1, SIZE_MAX) == SIZE_MAX);
   assert_true(sste_dense_product_bytes(0, SIZE_MAX, 0) == SIZE_MAX);
   assert_true(sste_dense_product_bytes(root * 2, root * 2, 4) == SIZE_MAX);
