@@ -134,7 +134,7 @@ static inline void sste_priv_packed_row(uint8_t *values, uint8_t *meta,
  *             them as it goes, exactly
  *   specials  values are copied as they are
  *   e.g.      64 x 64 floats: columns 0 to 31 of all rows, then 32 to 63
- *   BITWISE. Overwrites packed and memory, which may not overlap the inputs.
+ *   BITWISE. Overwrites packed, and memory, which may not overlap the inputs.
  *   Errors: NULL, SHAPE, SIZE (also: too little memory), OVERLAP, VALUE (type,
  *   or memory not aligned), PATTERN (an illegal nibble).                    */
 SSTE_API sste_status sste_packed_init(sste_packed *packed, void *memory,
@@ -161,7 +161,7 @@ SSTE_API sste_status sste_packed_init(sste_packed *packed, void *memory,
                         sste_priv_meta_cols(cols), ldm, 1))
     return SSTE_ERR_OVERLAP;
   put = (uint8_t *)memory;
-  put_meta = put + blocks * rows * SSTE_PRIV_GEMM_KEPT * size;
+  put_meta = need == 0 ? put : put + blocks * rows * SSTE_PRIV_GEMM_KEPT * size;
   SSTE_OMP(parallel for schedule(static))
   for (b = 0; b < (ptrdiff_t)blocks; ++b) {
     const size_t k = (size_t)b * SSTE_PRIV_GEMM_DEPTH;
@@ -263,9 +263,10 @@ static inline float sste_priv_gemm_float16(uint32_t h) {
   const uint32_t tiny = (uint32_t)0 - (uint32_t)(m < 0x00800000u);
   const uint32_t wide = m + 0x38000000u + (special & 0x38000000u);
   /* A subnormal is the fraction of 2^-14 and itself. */
-  const uint32_t small =
+  const uint32_t fraction =
       sste_priv_bits(sste_priv_float(m + 0x38800000u) - 1.0f / 16384.0f);
-  return sste_priv_float((h & 0x8000u) << 16 | (wide & ~tiny) | (small & tiny));
+  return sste_priv_float((h & 0x8000u) << 16 | (wide & ~tiny) |
+                         (fraction & tiny));
 }
 
 /* The 16 values of a block's row as floats: in place, or decoded to `room`. */
@@ -273,21 +274,20 @@ static inline const float *sste_priv_packed_values(
     float room[SSTE_PRIV_GEMM_KEPT], const sste_packed *a, size_t at,
     const float *of_code) {
   const size_t first = at * SSTE_PRIV_GEMM_KEPT;
-  const uint16_t *half = (const uint16_t *)a->values + first;
-  const uint8_t *code = (const uint8_t *)a->values + first;
   int i;
   if (a->type == SSTE_FLOAT32) return (const float *)a->values + first;
   if (a->type == SSTE_FLOAT16) {
+    const uint16_t *half = (const uint16_t *)a->values + first;
     SSTE_PRIV_NO_JAM
     SSTE_OMP(simd)
     for (i = 0; i < SSTE_PRIV_GEMM_KEPT; ++i)
       room[i] = sste_priv_gemm_float16(half[i]);
   } else if (a->type == SSTE_BFLOAT16) {
-    SSTE_PRIV_NO_JAM
-    SSTE_OMP(simd)
+    const uint16_t *half = (const uint16_t *)a->values + first;
     for (i = 0; i < SSTE_PRIV_GEMM_KEPT; ++i)
       room[i] = sste_priv_float((uint32_t)half[i] << 16);
   } else {
+    const uint8_t *code = (const uint8_t *)a->values + first;
     for (i = 0; i < SSTE_PRIV_GEMM_KEPT; ++i) room[i] = of_code[code[i]];
   }
   return room;
@@ -448,8 +448,8 @@ static inline void sste_priv_gemm_dense(const sste_priv_gemm *job, float *y,
   }
 }
 
-/* A tile of Y: up to 64 rows by the width of a panel. */
-static inline void sste_priv_gemm_tile(const sste_priv_gemm *job, size_t panel,
+/* A tile of Y: a band of rows by the width of a panel. */
+static inline void sste_priv_gemm_sums(const sste_priv_gemm *job, size_t panel,
                                        size_t i0) {
   const size_t width = sste_priv_panel_width(&job->b, panel);
   const size_t j0 = panel * SSTE_PRIV_GEMM_WIDTH;
@@ -494,7 +494,7 @@ static inline void sste_priv_gemm_run(const sste_priv_gemm *job, const float *b,
                          (size_t)t % blocks * SSTE_PRIV_GEMM_DEPTH);
   SSTE_OMP(parallel for schedule(static))
   for (t = 0; t < (ptrdiff_t)(panels * bands); ++t)
-    sste_priv_gemm_tile(job, (size_t)t / bands,
+    sste_priv_gemm_sums(job, (size_t)t / bands,
                         (size_t)t % bands * SSTE_PRIV_GEMM_BAND);
 }
 
@@ -546,7 +546,7 @@ static inline sste_status sste_priv_apart(const sste_priv_extent *e,
 
 /* The check of a product, and the job without its A: Y, the scratch that the
  * panels of B go to, B, and what A is stored in. */
-static inline sste_status sste_priv_gemm_of(
+static inline sste_status sste_priv_gemm_job(
     sste_priv_gemm *job, float *y, size_t ldy, int y_transposed,
     sste_priv_extent a, const float *b, size_t ldb, int b_transposed, size_t M,
     size_t J, size_t K, void *scratch, size_t scratch_bytes) {
@@ -597,7 +597,7 @@ SSTE_API size_t sste_packed_product_bytes(const sste_packed *a, size_t J) {
  *             b[j * ldb + k]
  *   J         any size; K = 0 gives zeros
  *   scratch   at least sste_packed_product_bytes(a, J) bytes, aligned for
- *             float. None of y, b, a's memory and scratch may overlap
+ *             float. Neither it nor y may overlap another of the four
  *   specials  an entry that no nibble names is not multiplied: an infinity or
  *             a NaN in B leaves no trace there. The 0 of an empty place is
  *             named, and multiplied. A NaN leaves as 0x7FC00000
@@ -605,9 +605,9 @@ SSTE_API size_t sste_packed_product_bytes(const sste_packed *a, size_t J) {
  *   ORDERED: kept entries in ascending k in one float; bound above. Overwrites
  *   y and scratch. Errors: NULL, SHAPE, SIZE (also: too little scratch),
  *   OVERLAP, VALUE (a's type or format, or scratch not aligned).
- *   Layer     features-major arrays hold X^T and Z^T: both flags 0. Token-major
- *             ones hold X and Z: both flags 1, forward and input grad; for the
- *             weight grad B = X is not transposed then, and dW never is.    */
+ *   Layer     forward and input grad: both flags 0 for features-major arrays,
+ *             which hold X^T and Z^T, both 1 for token-major ones. Weight grad:
+ *             y_transposed 0, and b_transposed 0 for token-major X, else 1  */
 SSTE_API sste_status sste_packed_product(float *y, size_t ldy, int y_transposed,
                                          const sste_packed *a, const float *b,
                                          size_t ldb, int b_transposed, size_t J,
@@ -623,7 +623,7 @@ SSTE_API sste_status sste_packed_product(float *y, size_t ldy, int y_transposed,
     for (code = 0; code < 256; ++code)
       of_code[code] = sste_fp8_decode(a->format, (uint32_t)code);
   }
-  s = sste_priv_gemm_of(
+  s = sste_priv_gemm_job(
       &job, y, ldy, y_transposed,
       sste_priv_bytes(a->values, sste_packed_bytes(a->rows, a->cols, a->type)),
       b, ldb, b_transposed, a->rows, J, a->cols, scratch, scratch_bytes);
@@ -653,7 +653,7 @@ SSTE_API size_t sste_dense_product_bytes(size_t M, size_t J, size_t K) {
  *   b         K x J floats, or if b_transposed is 1 J x K, as above
  *   M, J, K   any sizes; K = 0 gives zeros
  *   scratch   at least sste_dense_product_bytes(M, J, K) bytes, aligned for
- *             float. None of y, a, b and scratch may overlap
+ *             float. Neither it nor y may overlap another of the four
  *   specials  as IEEE arithmetic has it; a NaN leaves as 0x7FC00000
  *   e.g.      A = (1, 2), B = (3, 4) as a column: Y = 11
  *   ORDERED: k ascending in one float; bound above. Overwrites y and scratch.
@@ -666,7 +666,7 @@ SSTE_API sste_status sste_dense_product(float *y, size_t ldy, const float *a,
                                         size_t K, void *scratch,
                                         size_t scratch_bytes) {
   sste_priv_gemm job;
-  const sste_status s = sste_priv_gemm_of(
+  const sste_status s = sste_priv_gemm_job(
       &job, y, ldy, 0, sste_priv_turned(a, M, K, lda, a_transposed), b, ldb,
       b_transposed, M, J, K, scratch, scratch_bytes);
   if (s != SSTE_OK) return s;
