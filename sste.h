@@ -96,6 +96,14 @@
 #define SSTE_OMP(directive)
 #endif
 
+/* What a loop calls must become a part of it before the loop can go by vectors,
+ * and in a large unit gcc stops inlining what is not tiny. */
+#if defined(__GNUC__)
+#define SSTE_PRIV_INLINE static inline __attribute__((always_inline))
+#else
+#define SSTE_PRIV_INLINE static inline
+#endif
+
 /* SSTE_ALLOW_FAST_MATH: 1 compiles under -ffast-math all the same; no promise
  * about any bit holds then. */
 #ifndef SSTE_ALLOW_FAST_MATH
@@ -1076,7 +1084,7 @@ typedef struct sste_priv_tile_row {
   float score[4], pair[6];
 } sste_priv_tile_row;
 
-static inline sste_priv_tile_row sste_priv_tile_row_of(const float *row) {
+SSTE_PRIV_INLINE sste_priv_tile_row sste_priv_tile_row_of(const float *row) {
   sste_priv_tile_row r;
   r.score[0] = sste_priv_score(row[0]);
   r.score[1] = sste_priv_score(row[1]);
@@ -1093,8 +1101,8 @@ static inline sste_priv_tile_row sste_priv_tile_row_of(const float *row) {
 
 /* What bits i of a word keep of a row: two scores, which add up to the same in
  * any order with zeros in between, or nothing. */
-static inline float sste_priv_tile_kept(sste_priv_tile_row r, uint32_t word,
-                                        const uint32_t column[4], int i) {
+SSTE_PRIV_INLINE float sste_priv_tile_kept(sste_priv_tile_row r, uint32_t word,
+                                           const uint32_t column[4], int i) {
   const float a = word & column[0] << i ? r.score[0] : 0.0f;
   const float b = word & column[1] << i ? r.score[1] : 0.0f;
   const float c = word & column[2] << i ? r.score[2] : 0.0f;
@@ -1107,8 +1115,8 @@ static inline float sste_priv_tile_larger(float a, float b) {
 }
 
 /* The most that two rows keep by the pairs x and y in either order. */
-static inline float sste_priv_tile_most(sste_priv_tile_row c,
-                                        sste_priv_tile_row d, int x, int y) {
+SSTE_PRIV_INLINE float sste_priv_tile_most(sste_priv_tile_row c,
+                                           sste_priv_tile_row d, int x, int y) {
   return sste_priv_tile_larger(c.pair[x] + d.pair[y], c.pair[y] + d.pair[x]);
 }
 
@@ -1118,9 +1126,8 @@ typedef struct sste_priv_tile_best {
   uint32_t word;
 } sste_priv_tile_best;
 
-static inline sste_priv_tile_best sste_priv_tile_try(sste_priv_tile_best best,
-                                                     float upper, float lower,
-                                                     uint32_t word) {
+SSTE_PRIV_INLINE sste_priv_tile_best sste_priv_tile_try(
+    sste_priv_tile_best best, float upper, float lower, uint32_t word) {
   const float score = upper + lower;
   best.upper = score > best.score ? upper : best.upper;
   best.word = score > best.score ? word : best.word;
@@ -1130,10 +1137,10 @@ static inline sste_priv_tile_best sste_priv_tile_try(sste_priv_tile_best best,
 
 /* All pairs of row 1 after one of row 0 that keeps a; m0 ... m5 are the most
  * that the lower rows keep below each. */
-static inline sste_priv_tile_best sste_priv_tile_try_six(
-    sste_priv_tile_best best, float a, sste_priv_tile_row b,
-    const uint32_t word[6], float m0, float m1, float m2, float m3, float m4,
-    float m5) {
+SSTE_PRIV_INLINE sste_priv_tile_best
+sste_priv_tile_try_six(sste_priv_tile_best best, float a, sste_priv_tile_row b,
+                       const uint32_t word[6], float m0, float m1, float m2,
+                       float m3, float m4, float m5) {
   best = sste_priv_tile_try(best, a + b.pair[0], m0, word[0]);
   best = sste_priv_tile_try(best, a + b.pair[1], m1, word[1]);
   best = sste_priv_tile_try(best, a + b.pair[2], m2, word[2]);
@@ -1143,11 +1150,11 @@ static inline sste_priv_tile_best sste_priv_tile_try_six(
 }
 
 /* The word of a tile of rows a, b, c, d; its low halves are the pattern. */
-static inline uint32_t sste_priv_tile_search(sste_priv_tile_row a,
-                                             sste_priv_tile_row b,
-                                             sste_priv_tile_row c,
-                                             sste_priv_tile_row d,
-                                             sste_priv_tile_words w) {
+SSTE_PRIV_INLINE uint32_t sste_priv_tile_search(sste_priv_tile_row a,
+                                                sste_priv_tile_row b,
+                                                sste_priv_tile_row c,
+                                                sste_priv_tile_row d,
+                                                sste_priv_tile_words w) {
   /* m_pq is the most below upper rows p and q, or q and p: they leave the pairs
    * 5 - p and 5 - q. */
   const float m00 = c.pair[5] + d.pair[5], m11 = c.pair[4] + d.pair[4];

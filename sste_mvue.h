@@ -99,6 +99,14 @@
 #define SSTE_OMP(directive)
 #endif
 
+/* What a loop calls must become a part of it before the loop can go by vectors,
+ * and in a large unit gcc stops inlining what is not tiny. */
+#if defined(__GNUC__)
+#define SSTE_PRIV_INLINE static inline __attribute__((always_inline))
+#else
+#define SSTE_PRIV_INLINE static inline
+#endif
+
 /* SSTE_ALLOW_FAST_MATH: 1 compiles under -ffast-math all the same; no promise
  * about any bit holds then. */
 #ifndef SSTE_ALLOW_FAST_MATH
