@@ -1312,11 +1312,11 @@ static inline sste_priv_greedy_top sste_priv_greedy_take(
     sste_priv_greedy_top top, int32_t key, uint32_t open, int e) {
   const uint32_t row = (uint32_t)0xF << (e & 12);
   const uint32_t column = (uint32_t)0x11110000 << (e & 3);
-  const uint32_t place = row | column;
+  const uint32_t cross = row | column;
   const uint32_t more =
       (0u - (open >> e & 1)) & (0u - (uint32_t)(key > top.key));
   top.key = (int32_t)(((uint32_t)top.key & ~more) | ((uint32_t)key & more));
-  top.place = (top.place & ~more) | (place & more);
+  top.place = (top.place & ~more) | (cross & more);
   return top;
 }
 
