@@ -210,7 +210,9 @@ static inline float sste_priv_multiply_add(float a, float b, float c) {
 enum { SSTE_PRIV_GEMM_LANES = 32 };
 
 /* y[j] += a[0] b[0][j] + ... + a[7] b[7][j], one after another: y is loaded and
- * stored once for eight products, the rest are loads of B. */
+ * stored once for eight products, the rest are loads of B. The pointers walk by
+ * themselves: as indices from one base, gcc's choice otherwise, they cost a
+ * tenth of the speed. */
 static inline void sste_priv_gemm_pass(float *y, size_t width,
                                        const float a[SSTE_PRIV_TERMS],
                                        const float *const b[SSTE_PRIV_TERMS]) {
@@ -223,7 +225,7 @@ static inline void sste_priv_gemm_pass(float *y, size_t width,
     size_t j;
     SSTE_PRIV_NO_JAM
     SSTE_OMP(simd)
-    for (j = c; j < c + SSTE_PRIV_GEMM_LANES; ++j) {
+    for (j = 0; j < SSTE_PRIV_GEMM_LANES; ++j) {
       float s = y[j];
       s = sste_priv_multiply_add(a0, b0[j], s);
       s = sste_priv_multiply_add(a1, b1[j], s);
@@ -235,24 +237,46 @@ static inline void sste_priv_gemm_pass(float *y, size_t width,
       s = sste_priv_multiply_add(a7, b7[j], s);
       y[j] = s;
     }
+    y += SSTE_PRIV_GEMM_LANES;
+    b0 += SSTE_PRIV_GEMM_LANES;
+    b1 += SSTE_PRIV_GEMM_LANES;
+    b2 += SSTE_PRIV_GEMM_LANES;
+    b3 += SSTE_PRIV_GEMM_LANES;
+    b4 += SSTE_PRIV_GEMM_LANES;
+    b5 += SSTE_PRIV_GEMM_LANES;
+    b6 += SSTE_PRIV_GEMM_LANES;
+    b7 += SSTE_PRIV_GEMM_LANES;
   }
 }
 
-/* One row of A times one block of B, whose rows are `width` apart. */
+/* y[j] += a b[j], for the terms that are left of eights. */
+static inline void sste_priv_gemm_term(float *y, size_t width, float a,
+                                       const float *b) {
+  size_t j;
+  SSTE_OMP(simd)
+  for (j = 0; j < width; ++j) y[j] = sste_priv_multiply_add(a, b[j], y[j]);
+}
+
+/* One row of A, with so many kept values in this block, times one block of B,
+ * whose rows are ldb apart. */
 static inline void sste_priv_gemm_sparse_row(float *y, size_t width,
                                              const float *a,
-                                             const uint8_t *meta,
-                                             const float *b) {
+                                             const uint8_t *meta, size_t kept,
+                                             const float *b, size_t ldb) {
   size_t i, g;
-  for (i = 0; i < SSTE_PRIV_GEMM_KEPT; i += SSTE_PRIV_TERMS) {
+  for (i = 0; i + SSTE_PRIV_TERMS <= kept; i += SSTE_PRIV_TERMS) {
     const float *row[SSTE_PRIV_TERMS];
     for (g = 0; g < SSTE_PRIV_TERMS / 2; ++g) {
       const int nibble = sste_priv_nibble(meta, i / 2 + g);
-      const float *group = b + (2 * i + 4 * g) * width;
-      row[2 * g] = group + (size_t)(nibble & 3) * width;
-      row[2 * g + 1] = group + (size_t)(nibble >> 2) * width;
+      const float *group = b + (2 * i + 4 * g) * ldb;
+      row[2 * g] = group + (size_t)(nibble & 3) * ldb;
+      row[2 * g + 1] = group + (size_t)(nibble >> 2) * ldb;
     }
     sste_priv_gemm_pass(y, width, a + i, row);
+  }
+  for (; i < kept; ++i) {
+    const int place = sste_priv_nibble(meta, i / 2) >> 2 * (i % 2) & 3;
+    sste_priv_gemm_term(y, width, a[i], b + (i / 2 * 4 + (size_t)place) * ldb);
   }
 }
 
@@ -326,20 +350,36 @@ static inline void sste_priv_copy_rows(float *to, size_t ldt, const float *from,
       memcpy(to + i * ldt, from + i * ldf, cols * sizeof *to);
 }
 
-/* out (cols x rows) = the transpose of in (rows x cols), in tiles. */
+/* The tile of out (cols x rows) = the transpose of in (rows x cols), that takes
+ * in from (r, c) on. */
+static inline void sste_priv_transpose_tile(float *out, size_t ldo,
+                                            const float *in, size_t ldi,
+                                            size_t rows, size_t cols, size_t r,
+                                            size_t c) {
+  const size_t down = sste_priv_at_most(rows - r, 16);
+  const size_t across = sste_priv_at_most(cols - c, 16);
+  float tile[256];
+  if (down < 16 || across < 16) memset(tile, 0, sizeof tile);
+  sste_priv_copy_rows(tile, 16, in + r * ldi + c, ldi, down, across);
+  sste_priv_transpose_16(tile);
+  sste_priv_copy_rows(out + c * ldo + r, ldo, tile, 16, across, down);
+}
+
+/* All tiles, in the order that finds the next one beside the last in the matrix
+ * whose rows are further apart: at a stride of 4 KiB a cache has few places for
+ * a column of tiles. */
 static inline void sste_priv_transpose(float *out, size_t ldo, const float *in,
                                        size_t ldi, size_t rows, size_t cols) {
   size_t r, c;
-  for (r = 0; r < rows; r += 16)
-    for (c = 0; c < cols; c += 16) {
-      const size_t down = sste_priv_at_most(rows - r, 16);
-      const size_t across = sste_priv_at_most(cols - c, 16);
-      float tile[256];
-      if (down < 16 || across < 16) memset(tile, 0, sizeof tile);
-      sste_priv_copy_rows(tile, 16, in + r * ldi + c, ldi, down, across);
-      sste_priv_transpose_16(tile);
-      sste_priv_copy_rows(out + c * ldo + r, ldo, tile, 16, across, down);
-    }
+  if (ldi > ldo) {
+    for (r = 0; r < rows; r += 16)
+      for (c = 0; c < cols; c += 16)
+        sste_priv_transpose_tile(out, ldo, in, ldi, rows, cols, r, c);
+  } else {
+    for (c = 0; c < cols; c += 16)
+      for (r = 0; r < rows; r += 16)
+        sste_priv_transpose_tile(out, ldo, in, ldi, rows, cols, r, c);
+  }
 }
 
 /* B in panels of 256 columns, the last one as wide as it must be: a multiple of
@@ -348,6 +388,10 @@ static inline void sste_priv_transpose(float *out, size_t ldo, const float *in,
 typedef struct sste_priv_panels {
   float *p;
   size_t K, J, depth; /* depth: K, rounded up to full blocks */
+  const float *b;     /* B as it was given */
+  size_t ldb;
+  int transposed;
+  int once; /* A has few rows: a copy of B would cost more than it saves */
 } sste_priv_panels;
 
 /* n columns, rounded up to full lanes. */
@@ -362,25 +406,32 @@ static inline size_t sste_priv_panel_width(const sste_priv_panels *b,
   return sste_priv_gemm_cols(sste_priv_at_most(left, SSTE_PRIV_GEMM_WIDTH));
 }
 
-/* Rows k .. of a panel, as many as a block has. Where B has none they are -0:
- * 0 times that adds nothing, not even to a sum of -0. */
+enum { SSTE_PRIV_GEMM_FEW = 4 }; /* rows of A */
+
+/* Whether a panel is read where B lies, which takes full lanes. */
+static inline int sste_priv_panel_lies(const sste_priv_panels *b,
+                                       size_t panel) {
+  const size_t left = b->J - panel * SSTE_PRIV_GEMM_WIDTH;
+  return b->once && !b->transposed &&
+         (left >= SSTE_PRIV_GEMM_WIDTH || left % SSTE_PRIV_GEMM_LANES == 0);
+}
+
+/* Rows k .. of a panel, as many as a block has, unless it is read in place. */
 static inline void sste_priv_panel_fill(const sste_priv_panels *to,
-                                        const float *b, size_t ldb,
-                                        int transposed, size_t panel,
-                                        size_t k) {
+                                        size_t panel, size_t k) {
   const size_t width = sste_priv_panel_width(to, panel);
   const size_t j = panel * SSTE_PRIV_GEMM_WIDTH;
   const size_t cols = sste_priv_at_most(to->J - j, SSTE_PRIV_GEMM_WIDTH);
-  const size_t rows =
-      k < to->K ? sste_priv_at_most(to->K - k, SSTE_PRIV_GEMM_DEPTH) : 0;
+  const size_t rows = sste_priv_at_most(to->K - k, SSTE_PRIV_GEMM_DEPTH);
   float *put = to->p + panel * SSTE_PRIV_GEMM_WIDTH * to->depth + k * width;
   size_t i;
-  if (rows < SSTE_PRIV_GEMM_DEPTH || cols < width)
-    for (i = 0; i < SSTE_PRIV_GEMM_DEPTH * width; ++i) put[i] = -0.0f;
-  if (transposed)
-    sste_priv_transpose(put, width, b + j * ldb + k, ldb, cols, rows);
-  for (i = 0; !transposed && i < rows; ++i)
-    memcpy(put + i * width, b + (k + i) * ldb + j, cols * sizeof *put);
+  if (sste_priv_panel_lies(to, panel)) return;
+  if (cols < width) memset(put, 0, rows * width * sizeof *put);
+  if (to->transposed)
+    sste_priv_transpose(put, width, to->b + j * to->ldb + k, to->ldb, cols,
+                        rows);
+  for (i = 0; !to->transposed && i < rows; ++i)
+    memcpy(put + i * width, to->b + (k + i) * to->ldb + j, cols * sizeof *put);
 }
 
 /* The bytes of the panels of B and Y, and 64 more to align them. */
@@ -412,12 +463,19 @@ typedef struct sste_priv_gemm {
   const float *of_code; /* the values of all FP8 codes */
 } sste_priv_gemm;
 
-enum { SSTE_PRIV_GEMM_BAND = 256 }; /* rows of a tile of Y */
+/* Rows of a tile of Y. Its sums stay in the L2 cache from block to block; where
+ * there is but one block, in the L1 cache, unless they are to be turned. */
+static inline size_t sste_priv_gemm_band(const sste_priv_gemm *job) {
+  return job->b.depth > SSTE_PRIV_GEMM_DEPTH || job->y_transposed ? 256 : 16;
+}
 
 /* Rows i0 .. of A by a block of a panel, added to the tile. */
 static inline void sste_priv_gemm_packed(const sste_priv_gemm *job, float *y,
                                          size_t width, size_t i0, size_t rows,
-                                         size_t block, const float *b) {
+                                         size_t block, const float *b,
+                                         size_t ldb) {
+  const size_t left = job->b.K - block * SSTE_PRIV_GEMM_DEPTH;
+  const size_t kept = sste_priv_at_most(left, SSTE_PRIV_GEMM_DEPTH) / 2;
   size_t i;
   for (i = 0; i < rows; ++i) {
     const size_t at = block * job->M + i0 + i;
@@ -425,46 +483,111 @@ static inline void sste_priv_gemm_packed(const sste_priv_gemm *job, float *y,
     sste_priv_gemm_sparse_row(
         y + i * width, width,
         sste_priv_packed_values(room, job->packed, at, job->of_code),
-        job->packed->meta + at * SSTE_PRIV_GEMM_NIBBLES, b);
+        job->packed->meta + at * SSTE_PRIV_GEMM_NIBBLES, kept, b, ldb);
   }
 }
 
-/* The same for a dense A: every row of the block is multiplied. */
+/* s + a0 x0 + ... + a3 x3, one after another. */
+static inline float sste_priv_gemm_four(float s, float a0, float x0, float a1,
+                                        float x1, float a2, float x2, float a3,
+                                        float x3) {
+  s = sste_priv_multiply_add(a0, x0, s);
+  s = sste_priv_multiply_add(a1, x1, s);
+  s = sste_priv_multiply_add(a2, x2, s);
+  return sste_priv_multiply_add(a3, x3, s);
+}
+
+/* Four terms of three rows of Y: what is loaded of B is used three times. The
+ * twelve entries of A are named, or compilers load them anew in each turn; with
+ * more of them AVX2 has too few registers. */
+enum { SSTE_PRIV_GEMM_ROWS = 3, SSTE_PRIV_GEMM_FOUR = 4 };
+static inline void sste_priv_gemm_rows(float *y, size_t width,
+                                       float a[][SSTE_PRIV_GEMM_DEPTH],
+                                       size_t k, const float *b, size_t ldb) {
+  const float a00 = a[0][k], a01 = a[0][k + 1], a02 = a[0][k + 2];
+  const float a10 = a[1][k], a11 = a[1][k + 1], a12 = a[1][k + 2];
+  const float a20 = a[2][k], a21 = a[2][k + 1], a22 = a[2][k + 2];
+  const float a03 = a[0][k + 3], a13 = a[1][k + 3], a23 = a[2][k + 3];
+  const float *b0 = b, *b1 = b0 + ldb, *b2 = b1 + ldb, *b3 = b2 + ldb;
+  float *y0 = y, *y1 = y0 + width, *y2 = y1 + width;
+  size_t c;
+  for (c = 0; c < width; c += SSTE_PRIV_GEMM_LANES) {
+    size_t j;
+    SSTE_PRIV_NO_JAM
+    SSTE_OMP(simd)
+    for (j = 0; j < SSTE_PRIV_GEMM_LANES; ++j) {
+      const float x0 = b0[j], x1 = b1[j], x2 = b2[j], x3 = b3[j];
+      y0[j] = sste_priv_gemm_four(y0[j], a00, x0, a01, x1, a02, x2, a03, x3);
+      y1[j] = sste_priv_gemm_four(y1[j], a10, x0, a11, x1, a12, x2, a13, x3);
+      y2[j] = sste_priv_gemm_four(y2[j], a20, x0, a21, x1, a22, x2, a23, x3);
+    }
+    b0 += SSTE_PRIV_GEMM_LANES;
+    b1 += SSTE_PRIV_GEMM_LANES;
+    b2 += SSTE_PRIV_GEMM_LANES;
+    b3 += SSTE_PRIV_GEMM_LANES;
+    y0 += SSTE_PRIV_GEMM_LANES;
+    y1 += SSTE_PRIV_GEMM_LANES;
+    y2 += SSTE_PRIV_GEMM_LANES;
+  }
+}
+
+/* One row of A by a block of B, terms k to n. */
+static inline void sste_priv_gemm_dense_row(float *y, size_t width,
+                                            const float *a, size_t k, size_t n,
+                                            const float *b, size_t ldb) {
+  for (; k + SSTE_PRIV_TERMS <= n; k += SSTE_PRIV_TERMS) {
+    const float *row[SSTE_PRIV_TERMS];
+    size_t t;
+    for (t = 0; t < SSTE_PRIV_TERMS; ++t) row[t] = b + (k + t) * ldb;
+    sste_priv_gemm_pass(y, width, a + k, row);
+  }
+  for (; k < n; ++k) sste_priv_gemm_term(y, width, a[k], b + k * ldb);
+}
+
+/* The same for a dense A: every row of the block is multiplied, by three rows
+ * of A at once where there are as many. */
 static inline void sste_priv_gemm_dense(const sste_priv_gemm *job, float *y,
                                         size_t width, size_t i0, size_t rows,
-                                        size_t block, const float *b) {
+                                        size_t block, const float *b,
+                                        size_t ldb) {
   const size_t k0 = block * SSTE_PRIV_GEMM_DEPTH;
   const size_t n = sste_priv_at_most(job->b.K - k0, SSTE_PRIV_GEMM_DEPTH);
-  size_t i, k, t;
-  for (i = 0; i < rows; ++i) {
-    float a[SSTE_PRIV_GEMM_DEPTH] = {0.0f};
-    for (k = 0; k < n; ++k)
-      a[k] = job->a.p[(i0 + i) * job->a.down + (k0 + k) * job->a.across];
-    for (k = 0; k < n; k += SSTE_PRIV_TERMS) {
-      const float *row[SSTE_PRIV_TERMS];
-      for (t = 0; t < SSTE_PRIV_TERMS; ++t) row[t] = b + (k + t) * width;
-      sste_priv_gemm_pass(y + i * width, width, a + k, row);
-    }
+  size_t i, r, k;
+  for (i = 0; i < rows; i += SSTE_PRIV_GEMM_ROWS) {
+    const size_t left = sste_priv_at_most(rows - i, SSTE_PRIV_GEMM_ROWS);
+    float a[SSTE_PRIV_GEMM_ROWS][SSTE_PRIV_GEMM_DEPTH];
+    for (r = 0; r < left; ++r)
+      for (k = 0; k < n; ++k)
+        a[r][k] =
+            job->a.p[(i0 + i + r) * job->a.down + (k0 + k) * job->a.across];
+    k = 0;
+    if (left == SSTE_PRIV_GEMM_ROWS)
+      for (; k + SSTE_PRIV_GEMM_FOUR <= n; k += SSTE_PRIV_GEMM_FOUR)
+        sste_priv_gemm_rows(y + i * width, width, a, k, b + k * ldb, ldb);
+    for (r = 0; r < left; ++r)
+      sste_priv_gemm_dense_row(y + (i + r) * width, width, a[r], k, n, b, ldb);
   }
 }
 
-/* A tile of Y: a band of rows by the width of a panel. */
+/* A tile of Y: up to a band of rows by the width of a panel. */
 static inline void sste_priv_gemm_sums(const sste_priv_gemm *job, size_t panel,
                                        size_t i0) {
   const size_t width = sste_priv_panel_width(&job->b, panel);
   const size_t j0 = panel * SSTE_PRIV_GEMM_WIDTH;
   const size_t cols = sste_priv_at_most(job->b.J - j0, SSTE_PRIV_GEMM_WIDTH);
-  const size_t rows = sste_priv_at_most(job->M - i0, SSTE_PRIV_GEMM_BAND);
-  const float *b = job->b.p + j0 * job->b.depth;
+  const size_t rows = sste_priv_at_most(job->M - i0, sste_priv_gemm_band(job));
+  const int lies = sste_priv_panel_lies(&job->b, panel);
+  const float *b = lies ? job->b.b + j0 : job->b.p + j0 * job->b.depth;
+  const size_t ldb = lies ? job->b.ldb : width;
   float *y = job->sums + (j0 * job->M + i0 * width);
   size_t i, k;
   memset(y, 0, rows * width * sizeof *y);
   for (k = 0; k < job->b.depth / SSTE_PRIV_GEMM_DEPTH; ++k) {
-    const float *block = b + k * SSTE_PRIV_GEMM_DEPTH * width;
+    const float *block = b + k * SSTE_PRIV_GEMM_DEPTH * ldb;
     if (job->packed != NULL)
-      sste_priv_gemm_packed(job, y, width, i0, rows, k, block);
+      sste_priv_gemm_packed(job, y, width, i0, rows, k, block, ldb);
     else
-      sste_priv_gemm_dense(job, y, width, i0, rows, k, block);
+      sste_priv_gemm_dense(job, y, width, i0, rows, k, block, ldb);
   }
   if (job->y_transposed) {
     for (i = 0; i < rows * width; ++i) y[i] = sste_priv_canonical(y[i]);
@@ -480,22 +603,29 @@ static inline void sste_priv_gemm_sums(const sste_priv_gemm *job, size_t panel,
   }
 }
 
-/* Fill the panels, then work through the tiles; threads share both. */
-static inline void sste_priv_gemm_run(const sste_priv_gemm *job, const float *b,
-                                      size_t ldb, int b_transposed) {
+/* Fill the panels, then work through the tiles. Threads share both, unless there
+ * is one tile only, or shallow ones: waking threads would take longer. */
+static inline void sste_priv_gemm_run(const sste_priv_gemm *job) {
   const size_t panels =
       (job->b.J + SSTE_PRIV_GEMM_WIDTH - 1) / SSTE_PRIV_GEMM_WIDTH;
   const size_t blocks = job->b.depth / SSTE_PRIV_GEMM_DEPTH;
-  const size_t bands = (job->M + SSTE_PRIV_GEMM_BAND - 1) / SSTE_PRIV_GEMM_BAND;
+  const size_t band = sste_priv_gemm_band(job);
+  const size_t bands = (job->M + band - 1) / band;
   ptrdiff_t t;
+  if (panels == 1 && job->M <= 256) {
+    for (t = 0; t < (ptrdiff_t)blocks; ++t)
+      sste_priv_panel_fill(&job->b, 0, (size_t)t * SSTE_PRIV_GEMM_DEPTH);
+    for (t = 0; t < (ptrdiff_t)bands; ++t)
+      sste_priv_gemm_sums(job, 0, (size_t)t * band);
+    return;
+  }
   SSTE_OMP(parallel for schedule(static))
   for (t = 0; t < (ptrdiff_t)(panels * blocks); ++t)
-    sste_priv_panel_fill(&job->b, b, ldb, b_transposed, (size_t)t / blocks,
+    sste_priv_panel_fill(&job->b, (size_t)t / blocks,
                          (size_t)t % blocks * SSTE_PRIV_GEMM_DEPTH);
   SSTE_OMP(parallel for schedule(static))
   for (t = 0; t < (ptrdiff_t)(panels * bands); ++t)
-    sste_priv_gemm_sums(job, (size_t)t / bands,
-                        (size_t)t % bands * SSTE_PRIV_GEMM_BAND);
+    sste_priv_gemm_sums(job, (size_t)t / bands, (size_t)t % bands * band);
 }
 
 /* A matrix that a call was given, as it lies in memory. */
@@ -568,6 +698,10 @@ static inline sste_status sste_priv_gemm_job(
   job->b.K = K;
   job->b.J = M == 0 ? 0 : J;
   job->b.depth = sste_priv_gemm_blocks(K) * SSTE_PRIV_GEMM_DEPTH;
+  job->b.b = b;
+  job->b.ldb = ldb;
+  job->b.transposed = b_transposed;
+  job->b.once = M <= SSTE_PRIV_GEMM_FEW;
   job->sums =
       need == 0 ? NULL : job->b.p + job->b.depth * sste_priv_gemm_cols(J);
   job->y = y;
@@ -630,7 +764,7 @@ SSTE_API sste_status sste_packed_product(float *y, size_t ldy, int y_transposed,
   if (s != SSTE_OK) return s;
   job.packed = a;
   job.of_code = of_code;
-  sste_priv_gemm_run(&job, b, ldb, b_transposed);
+  sste_priv_gemm_run(&job);
   return SSTE_OK;
 }
 
@@ -671,7 +805,7 @@ SSTE_API sste_status sste_dense_product(float *y, size_t ldy, const float *a,
       b_transposed, M, J, K, scratch, scratch_bytes);
   if (s != SSTE_OK) return s;
   job.a = sste_priv_strided(a, a_transposed ? 1 : lda, a_transposed ? lda : 1);
-  sste_priv_gemm_run(&job, b, ldb, b_transposed);
+  sste_priv_gemm_run(&job);
   return SSTE_OK;
 }
 
