@@ -603,8 +603,8 @@ static inline void sste_priv_gemm_sums(const sste_priv_gemm *job, size_t panel,
   }
 }
 
-/* Fill the panels, then work through the tiles. Threads share both, unless there
- * is one tile only, or shallow ones: waking threads would take longer. */
+/* Fill the panels, then work through the tiles. Threads share both, but not one
+ * tile, or a few shallow ones: waking them would take longer. */
 static inline void sste_priv_gemm_run(const sste_priv_gemm *job) {
   const size_t panels =
       (job->b.J + SSTE_PRIV_GEMM_WIDTH - 1) / SSTE_PRIV_GEMM_WIDTH;

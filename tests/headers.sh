@@ -189,6 +189,21 @@ passed
 gcc -std=c99 -O2 -I. "$tmp/readme.c" -o "$tmp/readme" &&
   "$tmp/readme" || fail "README.md: the tensor core"
 passed
+{ echo '#include "sste_train.h"'; echo 'enum { T = 4, N = 8, K = 8 };'
+  echo 'static float w[N * K], values[N * K / 2], x[T * K], z[T * N], want[T * N];'
+  echo 'static uint8_t meta[N]; static float memory[1024], scratch[8192];'
+  echo 'int main(void) { const size_t bytes = sizeof scratch; size_t i;'
+  echo 'sste_linear layer; for (i = 0; i < N * K; ++i)'
+  echo 'w[i] = (float)(i * 37 % 11); for (i = 0; i < T * K; ++i)'
+  echo 'x[i] = (float)(i % 7); sste_tensor_project_compress(values, K / 2, meta,'
+  echo 'K / 8, w, K, N, K, 1, NULL);'; block 7
+  echo 'sste_product_forward_compressed(want, N, x, K, values, K / 2, meta,'
+  echo 'K / 8, T, N, K);'
+  echo 'return memcmp(z, want, sizeof z) != 0 || layer.fast != 1; }'
+} >"$tmp/readme.c"
+gcc -std=c99 -O2 -I. "$tmp/readme.c" -o "$tmp/readme" &&
+  "$tmp/readme" || fail "README.md: the fast products"
+passed
 { echo '#include "sste_train.h"'; echo 'enum { T = 4, N = 4, K = 8, steps = 3 };'
   echo 'static float w[N * K], dw[N * K], x[T * K], z[T * N], dz[T * N];'
   echo 'static uint8_t mask[N * K]; static float scratch[4096];'
@@ -200,7 +215,7 @@ passed
   echo 'sste_mvue_stream stream = {1, 2, 3, 0, 0}; sste_linear layer;'
   echo 'float rate = 0.01f; for (i = 0; i < N * K; ++i)'
   echo 'x[i] = w[i] = (float)(i * 37 % 11) - 5;'
-  echo 'if (sste_linear_init(&layer, w, K, N, K) != SSTE_OK) return 1;'; block 7
+  echo 'if (sste_linear_init(&layer, w, K, N, K) != SSTE_OK) return 1;'; block 8
   echo 'for (i = 0; i < N * K; ++i) rate += (float)mask[i];'
   echo 'return layer.mask != mask || rate != 0.01f + N * K / 2; }'
 } >"$tmp/readme.c"
