@@ -1143,23 +1143,40 @@ static inline sste_priv_mvue_lanes sste_priv_mvue_round(sste_priv_mvue_lanes c,
   return d;
 }
 
-/* Scratch for a tile: member i of group j is at [i][j]. Aligned, because to
- * store vectors that straddle cache lines can take three times as long. */
+/* Scratch for a tile. Aligned, because to store vectors that straddle cache
+ * lines can take three times as long. */
 #if defined(__GNUC__)
 #define SSTE_PRIV_MVUE_ALIGNED __attribute__((aligned(64)))
 #else
 #define SSTE_PRIV_MVUE_ALIGNED
 #endif
 typedef struct sste_priv_mvue_tile {
-  float x[4][SSTE_PRIV_MVUE_TILE];    /* the groups, safe from being written */
-  float y[4][SSTE_PRIV_MVUE_TILE];    /* their sample, where it must be moved */
+  float x[4][SSTE_PRIV_MVUE_TILE]; /* groups that would be written over, or that
+                                      do not fill vectors */
+  float y[4][SSTE_PRIV_MVUE_TILE]; /* the sample of the latter */
   int32_t again[SSTE_PRIV_MVUE_TILE]; /* negative: not decided by the loop */
   uint32_t word[4][SSTE_PRIV_MVUE_TILE];
   uint32_t in_order[SSTE_PRIV_MVUE_TILE + 8]; /* word[0][0], word[1][0], ... */
 } SSTE_PRIV_MVUE_ALIGNED sste_priv_mvue_tile;
 
+/* n rounded up to whole vectors: what is left over runs one at a time. */
+static inline ptrdiff_t sste_priv_mvue_whole(ptrdiff_t n) {
+  return (n + 15) / 16 * 16;
+}
+
+/* Rounds n and n + 1 of two. */
+static inline void sste_priv_mvue_rounds(sste_priv_mvue_lanes *c,
+                                         sste_priv_mvue_lanes *d, uint32_t key0,
+                                         uint32_t key1, uint32_t n) {
+  *c = sste_priv_mvue_round(*c, key0, key1, n);
+  *d = sste_priv_mvue_round(*d, key0, key1, n);
+  *c = sste_priv_mvue_round(*c, key0, key1, n + 1);
+  *d = sste_priv_mvue_round(*d, key0, key1, n + 1);
+}
+
 /* word[k][j] = word k of Philox at (quad + quads j, run + runs j, step, tensor)
- * for j < n. */
+ * for j < n, and a few more. Two at a time, as one alone would wait for its
+ * products most of the time. */
 static inline void sste_priv_mvue_tile_words(sste_priv_mvue_tile *t,
                                              const sste_mvue_stream *stream,
                                              uint32_t quad, uint32_t quads,
@@ -1168,28 +1185,31 @@ static inline void sste_priv_mvue_tile_words(sste_priv_mvue_tile *t,
   const uint32_t key0 = (uint32_t)stream->seed;
   const uint32_t key1 = (uint32_t)(stream->seed >> 32);
   const uint32_t step = stream->step, tensor = stream->tensor;
+  const ptrdiff_t pairs = (n + 1) / 2; /* whole vectors, or hardly more */
+  const ptrdiff_t half = pairs % 16 > 2 ? sste_priv_mvue_whole(pairs) : pairs;
   ptrdiff_t j;
   SSTE_OMP(simd)
-  for (j = 0; j < n; ++j) {
-    sste_priv_mvue_lanes c;
+  for (j = 0; j < half; ++j) {
+    sste_priv_mvue_lanes c, d;
     c.x0 = quad + quads * (uint32_t)j;
     c.x1 = run + runs * (uint32_t)j;
-    c.x2 = step;
-    c.x3 = tensor;
-    c = sste_priv_mvue_round(c, key0, key1, 0);
-    c = sste_priv_mvue_round(c, key0, key1, 1);
-    c = sste_priv_mvue_round(c, key0, key1, 2);
-    c = sste_priv_mvue_round(c, key0, key1, 3);
-    c = sste_priv_mvue_round(c, key0, key1, 4);
-    c = sste_priv_mvue_round(c, key0, key1, 5);
-    c = sste_priv_mvue_round(c, key0, key1, 6);
-    c = sste_priv_mvue_round(c, key0, key1, 7);
-    c = sste_priv_mvue_round(c, key0, key1, 8);
-    c = sste_priv_mvue_round(c, key0, key1, 9);
+    c.x2 = d.x2 = step;
+    c.x3 = d.x3 = tensor;
+    d.x0 = quad + quads * (uint32_t)(j + half);
+    d.x1 = run + runs * (uint32_t)(j + half);
+    sste_priv_mvue_rounds(&c, &d, key0, key1, 0);
+    sste_priv_mvue_rounds(&c, &d, key0, key1, 2);
+    sste_priv_mvue_rounds(&c, &d, key0, key1, 4);
+    sste_priv_mvue_rounds(&c, &d, key0, key1, 6);
+    sste_priv_mvue_rounds(&c, &d, key0, key1, 8);
     t->word[0][j] = (uint32_t)c.x0;
     t->word[1][j] = (uint32_t)c.x1;
     t->word[2][j] = (uint32_t)c.x2;
     t->word[3][j] = (uint32_t)c.x3;
+    t->word[0][half + j] = (uint32_t)d.x0;
+    t->word[1][half + j] = (uint32_t)d.x1;
+    t->word[2][half + j] = (uint32_t)d.x2;
+    t->word[3][half + j] = (uint32_t)d.x3;
   }
 }
 
@@ -1230,123 +1250,197 @@ static inline float sste_priv_mvue_one_plus(uint32_t word) {
   return sste_priv_float(0x3F800000u | word >> 9);
 }
 
-/* sste_mvue24_group_draw of n groups. Each point takes the cell that it falls
- * into; a zero's cell has no width, so it is never taken. There are no cases:
- * with two non-zeros tau is the smaller one and each fills one cell of the
- * line; for a lone one tau, 0, is replaced by its magnitude, which makes it the
- * one cell that there is; and max(|a|, tau) is |a| for all of these. Zeros
- * alone have no cell (nor a tau of their own, lest subnormals slow them down).
+/* What becomes of a group, and whether (negative) this is not decided here. */
+typedef struct sste_priv_mvue_sample {
+  float y0, y1, y2, y3;
+  int32_t again;
+} sste_priv_mvue_sample;
+
+/* sste_mvue24_group_draw without a branch. A cell has been passed by p, by q, by
+ * both or none where it ends; d, one and not the other, changes at the two cells
+ * that they fall into, and at no other, nor at a zero's, which has no width.
+ * There are no cases: with two non-zeros tau is the smaller one and each fills
+ * one cell of the line; for a lone one tau, 0, is replaced by half of it, so
+ * that p falls into its cell and q beyond, as if there were another; and
+ * max(|a|, tau) is |a| for all of these. S - max is the lesser of two sums, each
+ * without the largest of a pair: the one without the larger of these, or else
+ * both are S/2 or more.
  *
  * What is left to be drawn again: magnitudes that might need the smaller unit,
  * infinities and NaNs; and where rounding put both points into one cell, the
  * second beyond the last, or an element that reaches tau between the points:
  * once in millions of groups, unless tau has only a few bits, as it has among
  * the smallest subnormals.                                                  */
+static inline sste_priv_mvue_sample sste_priv_mvue24_sample(float x0, float x1,
+                                                            float x2, float x3,
+                                                            uint32_t word) {
+  const int32_t b0 = sste_priv_mvue_abs(x0), b1 = sste_priv_mvue_abs(x1);
+  const int32_t b2 = sste_priv_mvue_abs(x2), b3 = sste_priv_mvue_abs(x3);
+  const float pair01 = sste_priv_mvue_float(b0) + sste_priv_mvue_float(b1);
+  const float pair23 = sste_priv_mvue_float(b2) + sste_priv_mvue_float(b3);
+  const float less01 =
+      pair23 + sste_priv_mvue_float(sste_priv_mvue_min(b0, b1));
+  const float less23 =
+      pair01 + sste_priv_mvue_float(sste_priv_mvue_min(b2, b3));
+  const float sum = pair01 + pair23;
+  const int32_t half = sste_priv_mvue_bits(0.5f * sum);
+  const int32_t rest = sste_priv_mvue_min(sste_priv_mvue_bits(less01),
+                                          sste_priv_mvue_bits(less23));
+  const int32_t several = sste_priv_mvue_less(0, rest);
+  const int32_t tau =
+      sste_priv_mvue_min(half, rest | (half & ~sste_priv_mvue_mask(several)));
+  /* where the cells end; whether point p, point q falls short of that */
+  const float end0 = sste_priv_mvue_float(sste_priv_mvue_min(b0, tau));
+  const float end1 = end0 + sste_priv_mvue_float(sste_priv_mvue_min(b1, tau));
+  const float end2 = end1 + sste_priv_mvue_float(sste_priv_mvue_min(b2, tau));
+  const float end3 = end2 + sste_priv_mvue_float(sste_priv_mvue_min(b3, tau));
+  const float one_plus = sste_priv_mvue_one_plus(word);
+  const int32_t p =
+      sste_priv_mvue_bits((one_plus - 1.0f) * sste_priv_mvue_float(tau));
+  const int32_t q = sste_priv_mvue_bits(one_plus * sste_priv_mvue_float(tau));
+  const int32_t d0 = sste_priv_mvue_less(p, sste_priv_mvue_bits(end0));
+  const int32_t d1 = sste_priv_mvue_less(p, sste_priv_mvue_bits(end1)) ^
+                     sste_priv_mvue_less(q, sste_priv_mvue_bits(end1));
+  const int32_t d2 = sste_priv_mvue_less(p, sste_priv_mvue_bits(end2)) ^
+                     sste_priv_mvue_less(q, sste_priv_mvue_bits(end2));
+  const int32_t p3 = sste_priv_mvue_less(p, sste_priv_mvue_bits(end3));
+  const int32_t q3 = sste_priv_mvue_less(q, sste_priv_mvue_bits(end3));
+  const int32_t kept0 = sste_priv_mvue_mask(d0); /* q >= tau */
+  const int32_t kept1 = sste_priv_mvue_mask(d0 ^ d1);
+  const int32_t kept2 = sste_priv_mvue_mask(d1 ^ d2);
+  const int32_t kept3 = sste_priv_mvue_mask(d2 ^ p3 ^ q3);
+  const int32_t fewer = ~(d0 | d1 | d2) | ~q3;
+  const int32_t lost =
+      sste_priv_mvue_max(sste_priv_mvue_max(b0 & ~kept0, b1 & ~kept1),
+                         sste_priv_mvue_max(b2 & ~kept2, b3 & ~kept3));
+  sste_priv_mvue_sample s;
+  s.again = sste_priv_mvue_less(0x7E7FFFFF, sste_priv_mvue_bits(sum)) |
+            (several & fewer) | /* the sum: 2^126 or more */
+            (sste_priv_mvue_less(0, sste_priv_mvue_bits(sum)) &
+             ~sste_priv_mvue_less(lost, tau));
+  s.y0 = sste_priv_mvue_value(kept0, x0, sste_priv_mvue_max(b0, tau));
+  s.y1 = sste_priv_mvue_value(kept1, x1, sste_priv_mvue_max(b1, tau));
+  s.y2 = sste_priv_mvue_value(kept2, x2, sste_priv_mvue_max(b2, tau));
+  s.y3 = sste_priv_mvue_value(kept3, x3, sste_priv_mvue_max(b3, tau));
+  return s;
+}
+
+/* sste_mvue12_group_draw likewise. A zero is never kept, and its partner always
+ * is. y2 and y3 stay unset. */
+static inline sste_priv_mvue_sample sste_priv_mvue12_sample(float x0, float x1,
+                                                            uint32_t word) {
+  const int32_t b0 = sste_priv_mvue_abs(x0), b1 = sste_priv_mvue_abs(x1);
+  const float sum = sste_priv_mvue_float(b0) + sste_priv_mvue_float(b1);
+  const float u = sste_priv_mvue_one_plus(word) - 1.0f;
+  const int32_t first = sste_priv_mvue_less(sste_priv_mvue_bits(u * sum), b0);
+  const int32_t some0 = sste_priv_mvue_less(0, b0);
+  const int32_t some1 = sste_priv_mvue_less(0, b1);
+  const int32_t kept0 = sste_priv_mvue_mask(some0 & (first | ~some1));
+  const int32_t kept1 = sste_priv_mvue_mask(some1 & ~first);
+  sste_priv_mvue_sample s;
+  s.again = sste_priv_mvue_less(0x7DFFFFFF, sste_priv_mvue_max(b0, b1));
+  s.y0 = sste_priv_mvue_value(kept0, x0, sste_priv_mvue_bits(sum));
+  s.y1 = sste_priv_mvue_value(kept1, x1, sste_priv_mvue_bits(sum));
+  s.y2 = s.y3 = 0.0f;
+  return s;
+}
+
+/* The sample of n groups, member i of group j at [i][j], or at [m * j + i]: as
+ * rows have them, and as columns. Some again[j] is negative if the result is.
+ * y and x share nothing. */
 static inline int32_t sste_priv_mvue24_tile(sste_priv_mvue_tile *t,
                                             float *const y[4],
                                             const float *const x[4],
                                             const uint32_t *word, ptrdiff_t n) {
   const float *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
   float *y0 = y[0], *y1 = y[1], *y2 = y[2], *y3 = y[3];
-  float *saved0 = t->x[0], *saved1 = t->x[1];
-  float *saved2 = t->x[2], *saved3 = t->x[3];
   int32_t *again = t->again, any = 0;
   ptrdiff_t j;
   SSTE_OMP(simd reduction(| : any))
   for (j = 0; j < n; ++j) {
-    const int32_t b0 = sste_priv_mvue_abs(x0[j]);
-    const int32_t b1 = sste_priv_mvue_abs(x1[j]);
-    const int32_t b2 = sste_priv_mvue_abs(x2[j]);
-    const int32_t b3 = sste_priv_mvue_abs(x3[j]);
-    /* S, and S - max: the pair without the largest, and its neighbour */
-    const float pair01 = sste_priv_mvue_float(b0) + sste_priv_mvue_float(b1);
-    const float pair23 = sste_priv_mvue_float(b2) + sste_priv_mvue_float(b3);
-    const int32_t top01 = sste_priv_mvue_max(b0, b1);
-    const int32_t top23 = sste_priv_mvue_max(b2, b3);
-    const int32_t most = sste_priv_mvue_max(top01, top23);
-    const int32_t in23 = sste_priv_mvue_mask(sste_priv_mvue_less(top01, top23));
-    const float rest = sste_priv_mvue_either(in23, sste_priv_mvue_min(b2, b3),
-                                             sste_priv_mvue_min(b0, b1)) +
-                       sste_priv_mvue_either(in23, sste_priv_mvue_bits(pair01),
-                                             sste_priv_mvue_bits(pair23));
-    const int32_t least =
-        sste_priv_mvue_min(sste_priv_mvue_bits(rest),
-                           sste_priv_mvue_bits(0.5f * (pair01 + pair23)));
-    const int32_t several = sste_priv_mvue_mask(sste_priv_mvue_less(0, least));
-    const int32_t tau = least | (most & ~several);
-    /* where the cells end; whether point p, point q falls short of that */
-    const float end0 = sste_priv_mvue_float(sste_priv_mvue_min(b0, tau));
-    const float end1 = end0 + sste_priv_mvue_float(sste_priv_mvue_min(b1, tau));
-    const float end2 = end1 + sste_priv_mvue_float(sste_priv_mvue_min(b2, tau));
-    const float end3 = end2 + sste_priv_mvue_float(sste_priv_mvue_min(b3, tau));
-    const float one_plus = sste_priv_mvue_one_plus(word[j]);
-    const int32_t p =
-        sste_priv_mvue_bits((one_plus - 1.0f) * sste_priv_mvue_float(tau));
-    const int32_t q = sste_priv_mvue_bits(one_plus * sste_priv_mvue_float(tau));
-    const int32_t p0 = sste_priv_mvue_less(p, sste_priv_mvue_bits(end0));
-    const int32_t p1 = sste_priv_mvue_less(p, sste_priv_mvue_bits(end1));
-    const int32_t p2 = sste_priv_mvue_less(p, sste_priv_mvue_bits(end2));
-    const int32_t p3 = sste_priv_mvue_less(p, sste_priv_mvue_bits(end3));
-    const int32_t q1 = sste_priv_mvue_less(q, sste_priv_mvue_bits(end1));
-    const int32_t q2 = sste_priv_mvue_less(q, sste_priv_mvue_bits(end2));
-    const int32_t q3 = sste_priv_mvue_less(q, sste_priv_mvue_bits(end3));
-    const int32_t kept1 = sste_priv_mvue_mask((p1 & ~p0) | q1);
-    const int32_t kept2 = sste_priv_mvue_mask((p2 & ~p1) | (q2 & ~q1));
-    const int32_t kept3 = sste_priv_mvue_mask((p3 & ~p2) | (q3 & ~q2));
-    const int32_t kept0 = sste_priv_mvue_mask(p0); /* q >= tau */
-    const int32_t fewer = ~q3 | (q1 & ~p0) | (q2 & ~p1) | (q3 & ~p2);
-    const int32_t lost =
-        sste_priv_mvue_max(sste_priv_mvue_max(b0 & ~kept0, b1 & ~kept1),
-                           sste_priv_mvue_max(b2 & ~kept2, b3 & ~kept3));
-    again[j] = sste_priv_mvue_less(0x7D7FFFFF, most) | /* 2^124 or more */
-               (several & fewer) |
-               (sste_priv_mvue_less(0, most) & ~sste_priv_mvue_less(lost, tau));
-    any |= again[j];
-    saved0[j] = x0[j];
-    saved1[j] = x1[j];
-    saved2[j] = x2[j];
-    saved3[j] = x3[j];
-    y0[j] = sste_priv_mvue_value(kept0, x0[j], sste_priv_mvue_max(b0, tau));
-    y1[j] = sste_priv_mvue_value(kept1, x1[j], sste_priv_mvue_max(b1, tau));
-    y2[j] = sste_priv_mvue_value(kept2, x2[j], sste_priv_mvue_max(b2, tau));
-    y3[j] = sste_priv_mvue_value(kept3, x3[j], sste_priv_mvue_max(b3, tau));
+    const sste_priv_mvue_sample s =
+        sste_priv_mvue24_sample(x0[j], x1[j], x2[j], x3[j], word[j]);
+    any |= again[j] = s.again;
+    y0[j] = s.y0;
+    y1[j] = s.y1;
+    y2[j] = s.y2;
+    y3[j] = s.y3;
   }
   return any;
 }
-
-/* sste_mvue12_group_draw of n groups. A zero is never kept, and its partner
- * always is. */
+static inline int32_t sste_priv_mvue24_line(sste_priv_mvue_tile *t, float *y,
+                                            const float *x,
+                                            const uint32_t *word, ptrdiff_t n) {
+  int32_t *again = t->again, any = 0;
+  ptrdiff_t j;
+  SSTE_OMP(simd reduction(| : any))
+  for (j = 0; j < n; ++j) {
+    const sste_priv_mvue_sample s = sste_priv_mvue24_sample(
+        x[4 * j], x[4 * j + 1], x[4 * j + 2], x[4 * j + 3], word[j]);
+    any |= again[j] = s.again;
+    y[4 * j] = s.y0;
+    y[4 * j + 1] = s.y1;
+    y[4 * j + 2] = s.y2;
+    y[4 * j + 3] = s.y3;
+  }
+  return any;
+}
 static inline int32_t sste_priv_mvue12_tile(sste_priv_mvue_tile *t,
                                             float *const y[4],
                                             const float *const x[4],
                                             const uint32_t *word, ptrdiff_t n) {
   const float *x0 = x[0], *x1 = x[1];
-  float *y0 = y[0], *y1 = y[1], *saved0 = t->x[0], *saved1 = t->x[1];
+  float *y0 = y[0], *y1 = y[1];
   int32_t *again = t->again, any = 0;
   ptrdiff_t j;
   SSTE_OMP(simd reduction(| : any))
   for (j = 0; j < n; ++j) {
-    const int32_t b0 = sste_priv_mvue_abs(x0[j]);
-    const int32_t b1 = sste_priv_mvue_abs(x1[j]);
-    const float sum = sste_priv_mvue_float(b0) + sste_priv_mvue_float(b1);
-    const float u = sste_priv_mvue_one_plus(word[j]) - 1.0f;
-    const int32_t first = sste_priv_mvue_less(sste_priv_mvue_bits(u * sum), b0);
-    const int32_t some0 = sste_priv_mvue_less(0, b0);
-    const int32_t some1 = sste_priv_mvue_less(0, b1);
-    const int32_t kept0 = sste_priv_mvue_mask(some0 & (first | ~some1));
-    const int32_t kept1 = sste_priv_mvue_mask(some1 & ~first);
-    again[j] = sste_priv_mvue_less(0x7DFFFFFF, sste_priv_mvue_max(b0, b1));
-    any |= again[j];
-    saved0[j] = x0[j];
-    saved1[j] = x1[j];
-    y0[j] = sste_priv_mvue_value(kept0, x0[j], sste_priv_mvue_bits(sum));
-    y1[j] = sste_priv_mvue_value(kept1, x1[j], sste_priv_mvue_bits(sum));
+    const sste_priv_mvue_sample s =
+        sste_priv_mvue12_sample(x0[j], x1[j], word[j]);
+    any |= again[j] = s.again;
+    y0[j] = s.y0;
+    y1[j] = s.y1;
+  }
+  return any;
+}
+static inline int32_t sste_priv_mvue12_line(sste_priv_mvue_tile *t, float *y,
+                                            const float *x,
+                                            const uint32_t *word, ptrdiff_t n) {
+  int32_t *again = t->again, any = 0;
+  ptrdiff_t j;
+  SSTE_OMP(simd reduction(| : any))
+  for (j = 0; j < n; ++j) {
+    const sste_priv_mvue_sample s =
+        sste_priv_mvue12_sample(x[2 * j], x[2 * j + 1], word[j]);
+    any |= again[j] = s.again;
+    y[2 * j] = s.y0;
+    y[2 * j + 1] = s.y1;
   }
   return any;
 }
 
-/* y = the sample of n groups of m; where the loop gave up, by the function for
- * one group. y may be x. */
+/* Draws what a loop gave up by the function for one group; the groups of m are
+ * `step` apart, their members where x and y say. */
+static inline void sste_priv_mvue_redo(const sste_priv_mvue_tile *t,
+                                       float *const y[4],
+                                       const float *const x[4], ptrdiff_t step,
+                                       const uint32_t *word, int m,
+                                       ptrdiff_t n) {
+  ptrdiff_t j;
+  int i;
+  for (j = 0; j < n; ++j) {
+    float a[4];
+    if (t->again[j] >= 0) continue;
+    for (i = 0; i < m; ++i) a[i] = x[i][j * step];
+    if (m == 4)
+      sste_mvue24_group_draw(a, a, word[j]);
+    else
+      sste_mvue12_group_draw(a, a, word[j]);
+    for (i = 0; i < m; ++i) y[i][j * step] = a[i];
+  }
+}
+
+/* The sample of n groups as rows have them, wholly decided. */
 static inline void sste_priv_mvue_tile_draw(sste_priv_mvue_tile *t,
                                             float *const y[4],
                                             const float *const x[4],
@@ -1354,28 +1448,12 @@ static inline void sste_priv_mvue_tile_draw(sste_priv_mvue_tile *t,
                                             ptrdiff_t n) {
   const int32_t any = m == 4 ? sste_priv_mvue24_tile(t, y, x, word, n)
                              : sste_priv_mvue12_tile(t, y, x, word, n);
-  ptrdiff_t j;
-  int i;
-  if (any >= 0) return;
-  for (j = 0; j < n; ++j) {
-    float a[4];
-    if (t->again[j] >= 0) continue;
-    for (i = 0; i < m; ++i) a[i] = t->x[i][j];
-    if (m == 4)
-      sste_mvue24_group_draw(a, a, word[j]);
-    else
-      sste_mvue12_group_draw(a, a, word[j]);
-    for (i = 0; i < m; ++i) y[i][j] = a[i];
-  }
-}
-
-/* n rounded up to whole vectors: what is left over runs one at a time. */
-static inline ptrdiff_t sste_priv_mvue_whole(ptrdiff_t n) {
-  return (n + 15) / 16 * 16;
+  if (any < 0) sste_priv_mvue_redo(t, y, x, 1, word, m, n);
 }
 
 /* Down columns: n runs from r on, of Philox call `call`. The members of these
- * groups are rows, which are read and written where they lie. */
+ * groups are rows, which are read and written where they lie, but copied if
+ * that is one place. */
 static inline void sste_priv_mvue_tile_down(sste_priv_mvue_tile *t,
                                             const sste_priv_mvue_view *v,
                                             const sste_mvue_stream *stream,
@@ -1383,8 +1461,7 @@ static inline void sste_priv_mvue_tile_down(sste_priv_mvue_tile *t,
                                             ptrdiff_t n) {
   size_t k, i;
   sste_priv_mvue_tile_words(t, stream, (uint32_t)call, 0,
-                            (uint32_t)(stream->run + r), 1,
-                            sste_priv_mvue_whole(n));
+                            (uint32_t)(stream->run + r), 1, n);
   for (k = 0; k < 4; ++k) {
     const size_t g = 4 * call + k - stream->group;
     const float *x[4] = {NULL, NULL, NULL, NULL};
@@ -1393,6 +1470,9 @@ static inline void sste_priv_mvue_tile_down(sste_priv_mvue_tile *t,
     for (i = 0; i < (size_t)v->m; ++i) {
       x[i] = v->a + r + g * v->at.step + i * v->at.stride;
       y[i] = v->out + r + g * v->out_at.step + i * v->out_at.stride;
+      if (v->out != v->a) continue;
+      memcpy(t->x[i], x[i], (size_t)n * sizeof *x[i]);
+      x[i] = t->x[i];
     }
     sste_priv_mvue_tile_draw(t, y, x, t->word[k], v->m, n);
   }
@@ -1404,18 +1484,17 @@ static inline void sste_priv_mvue_tile_along(sste_priv_mvue_tile *t,
                                              const sste_mvue_stream *stream,
                                              size_t r, size_t g, ptrdiff_t n) {
   const size_t first = stream->group + g;
-  const ptrdiff_t wide = sste_priv_mvue_whole(n);
+  const ptrdiff_t m = v->m, wide = sste_priv_mvue_whole(n);
   const ptrdiff_t quads = ((ptrdiff_t)(first & 3) + wide + 3) / 4;
   const uint32_t *word = t->in_order + (first & 3);
-  const float *a = v->a + r * v->at.pitch + g * v->at.step;
+  const float *x = v->a + r * v->at.pitch + g * v->at.step;
   float *out = v->out + r * v->out_at.pitch + g * v->out_at.step;
-  const float *const x[4] = {t->x[0], t->x[1], t->x[2], t->x[3]};
-  float *const y[4] = {t->y[0], t->y[1], t->y[2], t->y[3]};
+  float *y = n < wide ? t->y[0] : out;
+  const size_t bytes = (size_t)(n * m) * sizeof *x;
+  int32_t any;
   ptrdiff_t j;
-  int i;
   sste_priv_mvue_tile_words(t, stream, (uint32_t)(first >> 2), 1,
-                            (uint32_t)(stream->run + r), 0,
-                            sste_priv_mvue_whole(quads));
+                            (uint32_t)(stream->run + r), 0, quads);
   SSTE_OMP(simd)
   for (j = 0; j < quads; ++j) {
     t->in_order[4 * j] = t->word[0][j];
@@ -1423,37 +1502,19 @@ static inline void sste_priv_mvue_tile_along(sste_priv_mvue_tile *t,
     t->in_order[4 * j + 2] = t->word[2][j];
     t->in_order[4 * j + 3] = t->word[3][j];
   }
-  for (i = 0; i < v->m; ++i)
-    for (j = n; j < wide; ++j) t->x[i][j] = 0.0f;
-  if (v->m == 4) {
-    SSTE_OMP(simd)
-    for (j = 0; j < n; ++j) {
-      t->x[0][j] = a[4 * j];
-      t->x[1][j] = a[4 * j + 1];
-      t->x[2][j] = a[4 * j + 2];
-      t->x[3][j] = a[4 * j + 3];
-    }
-    sste_priv_mvue_tile_draw(t, y, x, word, 4, wide);
-    SSTE_OMP(simd)
-    for (j = 0; j < n; ++j) {
-      out[4 * j] = t->y[0][j];
-      out[4 * j + 1] = t->y[1][j];
-      out[4 * j + 2] = t->y[2][j];
-      out[4 * j + 3] = t->y[3][j];
-    }
-  } else {
-    SSTE_OMP(simd)
-    for (j = 0; j < n; ++j) {
-      t->x[0][j] = a[2 * j];
-      t->x[1][j] = a[2 * j + 1];
-    }
-    sste_priv_mvue_tile_draw(t, y, x, word, 2, wide);
-    SSTE_OMP(simd)
-    for (j = 0; j < n; ++j) {
-      out[2 * j] = t->y[0][j];
-      out[2 * j + 1] = t->y[1][j];
-    }
+  if (n < wide || x == out) {
+    memcpy(t->x, x, bytes);
+    x = t->x[0];
+    memset(t->x[0] + n * m, 0, (size_t)((wide - n) * m) * sizeof *x);
   }
+  any = m == 4 ? sste_priv_mvue24_line(t, y, x, word, wide)
+               : sste_priv_mvue12_line(t, y, x, word, wide);
+  if (any < 0) {
+    const float *const xs[4] = {x, x + 1, x + 2, x + 3};
+    float *const ys[4] = {y, y + 1, y + 2, y + 3};
+    sste_priv_mvue_redo(t, ys, xs, m, word, v->m, n);
+  }
+  if (y != out) memcpy(out, y, bytes);
 }
 
 /* All tiles of a matrix, whose runs need `calls` Philox calls from first on. */
