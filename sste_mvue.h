@@ -1111,8 +1111,9 @@ static inline void sste_priv_mvue_call(const sste_priv_mvue_view *v,
  * branch, so that compilers vectorise them; a group that such a loop cannot
  * decide, which is rare, is drawn again by the function above for one group. */
 enum {
-  SSTE_PRIV_MVUE_TILE = 256
-}; /* groups; with all else, half an L1 cache */
+  SSTE_PRIV_MVUE_TILE = 256, /* groups; with all else, half an L1 cache */
+  SSTE_PRIV_MVUE_SPAN = 128  /* columns; random bits for 16 rows of these */
+};
 
 /* A 32-bit word, in 64 bits where vectors of 64-bit products are to be had: no
  * half of a product has to move then. Upper halves are ignored. */
@@ -1142,6 +1143,13 @@ static inline sste_priv_mvue_lanes sste_priv_mvue_round(sste_priv_mvue_lanes c,
   d.x3 = (sste_priv_mvue_lane)product0;
   return d;
 }
+
+/* A hint that what p points to will be read soon. */
+#if defined(__GNUC__)
+#define SSTE_PRIV_MVUE_SOON(p) __builtin_prefetch(p)
+#else
+#define SSTE_PRIV_MVUE_SOON(p) ((void)(p))
+#endif
 
 /* Scratch for a tile. Aligned, because to store vectors that straddle cache
  * lines can take three times as long. */
@@ -1451,6 +1459,19 @@ static inline void sste_priv_mvue_tile_draw(sste_priv_mvue_tile *t,
   if (any < 0) sste_priv_mvue_redo(t, y, x, 1, word, m, n);
 }
 
+/* Asks for the rows of group g of n runs from r on. They are short pieces, so
+ * that a processor does not foresee them; and it would read nothing while it
+ * computes random bits. */
+static inline void sste_priv_mvue_soon(const sste_priv_mvue_view *v, size_t g,
+                                       size_t r, ptrdiff_t n) {
+  size_t i;
+  ptrdiff_t j;
+  if (g >= v->at.groups) return;
+  for (i = 0; i < (size_t)v->m; ++i)
+    for (j = 0; j < n; j += 16)
+      SSTE_PRIV_MVUE_SOON(v->a + r + g * v->at.step + i * v->at.stride + j);
+}
+
 /* Down columns: n runs from r on, of Philox call `call`. The members of these
  * groups are rows, which are read and written where they lie, but copied if
  * that is one place. */
@@ -1460,6 +1481,7 @@ static inline void sste_priv_mvue_tile_down(sste_priv_mvue_tile *t,
                                             size_t call, size_t r,
                                             ptrdiff_t n) {
   size_t k, i;
+  sste_priv_mvue_soon(v, 4 * call - stream->group, r, n);
   sste_priv_mvue_tile_words(t, stream, (uint32_t)call, 0,
                             (uint32_t)(stream->run + r), 1, n);
   for (k = 0; k < 4; ++k) {
@@ -1474,6 +1496,7 @@ static inline void sste_priv_mvue_tile_down(sste_priv_mvue_tile *t,
       memcpy(t->x[i], x[i], (size_t)n * sizeof *x[i]);
       x[i] = t->x[i];
     }
+    if (k < 3) sste_priv_mvue_soon(v, g + 1, r, n);
     sste_priv_mvue_tile_draw(t, y, x, t->word[k], v->m, n);
   }
 }
@@ -1521,7 +1544,8 @@ static inline void sste_priv_mvue_tile_along(sste_priv_mvue_tile *t,
 static inline void sste_priv_mvue_tiles(const sste_priv_mvue_view *v,
                                         const sste_mvue_stream *stream,
                                         int down, size_t first, size_t calls) {
-  const size_t tile = SSTE_PRIV_MVUE_TILE;
+  const size_t tile =
+      down ? (size_t)SSTE_PRIV_MVUE_SPAN : (size_t)SSTE_PRIV_MVUE_TILE;
   const size_t length = down ? v->at.runs : v->at.groups;
   const size_t across = (length - 1) / tile + 1;
   const size_t lines = down ? calls : v->at.runs;
