@@ -1221,6 +1221,19 @@ static inline void sste_priv_mvue_tile_words(sste_priv_mvue_tile *t,
   }
 }
 
+/* The words of n calls, one call after another. */
+static inline void sste_priv_mvue_tile_in_order(sste_priv_mvue_tile *t,
+                                                ptrdiff_t n) {
+  ptrdiff_t j;
+  SSTE_OMP(simd)
+  for (j = 0; j < n; ++j) {
+    t->in_order[4 * j] = t->word[0][j];
+    t->in_order[4 * j + 1] = t->word[1][j];
+    t->in_order[4 * j + 2] = t->word[2][j];
+    t->in_order[4 * j + 3] = t->word[3][j];
+  }
+}
+
 /* Magnitudes are handled as integers, which sort like them. Truth is a sign bit
  * until `mask` spreads it, and differences wrap: only where there is a NaN. */
 static inline int32_t sste_priv_mvue_bits(float x) {
@@ -1515,16 +1528,9 @@ static inline void sste_priv_mvue_tile_along(sste_priv_mvue_tile *t,
   float *y = n < wide ? t->y[0] : out;
   const size_t bytes = (size_t)(n * m) * sizeof *x;
   int32_t any;
-  ptrdiff_t j;
   sste_priv_mvue_tile_words(t, stream, (uint32_t)(first >> 2), 1,
                             (uint32_t)(stream->run + r), 0, quads);
-  SSTE_OMP(simd)
-  for (j = 0; j < quads; ++j) {
-    t->in_order[4 * j] = t->word[0][j];
-    t->in_order[4 * j + 1] = t->word[1][j];
-    t->in_order[4 * j + 2] = t->word[2][j];
-    t->in_order[4 * j + 3] = t->word[3][j];
-  }
+  sste_priv_mvue_tile_in_order(t, quads);
   if (n < wide || x == out) {
     memcpy(t->x, x, bytes);
     x = t->x[0];
