@@ -1128,10 +1128,8 @@ typedef struct sste_priv_mvue_lanes {
 } sste_priv_mvue_lanes;
 
 /* Round n of sste_philox_draw. */
-static inline sste_priv_mvue_lanes sste_priv_mvue_round(sste_priv_mvue_lanes c,
-                                                        uint32_t key0,
-                                                        uint32_t key1,
-                                                        uint32_t n) {
+SSTE_PRIV_INLINE sste_priv_mvue_lanes sste_priv_mvue_round(
+    sste_priv_mvue_lanes c, uint32_t key0, uint32_t key1, uint32_t n) {
   const uint64_t product0 = (uint64_t)0xD2511F53u * (uint32_t)c.x0;
   const uint64_t product1 = (uint64_t)0xCD9E8D57u * (uint32_t)c.x2;
   sste_priv_mvue_lanes d;
@@ -1173,9 +1171,10 @@ static inline ptrdiff_t sste_priv_mvue_whole(ptrdiff_t n) {
 }
 
 /* Rounds n and n + 1 of two. */
-static inline void sste_priv_mvue_rounds(sste_priv_mvue_lanes *c,
-                                         sste_priv_mvue_lanes *d, uint32_t key0,
-                                         uint32_t key1, uint32_t n) {
+SSTE_PRIV_INLINE void sste_priv_mvue_rounds(sste_priv_mvue_lanes *c,
+                                            sste_priv_mvue_lanes *d,
+                                            uint32_t key0, uint32_t key1,
+                                            uint32_t n) {
   *c = sste_priv_mvue_round(*c, key0, key1, n);
   *d = sste_priv_mvue_round(*d, key0, key1, n);
   *c = sste_priv_mvue_round(*c, key0, key1, n + 1);
@@ -1292,9 +1291,8 @@ typedef struct sste_priv_mvue_sample {
  * second beyond the last, or an element that reaches tau between the points:
  * once in millions of groups, unless tau has only a few bits, as it has among
  * the smallest subnormals.                                                  */
-static inline sste_priv_mvue_sample sste_priv_mvue24_sample(float x0, float x1,
-                                                            float x2, float x3,
-                                                            uint32_t word) {
+SSTE_PRIV_INLINE sste_priv_mvue_sample
+sste_priv_mvue24_sample(float x0, float x1, float x2, float x3, uint32_t word) {
   const int32_t b0 = sste_priv_mvue_abs(x0), b1 = sste_priv_mvue_abs(x1);
   const int32_t b2 = sste_priv_mvue_abs(x2), b3 = sste_priv_mvue_abs(x3);
   const float pair01 = sste_priv_mvue_float(b0) + sste_priv_mvue_float(b1);
@@ -1348,8 +1346,9 @@ static inline sste_priv_mvue_sample sste_priv_mvue24_sample(float x0, float x1,
 
 /* sste_mvue12_group_draw likewise. A zero is never kept, and its partner always
  * is. y2 and y3 stay unset. */
-static inline sste_priv_mvue_sample sste_priv_mvue12_sample(float x0, float x1,
-                                                            uint32_t word) {
+SSTE_PRIV_INLINE sste_priv_mvue_sample sste_priv_mvue12_sample(float x0,
+                                                               float x1,
+                                                               uint32_t word) {
   const int32_t b0 = sste_priv_mvue_abs(x0), b1 = sste_priv_mvue_abs(x1);
   const float sum = sste_priv_mvue_float(b0) + sste_priv_mvue_float(b1);
   const float u = sste_priv_mvue_one_plus(word) - 1.0f;
