@@ -1276,12 +1276,12 @@ typedef struct sste_priv_mvue_sample {
   int32_t again;
 } sste_priv_mvue_sample;
 
-/* sste_mvue24_group_draw without a branch. A cell has been passed by p, by q, by
- * both or none where it ends; d, one and not the other, changes at the two cells
- * that they fall into, and at no other, nor at a zero's, which has no width.
- * There are no cases: with two non-zeros tau is the smaller one and each fills
- * one cell of the line; for a lone one tau, 0, is replaced by half of it, so
- * that p falls into its cell and q beyond, as if there were another; and
+/* sste_mvue24_group_draw without a branch. Where a cell ends it has been passed
+ * by p, by q, by both or by none; d, one and not the other, changes at the two
+ * cells that they fall into, and at no other, nor at a zero's, which has no
+ * width. There are no cases: with two non-zeros tau is the smaller one and each
+ * fills one cell of the line; for a lone one tau, 0, is replaced by half of it,
+ * so that p falls into its cell and q beyond, as if there were another; and
  * max(|a|, tau) is |a| for all of these. S - max is the lesser of two sums, each
  * without the largest of a pair: the one without the larger of these, or else
  * both are S/2 or more.
