@@ -1282,9 +1282,9 @@ typedef struct sste_priv_mvue_sample {
  * width. There are no cases: with two non-zeros tau is the smaller one and each
  * fills one cell of the line; for a lone one tau, 0, is replaced by half of it,
  * so that p falls into its cell and q beyond, as if there were another; and
- * max(|a|, tau) is |a| for all of these. S - max is the lesser of two sums, each
- * without the largest of a pair: the one without the larger of these, or else
- * both are S/2 or more.
+ * max(|a|, tau) is |a| for all of these. S - max is the lesser of two sums, of
+ * which each leaves out the largest of a pair: it is the one without the larger
+ * of these, or else both are S/2 or more.
  *
  * What is left to be drawn again: magnitudes that might need the smaller unit,
  * infinities and NaNs; and where rounding put both points into one cell, the
