@@ -104,6 +104,14 @@
 #define SSTE_PRIV_INLINE static inline
 #endif
 
+/* Arrays that go through vectors: one that straddles cache lines takes up to
+ * three times as long to store. */
+#if defined(__GNUC__)
+#define SSTE_PRIV_ALIGNED __attribute__((aligned(64)))
+#else
+#define SSTE_PRIV_ALIGNED
+#endif
+
 /* SSTE_ALLOW_FAST_MATH: 1 compiles under -ffast-math all the same; no promise
  * about any bit holds then. */
 #ifndef SSTE_ALLOW_FAST_MATH
@@ -681,7 +689,7 @@ SSTE_HD static inline float sste_priv_second(float low0, float high0,
  * at a time take fewer shuffles than four. */
 static inline int sste_priv_thresholds(float t[SSTE_PRIV_SPAN],
                                        const float *a) {
-  float low[SSTE_PRIV_SPAN / 2], high[SSTE_PRIV_SPAN / 2];
+  SSTE_PRIV_ALIGNED float low[SSTE_PRIV_SPAN / 2], high[SSTE_PRIV_SPAN / 2];
   uint32_t special = 0;
   int i;
   SSTE_OMP(simd reduction(| : special))
@@ -722,7 +730,7 @@ static inline size_t sste_priv_project_group(float *out, const float *a,
 /* The same of a span; how many groups came out as NaN. */
 static inline size_t sste_priv_project_span(float *out, const float *a,
                                             float beta) {
-  float t[SSTE_PRIV_SPAN];
+  SSTE_PRIV_ALIGNED float t[SSTE_PRIV_SPAN];
   size_t count = 0;
   int i;
   if (!sste_priv_thresholds(t, a)) {
@@ -744,7 +752,7 @@ static inline size_t sste_priv_project_span(float *out, const float *a,
 /* The same of n / 4 groups; a last span that is short is filled with zeros. */
 static inline size_t sste_priv_project_strip(float *out, const float *a,
                                              size_t n, float beta) {
-  float part[SSTE_PRIV_SPAN] = {0.0f};
+  SSTE_PRIV_ALIGNED float part[SSTE_PRIV_SPAN] = {0.0f};
   size_t c, count = 0;
   for (c = 0; c + SSTE_PRIV_SPAN <= n; c += SSTE_PRIV_SPAN)
     count += sste_priv_project_span(out + c, a + c, beta);
@@ -1736,7 +1744,8 @@ static inline int sste_priv_has_spans(const sste_priv_summed *x) {
  * needs no care for infinities and NaNs: no sum is finite then, either way. */
 static inline sste_priv_sums sste_priv_span_block(const sste_priv_summed *x,
                                                   size_t first, size_t end) {
-  float w_copy[SSTE_PRIV_SPAN], v_copy[SSTE_PRIV_SPAN], d[SSTE_PRIV_SPAN];
+  SSTE_PRIV_ALIGNED float w_copy[SSTE_PRIV_SPAN], v_copy[SSTE_PRIV_SPAN];
+  SSTE_PRIV_ALIGNED float d[SSTE_PRIV_SPAN];
   double a[32] = {0.0}, b[32] = {0.0};
   size_t e;
   for (e = first; e < end; e += SSTE_PRIV_SPAN) {
@@ -1760,7 +1769,7 @@ static inline sste_priv_sums sste_priv_span_block(const sste_priv_summed *x,
       sste_priv_add_products(
           a, sste_priv_span_at(w_copy, x->g, x->g_at, e, end), d);
     } else { /* the term is |d| = d sign(d) */
-      float sign[SSTE_PRIV_SPAN];
+      SSTE_PRIV_ALIGNED float sign[SSTE_PRIV_SPAN];
       SSTE_OMP(simd)
       for (i = 0; i < SSTE_PRIV_SPAN; ++i) sign[i] = d[i] < 0.0f ? -1.0f : 1.0f;
       sste_priv_add_products(a, d, sign);
@@ -2279,7 +2288,7 @@ static inline void sste_priv_pack(uint8_t *meta, uint32_t *nibble,
  * because nothing branches. */
 static inline void sste_priv_compress_span(float *values, uint8_t *meta,
                                            const float *a, ptrdiff_t n) {
-  uint32_t nibble[SSTE_PRIV_SPAN / 4 + 1];
+  SSTE_PRIV_ALIGNED uint32_t nibble[SSTE_PRIV_SPAN / 4 + 1];
   ptrdiff_t i;
   SSTE_OMP(simd)
   for (i = 0; i < n / 4; ++i) {
@@ -2299,7 +2308,8 @@ static inline void sste_priv_compress_span(float *values, uint8_t *meta,
 static inline int sste_priv_project_compress_span(float *values, uint8_t *meta,
                                                   const float *a, ptrdiff_t n,
                                                   float beta) {
-  uint32_t nibble[SSTE_PRIV_SPAN / 4 + 1], special = 0;
+  SSTE_PRIV_ALIGNED uint32_t nibble[SSTE_PRIV_SPAN / 4 + 1];
+  uint32_t special = 0;
   ptrdiff_t i;
   SSTE_OMP(simd reduction(| : special))
   for (i = 0; i < n / 4; ++i) {
@@ -2466,7 +2476,7 @@ SSTE_API sste_status sste_tensor_project_compress(
     size_t c;
     for (c = 0; c < at.n; c += SSTE_PRIV_SPAN) {
       const size_t n = sste_priv_span_of(at.n - c);
-      float s24[SSTE_PRIV_SPAN];
+      SSTE_PRIV_ALIGNED float s24[SSTE_PRIV_SPAN];
       if (beta >= 1.0f &&
           sste_priv_project_compress_span(to + c / 2, nibbles + c / 8, from + c,
                                           (ptrdiff_t)n, beta))
@@ -2483,7 +2493,7 @@ SSTE_API sste_status sste_tensor_project_compress(
  * entry asks whether it is one of the two kept, instead of being stored to. */
 static inline void sste_priv_decompress_span(float *out, const float *values,
                                              const uint8_t *meta, ptrdiff_t n) {
-  uint32_t nibble[SSTE_PRIV_SPAN / 4 + 1];
+  SSTE_PRIV_ALIGNED uint32_t nibble[SSTE_PRIV_SPAN / 4 + 1];
   ptrdiff_t i;
   SSTE_OMP(simd)
   for (i = 0; i < (n + 7) / 8; ++i) {

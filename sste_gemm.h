@@ -320,7 +320,7 @@ static inline const float *sste_priv_packed_values(
 /* 16 x 16 floats transposed in place: four perfect shuffles (out_2i = in_i,
  * out_2i+1 = in_i+128) turn the eight bits of an index by four. */
 static inline void sste_priv_transpose_16(float x[256]) {
-  float y[256];
+  SSTE_PRIV_ALIGNED float y[256];
   int turn, i;
   for (turn = 0; turn < 2; ++turn) {
     SSTE_PRIV_NO_JAM
@@ -358,7 +358,7 @@ static inline void sste_priv_transpose_tile(float *out, size_t ldo,
                                             size_t c) {
   const size_t down = sste_priv_at_most(rows - r, 16);
   const size_t across = sste_priv_at_most(cols - c, 16);
-  float tile[256];
+  SSTE_PRIV_ALIGNED float tile[256];
   if (down < 16 || across < 16) memset(tile, 0, sizeof tile);
   sste_priv_copy_rows(tile, 16, in + r * ldi + c, ldi, down, across);
   sste_priv_transpose_16(tile);

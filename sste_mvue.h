@@ -107,6 +107,14 @@
 #define SSTE_PRIV_INLINE static inline
 #endif
 
+/* Arrays that go through vectors: one that straddles cache lines takes up to
+ * three times as long to store. */
+#if defined(__GNUC__)
+#define SSTE_PRIV_ALIGNED __attribute__((aligned(64)))
+#else
+#define SSTE_PRIV_ALIGNED
+#endif
+
 /* SSTE_ALLOW_FAST_MATH: 1 compiles under -ffast-math all the same; no promise
  * about any bit holds then. */
 #ifndef SSTE_ALLOW_FAST_MATH
@@ -1149,13 +1157,7 @@ SSTE_PRIV_INLINE sste_priv_mvue_lanes sste_priv_mvue_round(
 #define SSTE_PRIV_MVUE_SOON(p) ((void)(p))
 #endif
 
-/* Scratch for a tile. Aligned, because to store vectors that straddle cache
- * lines can take three times as long. */
-#if defined(__GNUC__)
-#define SSTE_PRIV_MVUE_ALIGNED __attribute__((aligned(64)))
-#else
-#define SSTE_PRIV_MVUE_ALIGNED
-#endif
+/* Scratch for a tile. */
 typedef struct sste_priv_mvue_tile {
   float x[4][SSTE_PRIV_MVUE_TILE]; /* groups that would be written over, or that
                                       do not fill vectors */
@@ -1163,7 +1165,7 @@ typedef struct sste_priv_mvue_tile {
   int32_t again[SSTE_PRIV_MVUE_TILE]; /* negative: not decided by the loop */
   uint32_t word[4][SSTE_PRIV_MVUE_TILE];
   uint32_t in_order[SSTE_PRIV_MVUE_TILE + 8]; /* word[0][0], word[1][0], ... */
-} SSTE_PRIV_MVUE_ALIGNED sste_priv_mvue_tile;
+} SSTE_PRIV_ALIGNED sste_priv_mvue_tile;
 
 /* n rounded up to whole vectors: what is left over runs one at a time. */
 static inline ptrdiff_t sste_priv_mvue_whole(ptrdiff_t n) {
@@ -1171,14 +1173,17 @@ static inline ptrdiff_t sste_priv_mvue_whole(ptrdiff_t n) {
 }
 
 /* Rounds n and n + 1 of two. */
-SSTE_PRIV_INLINE void sste_priv_mvue_rounds(sste_priv_mvue_lanes *c,
-                                            sste_priv_mvue_lanes *d,
-                                            uint32_t key0, uint32_t key1,
-                                            uint32_t n) {
-  *c = sste_priv_mvue_round(*c, key0, key1, n);
-  *d = sste_priv_mvue_round(*d, key0, key1, n);
-  *c = sste_priv_mvue_round(*c, key0, key1, n + 1);
-  *d = sste_priv_mvue_round(*d, key0, key1, n + 1);
+typedef struct sste_priv_mvue_twin {
+  sste_priv_mvue_lanes c, d;
+} sste_priv_mvue_twin;
+
+SSTE_PRIV_INLINE sste_priv_mvue_twin sste_priv_mvue_rounds(
+    sste_priv_mvue_twin x, uint32_t key0, uint32_t key1, uint32_t n) {
+  x.c = sste_priv_mvue_round(x.c, key0, key1, n);
+  x.d = sste_priv_mvue_round(x.d, key0, key1, n);
+  x.c = sste_priv_mvue_round(x.c, key0, key1, n + 1);
+  x.d = sste_priv_mvue_round(x.d, key0, key1, n + 1);
+  return x;
 }
 
 /* word[k][j] = word k of Philox at (quad + quads j, run + runs j, step, tensor)
@@ -1197,26 +1202,26 @@ static inline void sste_priv_mvue_tile_words(sste_priv_mvue_tile *t,
   ptrdiff_t j;
   SSTE_OMP(simd)
   for (j = 0; j < half; ++j) {
-    sste_priv_mvue_lanes c, d;
-    c.x0 = quad + quads * (uint32_t)j;
-    c.x1 = run + runs * (uint32_t)j;
-    c.x2 = d.x2 = step;
-    c.x3 = d.x3 = tensor;
-    d.x0 = quad + quads * (uint32_t)(j + half);
-    d.x1 = run + runs * (uint32_t)(j + half);
-    sste_priv_mvue_rounds(&c, &d, key0, key1, 0);
-    sste_priv_mvue_rounds(&c, &d, key0, key1, 2);
-    sste_priv_mvue_rounds(&c, &d, key0, key1, 4);
-    sste_priv_mvue_rounds(&c, &d, key0, key1, 6);
-    sste_priv_mvue_rounds(&c, &d, key0, key1, 8);
-    t->word[0][j] = (uint32_t)c.x0;
-    t->word[1][j] = (uint32_t)c.x1;
-    t->word[2][j] = (uint32_t)c.x2;
-    t->word[3][j] = (uint32_t)c.x3;
-    t->word[0][half + j] = (uint32_t)d.x0;
-    t->word[1][half + j] = (uint32_t)d.x1;
-    t->word[2][half + j] = (uint32_t)d.x2;
-    t->word[3][half + j] = (uint32_t)d.x3;
+    sste_priv_mvue_twin x;
+    x.c.x0 = quad + quads * (uint32_t)j;
+    x.c.x1 = run + runs * (uint32_t)j;
+    x.c.x2 = x.d.x2 = step;
+    x.c.x3 = x.d.x3 = tensor;
+    x.d.x0 = quad + quads * (uint32_t)(j + half);
+    x.d.x1 = run + runs * (uint32_t)(j + half);
+    x = sste_priv_mvue_rounds(x, key0, key1, 0);
+    x = sste_priv_mvue_rounds(x, key0, key1, 2);
+    x = sste_priv_mvue_rounds(x, key0, key1, 4);
+    x = sste_priv_mvue_rounds(x, key0, key1, 6);
+    x = sste_priv_mvue_rounds(x, key0, key1, 8);
+    t->word[0][j] = (uint32_t)x.c.x0;
+    t->word[1][j] = (uint32_t)x.c.x1;
+    t->word[2][j] = (uint32_t)x.c.x2;
+    t->word[3][j] = (uint32_t)x.c.x3;
+    t->word[0][half + j] = (uint32_t)x.d.x0;
+    t->word[1][half + j] = (uint32_t)x.d.x1;
+    t->word[2][half + j] = (uint32_t)x.d.x2;
+    t->word[3][half + j] = (uint32_t)x.d.x3;
   }
 }
 
@@ -1287,10 +1292,13 @@ typedef struct sste_priv_mvue_sample {
  * of these, or else both are S/2 or more.
  *
  * What is left to be drawn again: magnitudes that might need the smaller unit,
- * infinities and NaNs; and where rounding put both points into one cell, the
- * second beyond the last, or an element that reaches tau between the points:
- * once in millions of groups, unless tau has only a few bits, as it has among
- * the smallest subnormals.                                                  */
+ * infinities and NaNs; and where rounding put the second point beyond the last
+ * cell, or left an element that reaches tau to no point or to both: once in
+ * millions of groups, unless tau has only a few bits, as it has among the
+ * smallest subnormals. A cell that is narrower than tau never takes both: it is
+ * so by a unit in the last place of tau, p is too large by half of one at most,
+ * and so the cell's end is at most q.
+ */
 SSTE_PRIV_INLINE sste_priv_mvue_sample
 sste_priv_mvue24_sample(float x0, float x1, float x2, float x3, uint32_t word) {
   const int32_t b0 = sste_priv_mvue_abs(x0), b1 = sste_priv_mvue_abs(x1);
@@ -1328,13 +1336,12 @@ sste_priv_mvue24_sample(float x0, float x1, float x2, float x3, uint32_t word) {
   const int32_t kept1 = sste_priv_mvue_mask(d0 ^ d1);
   const int32_t kept2 = sste_priv_mvue_mask(d1 ^ d2);
   const int32_t kept3 = sste_priv_mvue_mask(d2 ^ p3 ^ q3);
-  const int32_t fewer = ~(d0 | d1 | d2) | ~q3;
   const int32_t lost =
       sste_priv_mvue_max(sste_priv_mvue_max(b0 & ~kept0, b1 & ~kept1),
                          sste_priv_mvue_max(b2 & ~kept2, b3 & ~kept3));
   sste_priv_mvue_sample s;
   s.again = sste_priv_mvue_less(0x7E7FFFFF, sste_priv_mvue_bits(sum)) |
-            (several & fewer) | /* the sum: 2^126 or more */
+            (several & ~q3) | /* the sum: 2^126 or more */
             (sste_priv_mvue_less(0, sste_priv_mvue_bits(sum)) &
              ~sste_priv_mvue_less(lost, tau));
   s.y0 = sste_priv_mvue_value(kept0, x0, sste_priv_mvue_max(b0, tau));

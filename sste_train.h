@@ -362,7 +362,7 @@ static inline sste_status sste_priv_project_check(const float *w, size_t ldw,
 /* lane[j] = the larger of it and the magnitudes of W~ in n floats of a row. */
 static inline void sste_priv_project_lanes(int32_t *lane, const float *w,
                                            size_t n, float beta) {
-  float made[SSTE_PRIV_MADE];
+  SSTE_PRIV_ALIGNED float made[SSTE_PRIV_MADE];
   size_t c;
   for (c = 0; c < n; c += SSTE_PRIV_MADE) {
     const size_t m = n - c < SSTE_PRIV_MADE ? n - c : SSTE_PRIV_MADE;
@@ -376,7 +376,7 @@ static inline size_t sste_priv_project_codes(uint8_t *code, const float *w,
                                              size_t n, float beta, float scale,
                                              sste_fp8_recipe how,
                                              sste_priv_fp8_fast k) {
-  float made[SSTE_PRIV_MADE];
+  SSTE_PRIV_ALIGNED float made[SSTE_PRIV_MADE];
   size_t count = 0, c;
   for (c = 0; c < n; c += SSTE_PRIV_MADE) {
     const size_t m = n - c < SSTE_PRIV_MADE ? n - c : SSTE_PRIV_MADE;
@@ -408,7 +408,8 @@ SSTE_API sste_status sste_tensor_project_amax(float *amax, const float *w,
   SSTE_OMP(parallel for schedule(static) reduction(max : top))
   for (i = 0; i < (ptrdiff_t)sste_priv_strips(rows, cols); ++i) {
     const sste_priv_strip at = sste_priv_strip_at((size_t)i, cols);
-    int32_t lane[64] = {0}, m;
+    SSTE_PRIV_ALIGNED int32_t lane[64] = {0};
+    int32_t m;
     sste_priv_project_lanes(lane, w + at.row * ldw + at.col, at.n, beta);
     m = sste_priv_fp8_lanes_top(lane);
     top = m > top ? m : top;

@@ -115,7 +115,8 @@ static void run_packed(const contender *c, const problem *p) {
 
 /* Y is by rows: with tokens it is X W^T. */
 static size_t dense_bytes(const contender *c, const problem *p) {
-  return sste_dense_product_bytes(c->layout == FEATURES ? p->n : p->m, p->k);
+  return c->layout == FEATURES ? sste_dense_product_bytes(p->m, p->n, p->k)
+                               : sste_dense_product_bytes(p->n, p->m, p->k);
 }
 static int pack_dense(const contender *c, const problem *p) {
   free(scratch);

@@ -263,7 +263,7 @@ def run(configs, threads, quick, make, say, shapes=None, rounds=None):
         native += [(peers[p], best_core(p, peers[p], say)) for p in peers]
     if avx2 and "openblas" in peers:
         avx2.append((peers["openblas"], AVX2))
-    cpu, rows, right = cpu_name(), [], True
+    cpu, rows, right = cpu_name(), [], len(ours) == len(configs)
     for paths, dense_name, some in (
             (native, "best dense", shapes),
             (avx2, "OpenBLAS Haswell", [s for s in shapes if s not in SWEEP])):

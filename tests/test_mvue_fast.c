@@ -270,7 +270,8 @@ static uint32_t edge_word(uint64_t *state) {
 /* A group whose points lie on an edge of its cells, but for a few units in the
  * last place. Elements up to the edge have the sum u * total, the others make
  * it up to total, which is tau if the last of the four is large enough: it is
- * certain in half of the groups, and just so in some. In any order.         */
+ * certain in half of the groups, and just so, or just not, in some. In any
+ * order.                                                                    */
 static void set_edge(float a[4], uint32_t word, uint64_t *state) {
   const double u = (double)(word >> 9) * 0x1p-23;
   const double total = 1.0 + test_uniform(state);
@@ -293,6 +294,8 @@ static void set_edge(float a[4], uint32_t word, uint64_t *state) {
   value[3] = (float)total;
   if ((dice >> 12 & 1) != 0) value[3] *= 1.0f + (float)cut;
   if ((dice >> 13 & 3) == 0) value[3] *= 0.5f;
+  if ((dice >> 24 & 3) == 0) /* a cell that both points might fall into */
+    value[3] = nextafterf((float)total, 0.0f);
   for (i = 3; i > 0; --i) {
     const size_t k = test_random(state) % (i + 1), last = order[i];
     order[i] = order[k];
@@ -325,6 +328,30 @@ static void points_on_edges(void **state) {
       sste_mvue24_group_draw(a, a, t.in_order[j]);
       for (i = 0; i < 4; ++i) assert_same_float(y[i][j], a[i]);
     }
+  }
+}
+
+/* The smaller unit, from tau = 2^125 on, makes nothing of the smallest floats,
+ * so that the word 0 does not find one. */
+static void smaller_unit_where_it_begins(void **state) {
+  static const uint32_t words[] = {0, 0x7FFFFFFFu, 0xFFFFFFFFu};
+  sste_priv_mvue_tile t;
+  const float *const x[4] = {t.x[0], t.x[1], t.x[2], t.x[3]};
+  float *const y[4] = {t.y[0], t.y[1], t.y[2], t.y[3]};
+  size_t i, j;
+  (void)state;
+  for (j = 0; j < SSTE_PRIV_MVUE_TILE; ++j) {
+    const float large = (float)ldexp(1.0 + (double)(j % 64) / 64, 123);
+    t.in_order[j] = words[j % 3];
+    for (i = 0; i < 4; ++i) t.x[i][j] = large * (float)(1 << j / 64);
+    t.x[j % 2][j] = test_float(1 + (uint32_t)j % 5);
+  }
+  sste_priv_mvue_tile_draw(&t, y, x, t.in_order, 4, SSTE_PRIV_MVUE_TILE);
+  for (j = 0; j < SSTE_PRIV_MVUE_TILE; ++j) {
+    float a[4];
+    for (i = 0; i < 4; ++i) a[i] = x[i][j];
+    sste_mvue24_group_draw(a, a, t.in_order[j]);
+    for (i = 0; i < 4; ++i) assert_same_float(y[i][j], a[i]);
   }
 }
 
@@ -397,6 +424,7 @@ int main(void) {
       cmocka_unit_test(far_origins),
       cmocka_unit_test(specials_everywhere),
       cmocka_unit_test(points_on_edges),
+      cmocka_unit_test(smaller_unit_where_it_begins),
       cmocka_unit_test(points_on_edges_of_pairs),
       cmocka_unit_test(threads_do_not_matter),
       cmocka_unit_test(ordinary_data_take_the_fast_path),
