@@ -1531,22 +1531,22 @@ static inline void sste_priv_mvue_tile_along(sste_priv_mvue_tile *t,
   const uint32_t *word = t->in_order + (first & 3);
   const float *x = v->a + r * v->at.pitch + g * v->at.step;
   float *out = v->out + r * v->out_at.pitch + g * v->out_at.step;
-  float *y = n < wide ? t->y[0] : out;
+  float *y = n < wide ? (float *)t->y : out, *copy = (float *)t->x;
   const size_t bytes = (size_t)(n * m) * sizeof *x;
   int32_t any;
   sste_priv_mvue_tile_words(t, stream, (uint32_t)(first >> 2), 1,
                             (uint32_t)(stream->run + r), 0, quads);
   sste_priv_mvue_tile_in_order(t, quads);
   if (n < wide || x == out) {
-    memcpy(t->x, x, bytes);
-    x = t->x[0];
-    memset(t->x[0] + n * m, 0, (size_t)((wide - n) * m) * sizeof *x);
+    memcpy(copy, x, bytes);
+    memset(copy + n * m, 0, (size_t)((wide - n) * m) * sizeof *copy);
+    x = copy;
   }
   any = m == 4 ? sste_priv_mvue24_line(t, y, x, word, wide)
                : sste_priv_mvue12_line(t, y, x, word, wide);
   if (any < 0) {
-    const float *const xs[4] = {x, x + 1, x + 2, x + 3};
-    float *const ys[4] = {y, y + 1, y + 2, y + 3};
+    const float *const xs[4] = {x, x + 1, x + (m - 2), x + (m - 1)};
+    float *const ys[4] = {y, y + 1, y + (m - 2), y + (m - 1)};
     sste_priv_mvue_redo(t, ys, xs, m, word, v->m, n);
   }
   if (y != out) memcpy(out, y, bytes);
