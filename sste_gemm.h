@@ -7,51 +7,52 @@
  * sum in float, as training does, and are faster than a dense BLAS, because
  * half of the multiplications are never made:
  *
- *     Y = A B,   A: M x K, 2:4 along its rows,   B: K x J,   Y: M x J
+ *     Y = A B,   A: M x L, 2:4 along its rows,   B: L x J,   Y: M x J
  *
- *     y_ij = sum over the K/2 kept entries of row i of a_ik b_kj
+ *     y_ij = sum over the L/2 kept entries of row i of a_il b_lj
  *
- * Each kept a_ik multiplies a whole row of B, k ascending, and what a sparse
+ * Each kept a_il multiplies a whole row of B, l ascending, and what a sparse
  * tensor core calls metadata says which row. So nothing is gathered: the inner
  * loop runs over j, through eight rows of B at once,
  *
  *     y[j] += a_0 b_0[j] + a_1 b_1[j] + ... + a_7 b_7[j]
  *
  * and is as regular as a dense one. All three products of a layer have this
- * form (N out-features, K in-features, T tokens; dZ, dX, dW: gradients):
+ * form (X: T x K, W: N x K, Z: T x N; dX, dW, dZ: gradients):
  *
  *                             A, packed               B          Y
  *     Z  = X W^T     forward  W             N x K     X^T        Z^T
  *     dX = dZ W      input    W^T           K x N     dZ^T       dX^T
  *     dW = dZ^T X    weight   MVUE(dZ)^T    N x T     X          dW
  *
- * where dX needs W to be 2:4 down its columns as well, as a transposable mask
- * makes it, or a compressed copy of its own. An array may hold B or Y or their
- * transposes: activations stored features-major ([feature][token]) are X^T and
- * Z^T as they are, token-major ones are turned on the way.
+ * For dX, W must be 2:4 down its columns as well, as a transposable mask makes
+ * it, and W^T is packed beside W; otherwise dX is a dense product. Flags say
+ * whether an array holds B or Y or its transpose, so that activations may lie
+ * features-major ([feature][token]) or token-major.
  *
  *   1. The packed form    a compressed matrix, arranged in the order of its use
  *   2. Sparse products    Y = A B with A packed
  *   3. Dense products     the same with a dense A, for what stays dense
  *
- * By hand: A = (0, 5, 0, 2), packed as (5, 2) and nibble 0xD, K = 4, and B the
+ * By hand: A = (0, 5, 0, 2), packed as (5, 2) and nibble 0xD, L = 4, and B the
  * column (1, 2, 3, 4): rows 1 and 3 are multiplied, Y = 5 * 2 + 2 * 4 = 18.
  *
- * Numerics. ORDERED: each output is one float sum in ascending k that begins at
+ * Numerics. ORDERED: each output is one float sum in ascending l that begins at
  * +0, and each step is one fused multiply-add where the compiler's target has
  * that instruction, else a product and a sum. So the bits are the same for any
  * number of threads and any tiling, and may differ from one target to another.
- * Over the n terms that are multiplied (n = K/2, or K with a dense A), with
- * u = 2^-24 and barring underflow,
+ * Over the n terms that are multiplied (n = L/2, or L with a dense A), with
+ * u = 2^-24 and barring underflow and overflow of any partial sum,
  *
- *     |y - exact| <= n u / (1 - n u) * sum |a_ik b_kj|
+ *     |y - exact| <= n u / (1 - n u) * sum |a_il b_lj|
  *
  * sste_product_forward_compressed in sste.h sums the same terms in double.
  *
- * Speed. B is first copied into panels of 256 columns, A is packed in blocks of
- * 32 columns, so that a block of a panel (32 KiB) stays in the L1 cache while
- * the rows of A pass over it, and their sums (1 KiB each) stay in the L2 cache.
- * Compile with -O3 and the target's own flags (-march=native; without
+ * Speed. B is copied into panels of 256 columns, unless A has very few rows. A
+ * is packed in blocks of 32 columns. A block meets 32 KiB of a panel, which
+ * stay in the L1 cache while rows of A pass over them; their sums, 1 KiB a row,
+ * stay in the L2 cache. Threads share the tiles of Y, of 256 columns and 32 to
+ * 256 rows. Compile with -O3 and the target's own flags (-march=native; without
  * optimisation fmaf may want -lm). bench/ has the measurements.
  *
  * Uses sste.h and sste_fp8.h. Nothing is allocated, printed or kept.        */
@@ -67,6 +68,52 @@
 extern "C" {
 #endif
 
+/* A matrix that a call was given, as it lies in memory. */
+typedef struct sste_priv_extent {
+  const void *p;
+  size_t rows, cols, ld, size;
+} sste_priv_extent;
+
+static inline sste_priv_extent sste_priv_floats(const float *p, size_t rows,
+                                                size_t cols, size_t ld) {
+  sste_priv_extent e;
+  e.p = p;
+  e.rows = rows;
+  e.cols = cols;
+  e.ld = ld;
+  e.size = sizeof *p;
+  return e;
+}
+static inline sste_priv_extent sste_priv_turned(const float *p, size_t rows,
+                                                size_t cols, size_t ld,
+                                                int transposed) {
+  return transposed ? sste_priv_floats(p, cols, rows, ld)
+                    : sste_priv_floats(p, rows, cols, ld);
+}
+static inline sste_priv_extent sste_priv_bytes(const void *p, size_t bytes) {
+  sste_priv_extent e = sste_priv_floats(NULL, 1, bytes, bytes);
+  e.p = p;
+  e.size = 1;
+  return e;
+}
+
+/* All n matrices are sound, and the first `written` of them overlap none. */
+static inline sste_status sste_priv_apart(const sste_priv_extent *e,
+                                          int written, int n) {
+  int i, j;
+  for (i = 0; i < n; ++i) {
+    const sste_status s =
+        sste_priv_matrix(e[i].p, e[i].rows, e[i].cols, e[i].ld, e[i].size);
+    if (s != SSTE_OK) return s;
+  }
+  for (i = 0; i < written; ++i)
+    for (j = i + 1; j < n; ++j)
+      if (sste_priv_overlap(e[i].p, e[i].rows, e[i].cols, e[i].ld, e[i].size,
+                            e[j].p, e[j].rows, e[j].cols, e[j].ld, e[j].size))
+        return SSTE_ERR_OVERLAP;
+  return SSTE_OK;
+}
+
 /* ---- 1. The packed form -------------------------------------------------- */
 
 /* Sizes of the blocks: columns of A (rows of B), and columns of B. */
@@ -79,22 +126,22 @@ enum {
 /* A 2:4 matrix for products. The columns are taken 32 at a time; of each such
  * block all rows follow one another, 16 values and 4 bytes of metadata each, so
  * that a product reads both from front to back. Where the last block is not
- * full, values are 0 and nibbles 0x4. Make one with sste_packed_init; it is
- * good as long as the memory it points into is.                             */
+ * full, values are 0 and nibbles 0x4. sste_packed_init makes one, which is good
+ * as long as the memory that it points into; do not write its fields.       */
 typedef struct sste_packed {
-  size_t rows, cols;      /* M and K */
+  size_t rows, cols;      /* M and L */
   sste_type type;         /* of the values: all but SSTE_INT8 */
-  sste_fp8_format format; /* of SSTE_FP8 codes: E4M3FN, or set another */
+  sste_fp8_format format; /* of SSTE_FP8 codes */
   const void *values;     /* blocks x M x 16 elements */
   const uint8_t *meta;    /* blocks x M x 4 bytes */
 } sste_packed;
 
-static inline size_t sste_priv_gemm_blocks(size_t K) {
-  return K / SSTE_PRIV_GEMM_DEPTH + (K % SSTE_PRIV_GEMM_DEPTH != 0);
+static inline size_t sste_priv_gemm_blocks(size_t L) {
+  return L / SSTE_PRIV_GEMM_DEPTH + (L % SSTE_PRIV_GEMM_DEPTH != 0);
 }
 
 /* sste_packed_bytes - the memory that a packed matrix takes.
- *   rows, cols  its shape, M and K
+ *   rows, cols  its shape, M and L
  *   type      of its values
  *   returns   bytes; SIZE_MAX if the sizes overflow
  *   e.g.      64 x 64 floats: 2 blocks * 64 rows * (16 * 4 + 4) = 8704
@@ -122,7 +169,7 @@ static inline void sste_priv_packed_row(uint8_t *values, uint8_t *meta,
 }
 
 /* sste_packed_init - pack a compressed matrix.
- *   packed    receives the description; format is E4M3FN
+ *   packed    receives the description
  *   memory    receives the values and the metadata: at least
  *             sste_packed_bytes(rows, cols, type) bytes, aligned for the type
  *   bytes     how many there are
@@ -131,17 +178,20 @@ static inline void sste_priv_packed_row(uint8_t *values, uint8_t *meta,
  *             sste_tensor_compress_as makes them. For the packed transpose of a
  *             matrix take its compressed form down the columns
  *   type      of the values: float, float16, bfloat16 or FP8. A product decodes
- *             them as it goes, exactly
+ *             them as it goes, exactly. FNUZ codes, whose 0x80 is a NaN, are
+ *             compressed as SSTE_INT8, but packed as SSTE_FP8
+ *   format    of FP8 codes; null for the other types
  *   specials  values are copied as they are
  *   e.g.      64 x 64 floats: columns 0 to 31 of all rows, then 32 to 63
  *   BITWISE. Overwrites packed, and memory, which may not overlap the inputs.
  *   Errors: NULL, SHAPE, SIZE (also: too little memory), OVERLAP, VALUE (type,
- *   or memory not aligned), PATTERN (an illegal nibble).                    */
+ *   format, or memory not aligned), PATTERN (an illegal nibble).            */
 SSTE_API sste_status sste_packed_init(sste_packed *packed, void *memory,
                                       size_t bytes, const void *values,
                                       size_t ldv, const uint8_t *meta,
                                       size_t ldm, size_t rows, size_t cols,
-                                      sste_type type) {
+                                      sste_type type,
+                                      const sste_fp8_format *format) {
   const size_t need = sste_packed_bytes(rows, cols, type);
   const size_t blocks = sste_priv_gemm_blocks(cols);
   size_t size;
@@ -149,11 +199,15 @@ SSTE_API sste_status sste_packed_init(sste_packed *packed, void *memory,
   ptrdiff_t b;
   sste_status s;
   if ((int)type < 0 || type >= SSTE_INT8) return SSTE_ERR_VALUE;
+  if (packed == NULL || (need != 0 && memory == NULL) ||
+      (type == SSTE_FP8 && format == NULL))
+    return SSTE_ERR_NULL;
+  if (type == SSTE_FP8 && sste_fp8_format_check(*format) != SSTE_OK)
+    return SSTE_ERR_VALUE;
+  if (need == SIZE_MAX || bytes < need) return SSTE_ERR_SIZE;
   size = sste_priv_type_bytes(type);
   s = sste_priv_compressed(values, ldv, meta, ldm, rows, cols, size);
   if (s != SSTE_OK) return s;
-  if (packed == NULL || (need != 0 && memory == NULL)) return SSTE_ERR_NULL;
-  if (need == SIZE_MAX || bytes < need) return SSTE_ERR_SIZE;
   if ((uintptr_t)memory % size != 0) return SSTE_ERR_VALUE;
   if (sste_priv_overlap(memory, 1, need, need, 1, values, rows, cols / 2, ldv,
                         size) ||
@@ -178,7 +232,7 @@ SSTE_API sste_status sste_packed_init(sste_packed *packed, void *memory,
   packed->rows = rows;
   packed->cols = cols;
   packed->type = type;
-  packed->format = sste_fp8_e4m3fn();
+  packed->format = type == SSTE_FP8 ? *format : sste_fp8_e4m3fn();
   packed->values = put;
   packed->meta = put_meta;
   return SSTE_OK;
@@ -365,9 +419,8 @@ static inline void sste_priv_transpose_tile(float *out, size_t ldo,
   sste_priv_copy_rows(out + c * ldo + r, ldo, tile, 16, across, down);
 }
 
-/* All tiles, in the order that finds the next one beside the last in the matrix
- * whose rows are further apart: at a stride of 4 KiB a cache has few places for
- * a column of tiles. */
+/* All tiles, along the rows of the matrix whose rows are further apart: at a
+ * stride of 4 KiB a cache has few places for a column of tiles. */
 static inline void sste_priv_transpose(float *out, size_t ldo, const float *in,
                                        size_t ldi, size_t rows, size_t cols) {
   size_t r, c;
@@ -383,12 +436,11 @@ static inline void sste_priv_transpose(float *out, size_t ldo, const float *in,
 }
 
 /* B in panels of 256 columns, the last one as wide as it must be: a multiple of
- * the lanes. A panel's rows follow one another; there are as many as the blocks
- * of A want. */
+ * the lanes. A panel's L rows follow one another. */
 typedef struct sste_priv_panels {
   float *p;
-  size_t K, J, depth; /* depth: K, rounded up to full blocks */
-  const float *b;     /* B as it was given */
+  size_t L, J;
+  const float *b; /* B as it was given */
   size_t ldb;
   int transposed;
   int once; /* A has few rows: a copy of B would cost more than it saves */
@@ -416,34 +468,32 @@ static inline int sste_priv_panel_lies(const sste_priv_panels *b,
          (left >= SSTE_PRIV_GEMM_WIDTH || left % SSTE_PRIV_GEMM_LANES == 0);
 }
 
-/* Rows k .. of a panel, as many as a block has, unless it is read in place. */
+/* Rows l .. of a panel, as many as a block has, unless it is read in place. */
 static inline void sste_priv_panel_fill(const sste_priv_panels *to,
-                                        size_t panel, size_t k) {
+                                        size_t panel, size_t l) {
   const size_t width = sste_priv_panel_width(to, panel);
   const size_t j = panel * SSTE_PRIV_GEMM_WIDTH;
   const size_t cols = sste_priv_at_most(to->J - j, SSTE_PRIV_GEMM_WIDTH);
-  const size_t rows = sste_priv_at_most(to->K - k, SSTE_PRIV_GEMM_DEPTH);
-  float *put = to->p + panel * SSTE_PRIV_GEMM_WIDTH * to->depth + k * width;
+  const size_t rows = sste_priv_at_most(to->L - l, SSTE_PRIV_GEMM_DEPTH);
+  float *put = to->p + panel * SSTE_PRIV_GEMM_WIDTH * to->L + l * width;
   size_t i;
   if (sste_priv_panel_lies(to, panel)) return;
   if (cols < width) memset(put, 0, rows * width * sizeof *put);
   if (to->transposed)
-    sste_priv_transpose(put, width, to->b + j * to->ldb + k, to->ldb, cols,
+    sste_priv_transpose(put, width, to->b + j * to->ldb + l, to->ldb, cols,
                         rows);
   for (i = 0; !to->transposed && i < rows; ++i)
-    memcpy(put + i * width, to->b + (k + i) * to->ldb + j, cols * sizeof *put);
+    memcpy(put + i * width, to->b + (l + i) * to->ldb + j, cols * sizeof *put);
 }
 
 /* The bytes of the panels of B and Y, and 64 more to align them. */
-static inline size_t sste_priv_panels_bytes(size_t M, size_t K, size_t J) {
+static inline size_t sste_priv_panels_bytes(size_t M, size_t L, size_t J) {
   const size_t limit = (size_t)PTRDIFF_MAX / 16;
-  size_t rows, cols;
-  if (J == 0) return 0;
-  if (M > limit / 2 || K > limit / 4 || J > limit / 2) return SIZE_MAX;
-  rows = M + sste_priv_gemm_blocks(K) * SSTE_PRIV_GEMM_DEPTH;
-  cols = sste_priv_gemm_cols(J);
-  return rows != 0 && cols > limit / rows ? SIZE_MAX
-                                          : rows * cols * sizeof(float) + 64;
+  if (M == 0 || J == 0) return 0;
+  if (M > limit / 2 || L > limit / 2 || J > limit / 2) return SIZE_MAX;
+  return sste_priv_gemm_cols(J) > limit / (M + L)
+             ? SIZE_MAX
+             : (M + L) * sste_priv_gemm_cols(J) * sizeof(float) + 64;
 }
 
 static inline float *sste_priv_cache_line(float *p) {
@@ -463,10 +513,16 @@ typedef struct sste_priv_gemm {
   const float *of_code; /* the values of all FP8 codes */
 } sste_priv_gemm;
 
-/* Rows of a tile of Y. Its sums stay in the L2 cache from block to block; where
- * there is but one block, in the L1 cache, unless they are to be turned. */
+/* Rows of a tile of Y: at most 256, whose sums stay in the L2 cache from block
+ * to block, fewer where threads would have few tiles to share; and 16, whose
+ * sums stay in the L1 cache, where there is one block and no transpose. */
 static inline size_t sste_priv_gemm_band(const sste_priv_gemm *job) {
-  return job->b.depth > SSTE_PRIV_GEMM_DEPTH || job->y_transposed ? 256 : 16;
+  const size_t width = SSTE_PRIV_GEMM_WIDTH;
+  const size_t panels = (job->b.J + width - 1) / width;
+  size_t band = 256;
+  if (job->b.L <= SSTE_PRIV_GEMM_DEPTH && !job->y_transposed) return 16;
+  while (band > 32 && job->M / band * panels < 8) band /= 2;
+  return band;
 }
 
 /* Rows i0 .. of A by a block of a panel, added to the tile. */
@@ -474,7 +530,7 @@ static inline void sste_priv_gemm_packed(const sste_priv_gemm *job, float *y,
                                          size_t width, size_t i0, size_t rows,
                                          size_t block, const float *b,
                                          size_t ldb) {
-  const size_t left = job->b.K - block * SSTE_PRIV_GEMM_DEPTH;
+  const size_t left = job->b.L - block * SSTE_PRIV_GEMM_DEPTH;
   const size_t kept = sste_priv_at_most(left, SSTE_PRIV_GEMM_DEPTH) / 2;
   size_t i;
   for (i = 0; i < rows; ++i) {
@@ -498,8 +554,8 @@ static inline float sste_priv_gemm_four(float s, float a0, float x0, float a1,
 }
 
 /* Four terms of three rows of Y: what is loaded of B is used three times. The
- * twelve entries of A are named, or compilers load them anew in each turn; with
- * more of them AVX2 has too few registers. */
+ * twelve entries of A are named, or compilers load them anew in each turn; for
+ * more than twelve AVX2 has too few registers. */
 enum { SSTE_PRIV_GEMM_ROWS = 3, SSTE_PRIV_GEMM_FOUR = 4 };
 static inline void sste_priv_gemm_rows(float *y, size_t width,
                                        float a[][SSTE_PRIV_GEMM_DEPTH],
@@ -551,7 +607,7 @@ static inline void sste_priv_gemm_dense(const sste_priv_gemm *job, float *y,
                                         size_t block, const float *b,
                                         size_t ldb) {
   const size_t k0 = block * SSTE_PRIV_GEMM_DEPTH;
-  const size_t n = sste_priv_at_most(job->b.K - k0, SSTE_PRIV_GEMM_DEPTH);
+  const size_t n = sste_priv_at_most(job->b.L - k0, SSTE_PRIV_GEMM_DEPTH);
   size_t i, r, k;
   for (i = 0; i < rows; i += SSTE_PRIV_GEMM_ROWS) {
     const size_t left = sste_priv_at_most(rows - i, SSTE_PRIV_GEMM_ROWS);
@@ -577,12 +633,12 @@ static inline void sste_priv_gemm_sums(const sste_priv_gemm *job, size_t panel,
   const size_t cols = sste_priv_at_most(job->b.J - j0, SSTE_PRIV_GEMM_WIDTH);
   const size_t rows = sste_priv_at_most(job->M - i0, sste_priv_gemm_band(job));
   const int lies = sste_priv_panel_lies(&job->b, panel);
-  const float *b = lies ? job->b.b + j0 : job->b.p + j0 * job->b.depth;
+  const float *b = lies ? job->b.b + j0 : job->b.p + j0 * job->b.L;
   const size_t ldb = lies ? job->b.ldb : width;
   float *y = job->sums + (j0 * job->M + i0 * width);
   size_t i, k;
   memset(y, 0, rows * width * sizeof *y);
-  for (k = 0; k < job->b.depth / SSTE_PRIV_GEMM_DEPTH; ++k) {
+  for (k = 0; k < sste_priv_gemm_blocks(job->b.L); ++k) {
     const float *block = b + k * SSTE_PRIV_GEMM_DEPTH * ldb;
     if (job->packed != NULL)
       sste_priv_gemm_packed(job, y, width, i0, rows, k, block, ldb);
@@ -603,107 +659,62 @@ static inline void sste_priv_gemm_sums(const sste_priv_gemm *job, size_t panel,
   }
 }
 
-/* Fill the panels, then work through the tiles. Threads share both, but not one
- * tile, or a few shallow ones: waking them would take longer. */
+/* Fill the panels, then work through the tiles. Threads share both, but waking
+ * them takes longer than a million multiplications. */
 static inline void sste_priv_gemm_run(const sste_priv_gemm *job) {
-  const size_t panels =
-      (job->b.J + SSTE_PRIV_GEMM_WIDTH - 1) / SSTE_PRIV_GEMM_WIDTH;
-  const size_t blocks = job->b.depth / SSTE_PRIV_GEMM_DEPTH;
-  const size_t band = sste_priv_gemm_band(job);
+  const size_t width = SSTE_PRIV_GEMM_WIDTH, band = sste_priv_gemm_band(job);
+  const size_t blocks = sste_priv_gemm_blocks(job->b.L);
   const size_t bands = (job->M + band - 1) / band;
+  const ptrdiff_t fills = (ptrdiff_t)((job->b.J + width - 1) / width * blocks);
+  const ptrdiff_t tiles = (ptrdiff_t)((job->b.J + width - 1) / width * bands);
   ptrdiff_t t;
-  if (panels == 1 && job->M <= 256) {
-    for (t = 0; t < (ptrdiff_t)blocks; ++t)
-      sste_priv_panel_fill(&job->b, 0, (size_t)t * SSTE_PRIV_GEMM_DEPTH);
-    for (t = 0; t < (ptrdiff_t)bands; ++t)
-      sste_priv_gemm_sums(job, 0, (size_t)t * band);
+  if ((double)job->M * (double)job->b.J * (double)job->b.L < 1e6) {
+    for (t = 0; t < fills; ++t)
+      sste_priv_panel_fill(&job->b, (size_t)t / blocks,
+                           (size_t)t % blocks * SSTE_PRIV_GEMM_DEPTH);
+    for (t = 0; t < tiles; ++t)
+      sste_priv_gemm_sums(job, (size_t)t / bands, (size_t)t % bands * band);
     return;
   }
   SSTE_OMP(parallel for schedule(static))
-  for (t = 0; t < (ptrdiff_t)(panels * blocks); ++t)
+  for (t = 0; t < fills; ++t)
     sste_priv_panel_fill(&job->b, (size_t)t / blocks,
                          (size_t)t % blocks * SSTE_PRIV_GEMM_DEPTH);
   SSTE_OMP(parallel for schedule(static))
-  for (t = 0; t < (ptrdiff_t)(panels * bands); ++t)
+  for (t = 0; t < tiles; ++t)
     sste_priv_gemm_sums(job, (size_t)t / bands, (size_t)t % bands * band);
 }
 
-/* A matrix that a call was given, as it lies in memory. */
-typedef struct sste_priv_extent {
-  const void *p;
-  size_t rows, cols, ld, size;
-} sste_priv_extent;
-
-static inline sste_priv_extent sste_priv_floats(const float *p, size_t rows,
-                                                size_t cols, size_t ld) {
-  sste_priv_extent e;
-  e.p = p;
-  e.rows = rows;
-  e.cols = cols;
-  e.ld = ld;
-  e.size = sizeof *p;
-  return e;
-}
-static inline sste_priv_extent sste_priv_turned(const float *p, size_t rows,
-                                                size_t cols, size_t ld,
-                                                int transposed) {
-  return transposed ? sste_priv_floats(p, cols, rows, ld)
-                    : sste_priv_floats(p, rows, cols, ld);
-}
-static inline sste_priv_extent sste_priv_bytes(const void *p, size_t bytes) {
-  sste_priv_extent e = sste_priv_floats(NULL, 1, bytes, bytes);
-  e.p = p;
-  e.size = 1;
-  return e;
-}
-
-/* All n matrices are sound, and the first `written` of them overlap none. */
-static inline sste_status sste_priv_apart(const sste_priv_extent *e,
-                                          int written, int n) {
-  int i, j;
-  for (i = 0; i < n; ++i) {
-    const sste_status s =
-        sste_priv_matrix(e[i].p, e[i].rows, e[i].cols, e[i].ld, e[i].size);
-    if (s != SSTE_OK) return s;
-  }
-  for (i = 0; i < written; ++i)
-    for (j = i + 1; j < n; ++j)
-      if (sste_priv_overlap(e[i].p, e[i].rows, e[i].cols, e[i].ld, e[i].size,
-                            e[j].p, e[j].rows, e[j].cols, e[j].ld, e[j].size))
-        return SSTE_ERR_OVERLAP;
-  return SSTE_OK;
-}
-
 /* The check of a product, and the job without its A: Y, the scratch that the
- * panels of B go to, B, and what A is stored in. */
+ * panels of B go to, B, and the two arrays (or one and an empty one) of A. */
 static inline sste_status sste_priv_gemm_job(
     sste_priv_gemm *job, float *y, size_t ldy, int y_transposed,
-    sste_priv_extent a, const float *b, size_t ldb, int b_transposed, size_t M,
-    size_t J, size_t K, void *scratch, size_t scratch_bytes) {
-  const size_t need = sste_priv_panels_bytes(M, K, J);
-  sste_priv_extent given[4];
+    sste_priv_extent a, sste_priv_extent a_too, const float *b, size_t ldb,
+    int b_transposed, size_t M, size_t J, size_t L, void *scratch,
+    size_t scratch_bytes) {
+  const size_t need = sste_priv_panels_bytes(M, L, J);
+  sste_priv_extent given[5];
   sste_status s;
   if ((uintptr_t)scratch % sizeof(float) != 0) return SSTE_ERR_VALUE;
   if (need == SIZE_MAX || scratch_bytes < need) return SSTE_ERR_SIZE;
   given[0] = sste_priv_turned(y, M, J, ldy, y_transposed);
   given[1] = sste_priv_bytes(scratch, need);
-  given[2] = sste_priv_turned(b, K, J, ldb, b_transposed);
+  given[2] = sste_priv_turned(b, L, J, ldb, b_transposed);
   given[3] = a;
-  s = sste_priv_apart(given, 2, 4);
+  given[4] = a_too;
+  s = sste_priv_apart(given, 2, 5);
   if (s != SSTE_OK) return s;
   job->packed = NULL;
   job->a = sste_priv_strided(NULL, 0, 0);
-  job->M = J == 0 ? 0 : M;
+  job->M = need == 0 ? 0 : M;
   job->b.p = need == 0 ? NULL : sste_priv_cache_line((float *)scratch);
-  job->b.K = K;
-  job->b.J = M == 0 ? 0 : J;
-  job->b.depth = sste_priv_gemm_blocks(K) * SSTE_PRIV_GEMM_DEPTH;
+  job->b.L = L;
+  job->b.J = need == 0 ? 0 : J;
   job->b.b = b;
   job->b.ldb = ldb;
   job->b.transposed = b_transposed;
-  job->b.once = M <= SSTE_PRIV_GEMM_FEW;
-  job->sums =
-      need == 0 ? NULL : job->b.p + job->b.depth * sste_priv_gemm_cols(J);
+  job->b.once = L != 0 && M <= SSTE_PRIV_GEMM_FEW;
+  job->sums = need == 0 ? NULL : job->b.p + L * sste_priv_gemm_cols(J);
   job->y = y;
   job->ldy = ldy;
   job->y_transposed = y_transposed;
@@ -712,55 +723,68 @@ static inline sste_status sste_priv_gemm_job(
 }
 
 /* sste_packed_product_bytes - the scratch that a product needs: room for B and
- * for Y, their columns rounded up to 32 and K to 32.
- *   a         the packed matrix
+ * for Y, their columns rounded up to 32.
+ *   a         the packed matrix, M x L
  *   J         columns of B
- *   returns   bytes; SIZE_MAX if the sizes overflow
- *   e.g.      M = 64, K = 64, J = 100: (64 + 64) * 128 * 4 + 64 = 65600
+ *   returns   bytes; SIZE_MAX if the sizes overflow, or a is null
+ *   e.g.      M = 64, L = 64, J = 100: (64 + 64) * 128 * 4 + 64 = 65600
  *   The same for any number of threads. Never fails.                        */
 SSTE_API size_t sste_packed_product_bytes(const sste_packed *a, size_t J) {
-  return sste_priv_panels_bytes(a->rows, a->cols, J);
+  return a == NULL ? SIZE_MAX : sste_priv_panels_bytes(a->rows, a->cols, J);
 }
 
-/* sste_packed_product - Y = A B with a packed A, y_ij = sum_k a_ik b_kj.
- *   y         receives M x J floats: y[i * ldy + j], or if y_transposed is 1
- *             J x M, y[j * ldy + i]
- *   a         M x K, packed; values of any type but SSTE_INT8, exactly as
- *             floats: what scales FP8 codes have is the caller's to undo
- *   b         K x J floats: b[k * ldb + j], or if b_transposed is 1 J x K,
- *             b[j * ldb + k]
- *   J         any size; K = 0 gives zeros
+/* sste_packed_product - Y = A B with a packed A, y_ij = sum_l a_il b_lj. The
+ * products of a layer (rows, down: the axis that sste_tensor_compress_as takes,
+ * of W for the first two, of MVUE(dZ) for the last):
+ *
+ *                          features-major         token-major
+ *                 J    y, b transposed   axis   y, b transposed   axis
+ *     Z  = X W^T  T         0, 0         rows        1, 1         rows
+ *     dX = dZ W   T         0, 0         down        1, 1         down
+ *     dW = dZ^T X K         0, 1         rows        0, 0         down
+ *
+ *   y         receives M x J floats: y[i * ldy + j], or if y_transposed is not
+ *             0 J x M, y[j * ldy + i]
+ *   a         M x L, packed; values exactly as floats: what scales FP8 codes
+ *             have is the caller's to undo
+ *   b         L x J floats: b[l * ldb + j], or if b_transposed is not 0 J x L,
+ *             b[j * ldb + l]
+ *   J         any size; L = 0 gives zeros
  *   scratch   at least sste_packed_product_bytes(a, J) bytes, aligned for
- *             float. Neither it nor y may overlap another of the four
+ *             float. y and scratch overlap neither each other nor a nor b
  *   specials  an entry that no nibble names is not multiplied: an infinity or
  *             a NaN in B leaves no trace there. The 0 of an empty place is
- *             named, and multiplied. A NaN leaves as 0x7FC00000
+ *             named, and 0 times infinity is NaN. A NaN leaves as 0x7FC00000
  *   e.g.      A = (0, 5, 0, 2), B = (1, 2, 3, 4) as a column: Y = 18
- *   ORDERED: kept entries in ascending k in one float; bound above. Overwrites
+ *   ORDERED: kept entries in ascending l in one float; bound above. Overwrites
  *   y and scratch. Errors: NULL, SHAPE, SIZE (also: too little scratch),
- *   OVERLAP, VALUE (a's type or format, or scratch not aligned).
- *   Layer     forward and input grad: both flags 0 for features-major arrays,
- *             which hold X^T and Z^T, both 1 for token-major ones. Weight grad:
- *             y_transposed 0, and b_transposed 0 for token-major X, else 1  */
+ *   OVERLAP, VALUE (a's type or format, or scratch not aligned).            */
 SSTE_API sste_status sste_packed_product(float *y, size_t ldy, int y_transposed,
                                          const sste_packed *a, const float *b,
                                          size_t ldb, int b_transposed, size_t J,
                                          void *scratch, size_t scratch_bytes) {
   sste_priv_gemm job;
   float of_code[256] = {0.0f};
+  size_t rows; /* of both arrays of A */
   int code;
   sste_status s;
   if (a == NULL) return SSTE_ERR_NULL;
   if ((int)a->type < 0 || a->type >= SSTE_INT8) return SSTE_ERR_VALUE;
+  if (a->cols % 4 != 0) return SSTE_ERR_SHAPE;
+  if (sste_packed_bytes(a->rows, a->cols, a->type) == SIZE_MAX)
+    return SSTE_ERR_SIZE;
   if (a->type == SSTE_FP8) {
     if (sste_fp8_format_check(a->format) != SSTE_OK) return SSTE_ERR_VALUE;
     for (code = 0; code < 256; ++code)
       of_code[code] = sste_fp8_decode(a->format, (uint32_t)code);
   }
+  rows = sste_priv_gemm_blocks(a->cols) * a->rows;
   s = sste_priv_gemm_job(
       &job, y, ldy, y_transposed,
-      sste_priv_bytes(a->values, sste_packed_bytes(a->rows, a->cols, a->type)),
-      b, ldb, b_transposed, a->rows, J, a->cols, scratch, scratch_bytes);
+      sste_priv_bytes(a->values, rows * SSTE_PRIV_GEMM_KEPT *
+                                     sste_priv_type_bytes(a->type)),
+      sste_priv_bytes(a->meta, rows * SSTE_PRIV_GEMM_NIBBLES), b, ldb,
+      b_transposed, a->rows, J, a->cols, scratch, scratch_bytes);
   if (s != SSTE_OK) return s;
   job.packed = a;
   job.of_code = of_code;
@@ -771,38 +795,41 @@ SSTE_API sste_status sste_packed_product(float *y, size_t ldy, int y_transposed,
 /* ---- 3. Dense products --------------------------------------------------- */
 
 /* sste_dense_product_bytes - the scratch that sste_dense_product needs.
- *   M, J, K   the product's sizes: Y is M x J, K is summed over
+ *   M, J, L   the product's sizes: Y is M x J, L is summed over
  *   returns   bytes; SIZE_MAX if the sizes overflow
- *   e.g.      M = 64, J = 100, K = 64: (64 + 64) * 128 * 4 + 64 = 65600
+ *   e.g.      M = 64, J = 100, L = 64: (64 + 64) * 128 * 4 + 64 = 65600
  *   The same for any number of threads. Never fails.                        */
-SSTE_API size_t sste_dense_product_bytes(size_t M, size_t J, size_t K) {
-  return sste_priv_panels_bytes(M, K, J);
+SSTE_API size_t sste_dense_product_bytes(size_t M, size_t J, size_t L) {
+  return sste_priv_panels_bytes(M, L, J);
 }
 
 /* sste_dense_product - Y = A B, all dense: for the layers that are not sparse,
- * and for dX where W is 2:4 along its rows only.
+ * and for dX where W is 2:4 along its rows only. Token-major, dX = dZ W is A =
+ * dZ and B = W; features-major, dX^T = W^T dZ^T is A = W transposed, B = dZ^T.
  *   y         receives M x J floats, rows ldy apart
- *   a         M x K floats: a[i * lda + k], or if a_transposed is 1 K x M,
- *             a[k * lda + i]
- *   b         K x J floats, or if b_transposed is 1 J x K, as above
- *   M, J, K   any sizes; K = 0 gives zeros
- *   scratch   at least sste_dense_product_bytes(M, J, K) bytes, aligned for
- *             float. Neither it nor y may overlap another of the four
+ *   a         M x L floats: a[i * lda + l], or if a_transposed is not 0 L x M,
+ *             a[l * lda + i]
+ *   b         L x J floats: b[l * ldb + j], or if b_transposed is not 0 J x L,
+ *             b[j * ldb + l]
+ *   M, J, L   any sizes; L = 0 gives zeros
+ *   scratch   at least sste_dense_product_bytes(M, J, L) bytes, aligned for
+ *             float. y and scratch overlap neither each other nor a nor b
  *   specials  as IEEE arithmetic has it; a NaN leaves as 0x7FC00000
  *   e.g.      A = (1, 2), B = (3, 4) as a column: Y = 11
- *   ORDERED: k ascending in one float; bound above. Overwrites y and scratch.
+ *   ORDERED: l ascending in one float; bound above. Overwrites y and scratch.
  *   Errors: NULL, SHAPE, SIZE (also: too little scratch), OVERLAP, VALUE
  *   (scratch not aligned).                                                  */
 SSTE_API sste_status sste_dense_product(float *y, size_t ldy, const float *a,
                                         size_t lda, int a_transposed,
                                         const float *b, size_t ldb,
                                         int b_transposed, size_t M, size_t J,
-                                        size_t K, void *scratch,
+                                        size_t L, void *scratch,
                                         size_t scratch_bytes) {
   sste_priv_gemm job;
   const sste_status s = sste_priv_gemm_job(
-      &job, y, ldy, 0, sste_priv_turned(a, M, K, lda, a_transposed), b, ldb,
-      b_transposed, M, J, K, scratch, scratch_bytes);
+      &job, y, ldy, 0, sste_priv_turned(a, M, L, lda, a_transposed),
+      sste_priv_bytes(NULL, 0), b, ldb, b_transposed, M, J, L, scratch,
+      scratch_bytes);
   if (s != SSTE_OK) return s;
   job.a = sste_priv_strided(a, a_transposed ? 1 : lda, a_transposed ? lda : 1);
   sste_priv_gemm_run(&job);

@@ -165,8 +165,10 @@ typedef struct sste_linear {
   uint32_t rounding_tensor; /* the tensor number of those random bits: one that
                                no MVUE stream uses */
   int scale_gradient; /* SOFT, 1: dW is multiplied by beta, the chain rule */
-  int fast;           /* 1: products sum in float (sste_gemm.h), ORDERED; 0: in
-                         double (sste.h), BITWISE */
+  int fast;           /* 1: products sum in float (sste_gemm.h), ORDERED: sparse
+                         ones forward, for dW with MVUE, and for dX with a
+                         transposable mask, else dense; 0: in double (sste.h),
+                         BITWISE */
   sste_fp8_format forward_format;     /* of X and W~ */
   sste_fp8_format input_grad_format;  /* of dZ and W~ */
   sste_fp8_format weight_grad_format; /* of MVUE(dZ) and X */
@@ -505,7 +507,7 @@ static inline sste_status sste_priv_compressed_product(
     return sste_product_forward_compressed(out, ldo, x, ldx, values, K / 2,
                                            meta, ldm, J, M, K);
   s = sste_packed_init(&packed, at.packed, at.packed_bytes, values, K / 2, meta,
-                       ldm, M, K, SSTE_FLOAT32);
+                       ldm, M, K, SSTE_FLOAT32, NULL);
   if (s != SSTE_OK) return s;
   return sste_packed_product(out, ldo, 1, &packed, x, ldx, 1, J, at.panels,
                              at.panels_bytes);
@@ -555,7 +557,7 @@ static inline void sste_priv_unscale(float *y, size_t ldy, size_t rows,
  *   e.g.      w = (4, -3, 2, -1), FP8 off, x = (1, 1, 1, 1): W~ = (4.4, -2.2,
  *             0, 0), Z = 2.2
  *   ORDERED and BITWISE, as sste_product_forward, or if the layer is fast
- *   ORDERED as sste_packed_product; then, with FP8, one division in double,
+ *   ORDERED as those of sste_gemm.h; then, with FP8, one division in double,
  *   rounded to float, and one addition of the bias in float. Beside the error
  *   bound stated there, Z carries the errors of the FP8 roundings.
  *   Overwrites z.
@@ -829,7 +831,7 @@ static inline sste_status sste_priv_sampled_product(
                                           N, SSTE_FLOAT32, SSTE_DOWN_COLUMNS);
   if (s == SSTE_OK)
     s = sste_packed_init(&packed, at.packed, at.packed_bytes, at.w, T / 2,
-                         at.meta, ldm, N, T, SSTE_FLOAT32);
+                         at.meta, ldm, N, T, SSTE_FLOAT32, NULL);
   if (s != SSTE_OK) return s;
   return sste_packed_product(dw, lddw, 0, &packed, x, ldx, 0, K, at.panels,
                              at.panels_bytes);

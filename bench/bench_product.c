@@ -93,13 +93,14 @@ static int compress(const contender *c, const problem *p) {
 static int pack_packed(const contender *c, const problem *p) {
   const sste_type type = (sste_type)c->type;
   const size_t bytes = sste_packed_bytes(p->m, p->k, type);
+  const sste_fp8_format e4m3fn = sste_fp8_e4m3fn();
   void *stored = memory(p->m * p->k / 2 * sizeof(float));
   compress(c, p);
   convert(stored, values, p->m * p->k / 2, type);
   free(tiles);
   tiles = memory(bytes);
   must(sste_packed_init(&packed, tiles, bytes, stored, p->k / 2, meta,
-                        (p->k + 7) / 8, p->m, p->k, type));
+                        (p->k + 7) / 8, p->m, p->k, type, &e4m3fn));
   free(stored);
   free(scratch);
   scratch = memory(sste_packed_product_bytes(&packed, p->n));

@@ -185,9 +185,8 @@ static void pack(problem *p, const stored *s) {
   const size_t bytes = sste_packed_bytes(p->M, p->K, s->type);
   p->memory = memory_new(bytes);
   assert_accepted(sste_packed_init(&p->packed, p->memory, bytes, p->values,
-                                   p->ldv, p->meta, p->ldm, p->M, p->K,
-                                   s->type));
-  p->packed.format = s->format;
+                                   p->ldv, p->meta, p->ldm, p->M, p->K, s->type,
+                                   &s->format));
 }
 
 static problem problem_new(size_t M, size_t K, size_t J, size_t pad,
@@ -421,7 +420,7 @@ static void by_hand(void **unused) {
   sste_packed packed;
   (void)unused;
   assert_accepted(sste_packed_init(&packed, memory, sizeof memory, values, 2,
-                                   meta, 1, 1, 4, SSTE_FLOAT32));
+                                   meta, 1, 1, 4, SSTE_FLOAT32, NULL));
   assert_int_equal(packed.rows, 1);
   assert_int_equal(packed.cols, 4);
   assert_int_equal(packed.type, SSTE_FLOAT32);
@@ -454,8 +453,7 @@ static void every_pattern(const stored *s, int turn) {
     store(values, s->type, r * J + (r + (size_t)turn) % J, (uint32_t)r);
   memory = (uint8_t *)memory_new(bytes);
   assert_accepted(sste_packed_init(&packed, memory, bytes, values, J, meta, 4,
-                                   M, K, s->type));
-  packed.format = s->format;
+                                   M, K, s->type, &s->format));
   multiply(y, J, 0, &packed, &b[0][0], J, 0, J);
   for (r = 0; r < M; ++r) /* a sum that begins at +0 cannot be -0 */
     assert_same_float(y[r * J + (r + (size_t)turn) % J], s->of[r] + 0.0f);
@@ -657,7 +655,7 @@ static void same_slice(const problem *p, const float *sparse,
   size_t i;
   assert_accepted(sste_packed_init(
       &packed, memory, bytes, (const float *)p->values + i0 * p->ldv, p->ldv,
-      p->meta + i0 * p->ldm, p->ldm, M, p->K, SSTE_FLOAT32));
+      p->meta + i0 * p->ldm, p->ldm, M, p->K, SSTE_FLOAT32, NULL));
   multiply(y, J, 0, &packed, p->b + j0, p->J, 0, J);
   for (i = 0; i < M; ++i)
     assert_memory_equal(y + i * J, sparse + (i0 + i) * p->J + j0,
@@ -705,7 +703,8 @@ static sste_packed packed_of(void *memory, size_t bytes, const float *w,
   assert_accepted(sste_tensor_compress_as(
       values, length / 2, meta, ldm, w, cols, rows, cols, SSTE_FLOAT32, axis));
   assert_accepted(sste_packed_init(&packed, memory, bytes, values, length / 2,
-                                   meta, ldm, runs, length, SSTE_FLOAT32));
+                                   meta, ldm, runs, length, SSTE_FLOAT32,
+                                   NULL));
   return packed;
 }
 
@@ -855,7 +854,8 @@ static void sizes_in_bytes(void **unused) {
   assert_true(sste_dense_product_bytes(1, SIZE_MAX, 1) == SIZE_MAX);
   assert_true(sste_dense_product_bytes(1, 1, SIZE_MAX) == SIZE_MAX);
   assert_true(sste_dense_product_bytes(SIZE_MAX, 1, SIZE_MAX) == SIZE_MAX);
-  assert_true(sste_dense_product_bytes(0, SIZE_MAX, 0) == SIZE_MAX);
+  assert_int_equal(sste_dense_product_bytes(0, SIZE_MAX, 0), 0);
+  assert_true(sste_packed_product_bytes(NULL, 1) == SIZE_MAX);
   assert_true(sste_dense_product_bytes(root * 2, root * 2, 4) == SIZE_MAX);
   a.rows = huge;
   assert_true(sste_packed_product_bytes(&a, 1) == SIZE_MAX);
@@ -878,12 +878,13 @@ static void the_packed_form(void **unused) {
       test_threads(d % 8 == 0 ? 3 : 1);
       assert_accepted(sste_packed_init(&p.packed, memory, bytes, p.values,
                                        p.ldv, p.meta, p.ldm, p.M, p.K,
-                                       types[t].type));
+                                       types[t].type, &types[t].format));
       assert_int_equal(p.packed.rows, p.M);
       assert_int_equal(p.packed.cols, p.K);
       assert_int_equal(p.packed.type, types[t].type);
-      assert_int_equal(p.packed.format.specials, SSTE_FP8_FN);
-      assert_int_equal(p.packed.format.exponent_bits, 4);
+      if (types[t].type == SSTE_FP8)
+        assert_int_equal(p.packed.format.exponent_bits,
+                         types[t].format.exponent_bits);
       for (i = 0; i < p.M; ++i) {
         for (v = 0; v < 16 * blocks; ++v)
           assert_memory_equal(
@@ -914,8 +915,7 @@ static void memory_at_any_place(void **unused) {
       uint8_t *memory = (uint8_t *)memory_new(bytes + place);
       assert_accepted(sste_packed_init(&p.packed, memory + place, bytes,
                                        p.values, p.ldv, p.meta, p.ldm, p.M, p.K,
-                                       types[t].type));
-      p.packed.format = types[t].format;
+                                       types[t].type, &types[t].format));
       same_products(&p, slow_ordered);
       problem_free(&p);
       free(memory);
@@ -938,6 +938,7 @@ typedef struct init_call {
   const uint8_t *meta;
   size_t ldm, rows, cols;
   sste_type type;
+  const sste_fp8_format *format;
 } init_call;
 
 static sste_packed kept; /* what a refused call must leave alone */
@@ -959,12 +960,13 @@ static init_call good_init(void) {
   c.rows = 6;
   c.cols = 44;
   c.type = SSTE_FLOAT32;
+  c.format = NULL;
   return c;
 }
 
 static sste_status init(init_call c) {
   return sste_packed_init(c.packed, c.memory, c.bytes, c.values, c.ldv, c.meta,
-                          c.ldm, c.rows, c.cols, c.type);
+                          c.ldm, c.rows, c.cols, c.type, c.format);
 }
 
 static float before[ARENA];
@@ -980,6 +982,7 @@ static float before[ARENA];
 
 static void wrong_matrices_are_not_packed(void **unused) {
   const volatile size_t huge = SIZE_MAX / 2;
+  sste_fp8_format bad = sste_fp8_e4m3fn();
   init_call c = good_init();
   size_t g;
   (void)unused;
@@ -1023,6 +1026,16 @@ static void wrong_matrices_are_not_packed(void **unused) {
     c.type = SSTE_BFLOAT16;
     if (g % 2 != 0) assert_refused(init(c), SSTE_ERR_VALUE);
   }
+  c = good_init();
+  c.type = SSTE_FP8;
+  assert_refused(init(c), SSTE_ERR_NULL);
+  bad.mantissa_bits = 4;
+  c.format = &bad;
+  assert_refused(init(c), SSTE_ERR_VALUE);
+  c = good_init(); /* before a byte of so long a matrix is read */
+  c.rows = 1;
+  c.cols = c.ldv = c.ldm = huge - 3;
+  assert_refused(init(c), SSTE_ERR_SIZE);
   c = good_init();
   c.type = SSTE_INT8;
   assert_refused(init(c), SSTE_ERR_VALUE);
@@ -1230,6 +1243,15 @@ static void wrong_operands_are_refused(void **unused) {
     good_packed.type = (sste_type)bad[i];
     assert_refused(product(c), SSTE_ERR_VALUE);
   }
+  c = good_product(1, 0);
+  good_packed.meta = NULL;
+  assert_refused(product(c), SSTE_ERR_NULL);
+  c = good_product(1, 0);
+  good_packed.meta = (const uint8_t *)(arena + AT_Y);
+  assert_refused(product(c), SSTE_ERR_OVERLAP);
+  c = good_product(1, 0);
+  good_packed.cols -= 2;
+  assert_refused(product(c), SSTE_ERR_SHAPE);
   c = good_product(1, 0); /* a format matters to codes alone */
   good_packed.format.mantissa_bits = 4;
   assert_accepted(product(c));
@@ -1257,16 +1279,17 @@ static void wrong_operands_are_refused(void **unused) {
 /* No rows, no columns, nothing to sum over: what is empty may be null. */
 static void empty_products(void **unused) {
   sste_packed a;
-  float y[6] = {1, 1, 1, 1, 1, 1}, room[2000];
+  float y[6] = {1, 1, 1, 1, 1, 1}, room[2000], wide[512];
   const float b[4] = {1, 1, 1, 1};
+  const sste_fp8_format e4m3fn = sste_fp8_e4m3fn();
   size_t i;
   (void)unused;
-  assert_accepted(
-      sste_packed_init(&a, NULL, 0, NULL, 0, NULL, 0, 0, 8, SSTE_FLOAT32));
+  assert_accepted(sste_packed_init(&a, NULL, 0, NULL, 0, NULL, 0, 0, 8,
+                                   SSTE_FLOAT32, NULL));
   assert_int_equal(a.rows, 0);
   assert_accepted(sste_packed_product(NULL, 0, 0, &a, NULL, 0, 0, 0, NULL, 0));
   assert_accepted(
-      sste_packed_init(&a, NULL, 0, NULL, 0, NULL, 0, 3, 0, SSTE_FP8));
+      sste_packed_init(&a, NULL, 0, NULL, 0, NULL, 0, 3, 0, SSTE_FP8, &e4m3fn));
   assert_int_equal(a.rows, 3);
   assert_accepted(sste_packed_product(NULL, 0, 1, &a, NULL, 0, 1, 0, NULL, 0));
   assert_true(sste_packed_product_bytes(&a, 2) <= sizeof room);
@@ -1284,6 +1307,9 @@ static void empty_products(void **unused) {
   assert_accepted(sste_dense_product(y, 1, NULL, 0, 1, NULL, 0, 1, 1, 1, 0,
                                      room, sizeof room));
   assert_same_float(y[0], 0.0f);
+  assert_accepted(sste_dense_product(wide, 512, NULL, 0, 0, NULL, 512, 0, 1,
+                                     512, 0, room, sizeof room));
+  for (i = 0; i < 512; ++i) assert_same_float(wide[i], 0.0f);
 }
 
 int main(void) {
