@@ -290,7 +290,7 @@ SSTE_HD static inline uint32_t sste_priv_max(uint32_t a, uint32_t b) {
 }
 
 /* How a value is stored: a zero of either sign as +0, every NaN as the one. */
-SSTE_HD static inline float sste_priv_stored(float x) {
+SSTE_HD SSTE_PRIV_INLINE float sste_priv_stored(float x) {
   return sste_priv_magnitude(x) == 0 ? 0.0f : sste_priv_canonical(x);
 }
 
@@ -676,8 +676,8 @@ SSTE_HD static inline uint32_t sste_priv_carry(float x) {
 }
 
 /* The threshold of two pairs of magnitudes, the lower of each pair first. */
-SSTE_HD static inline float sste_priv_second(float low0, float high0,
-                                             float low1, float high1) {
+SSTE_HD SSTE_PRIV_INLINE float sste_priv_second(float low0, float high0,
+                                                float low1, float high1) {
   const float of_minima = low0 > low1 ? low0 : low1;
   const float of_maxima = high0 < high1 ? high0 : high1;
   return of_minima < of_maxima ? of_minima : of_maxima;
@@ -713,7 +713,7 @@ static inline int sste_priv_thresholds(float t[SSTE_PRIV_SPAN],
 
 /* S(a)_i for a finite a_i: a_i less what of it lies within [-t, t]. A pruned
  * entry is a_i - a_i = +0. */
-SSTE_HD static inline float sste_priv_shrink(float a, float t) {
+SSTE_HD SSTE_PRIV_INLINE float sste_priv_shrink(float a, float t) {
   const float above = a > -t ? a : -t;
   return a - (t < above ? t : above);
 }
@@ -993,7 +993,7 @@ SSTE_HD static inline int sste_priv_pair(int p) {
 }
 
 /* |a| as a float that sums: NaN counts as an infinity. */
-SSTE_HD static inline float sste_priv_score(float a) {
+SSTE_HD SSTE_PRIV_INLINE float sste_priv_score(float a) {
   const int32_t inf = (int32_t)SSTE_PRIV_INF;
   const int32_t m = (int32_t)(sste_priv_bits(a) & 0x7FFFFFFFu);
   return sste_priv_float((uint32_t)(m < inf ? m : inf));
@@ -2257,10 +2257,10 @@ typedef struct sste_priv_kept {
 
 /* sste_priv_keep by masks, for floats, at most two of which are not zero: entry
  * 2 or 3 is kept just where it is not zero, entry 0 unless two others are. */
-SSTE_HD static inline sste_priv_kept sste_priv_keep_two(uint32_t x0,
-                                                        uint32_t x1,
-                                                        uint32_t x2,
-                                                        uint32_t x3) {
+SSTE_HD SSTE_PRIV_INLINE sste_priv_kept sste_priv_keep_two(uint32_t x0,
+                                                           uint32_t x1,
+                                                           uint32_t x2,
+                                                           uint32_t x3) {
   const uint32_t is1 = sste_priv_if((x1 & 0x7FFFFFFFu) != 0);
   const uint32_t is2 = sste_priv_if((x2 & 0x7FFFFFFFu) != 0);
   const uint32_t is3 = sste_priv_if((x3 & 0x7FFFFFFFu) != 0);

@@ -924,8 +924,8 @@ SSTE_HD static inline sste_priv_fp8_fast sste_priv_fp8_constants(
 
 /* The code of a magnitude, a NaN counting as infinity. Only the low 8 bits of
  * what is returned, and of what follows, matter.                            */
-SSTE_HD static inline int32_t sste_priv_fp8_fast_magnitude(sste_priv_fp8_fast k,
-                                                           int32_t magnitude) {
+SSTE_HD SSTE_PRIV_INLINE int32_t
+sste_priv_fp8_fast_magnitude(sste_priv_fp8_fast k, int32_t magnitude) {
   const int32_t inf = (int32_t)SSTE_PRIV_INF;
   const int32_t cut = magnitude < k.ceiling ? magnitude : k.ceiling;
   const int32_t e = (cut & inf) > k.smallest ? cut & inf : k.smallest;
@@ -937,9 +937,9 @@ SSTE_HD static inline int32_t sste_priv_fp8_fast_magnitude(sste_priv_fp8_fast k,
 
 /* x is encoded with the sign of signed_as: that of x, but for NaNs that have
  * been through arithmetic, where processors differ.                         */
-SSTE_HD static inline uint8_t sste_priv_fp8_fast_encode(sste_priv_fp8_fast k,
-                                                        float x,
-                                                        float signed_as) {
+SSTE_HD SSTE_PRIV_INLINE uint8_t sste_priv_fp8_fast_encode(sste_priv_fp8_fast k,
+                                                           float x,
+                                                           float signed_as) {
   const int32_t inf = (int32_t)SSTE_PRIV_INF;
   const int32_t sign = (int32_t)(sste_priv_bits(signed_as) >> 24 & 0x80u);
   const int32_t magnitude = (int32_t)(sste_priv_bits(x) & 0x7FFFFFFFu);
@@ -953,9 +953,8 @@ SSTE_HD static inline uint8_t sste_priv_fp8_fast_encode(sste_priv_fp8_fast k,
 
 /* The same for an x that is no NaN, in a format that has a -0; `nan` turns
  * negative where x is one all the same.                                     */
-SSTE_HD static inline uint8_t sste_priv_fp8_plain_encode(sste_priv_fp8_fast k,
-                                                         float x,
-                                                         int32_t *nan) {
+SSTE_HD SSTE_PRIV_INLINE uint8_t
+sste_priv_fp8_plain_encode(sste_priv_fp8_fast k, float x, int32_t *nan) {
   const int32_t sign = (int32_t)(sste_priv_bits(x) >> 24 & 0x80u);
   const int32_t magnitude = (int32_t)(sste_priv_bits(x) & 0x7FFFFFFFu);
   *nan |= (int32_t)SSTE_PRIV_INF - magnitude;
@@ -966,8 +965,8 @@ SSTE_HD static inline uint8_t sste_priv_fp8_plain_encode(sste_priv_fp8_fast k,
  * are read one exponent higher, as if they had a hidden bit, and lose it again
  * by subtraction. The top exponent makes infinities and NaNs of the codes
  * beyond the largest: mantissas of NaNs are not 0.                          */
-SSTE_HD static inline float sste_priv_fp8_fast_decode(sste_priv_fp8_fast k,
-                                                      uint8_t code) {
+SSTE_HD SSTE_PRIV_INLINE float sste_priv_fp8_fast_decode(sste_priv_fp8_fast k,
+                                                         uint8_t code) {
   const int32_t inf = (int32_t)SSTE_PRIV_INF, magnitude = code & 0x7F;
   const int32_t normal = (magnitude << k.shift) + k.offset;
   const float lower = sste_priv_float((uint32_t)(normal + (1 << 23))) -
@@ -983,8 +982,8 @@ SSTE_HD static inline float sste_priv_fp8_fast_decode(sste_priv_fp8_fast k,
 
 /* The two in one, bit for bit, but that a NaN need not be canonical: what the
  * addition rounded a subtraction, exact, puts back into place as a float. */
-SSTE_HD static inline float sste_priv_fp8_fast_round(sste_priv_fp8_fast k,
-                                                     float x) {
+SSTE_HD SSTE_PRIV_INLINE float sste_priv_fp8_fast_round(sste_priv_fp8_fast k,
+                                                        float x) {
   const int32_t inf = (int32_t)SSTE_PRIV_INF;
   const int32_t sign = (int32_t)(sste_priv_bits(x) & 0x80000000u);
   const int32_t magnitude = (int32_t)(sste_priv_bits(x) & 0x7FFFFFFFu);

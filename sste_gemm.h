@@ -242,7 +242,7 @@ SSTE_API sste_status sste_packed_init(sste_packed *packed, void *memory,
 
 /* a b + c. With the instruction, one rounding; without it fmaf would be a call
  * to a slow emulation. */
-static inline float sste_priv_multiply_add(float a, float b, float c) {
+SSTE_PRIV_INLINE float sste_priv_multiply_add(float a, float b, float c) {
 #if defined(__FMA__) || defined(__FP_FAST_FMAF) || defined(FP_FAST_FMAF)
   return fmaf(a, b, c);
 #else
@@ -335,7 +335,7 @@ static inline void sste_priv_gemm_sparse_row(float *y, size_t width,
 }
 
 /* float16 to float as sste_priv_from_float16, without branches. */
-static inline float sste_priv_gemm_float16(uint32_t h) {
+SSTE_PRIV_INLINE float sste_priv_gemm_float16(uint32_t h) {
   const uint32_t m = (h & 0x7FFFu) << 13;
   const uint32_t special = (uint32_t)0 - (uint32_t)(m >= 0x0F800000u);
   const uint32_t tiny = (uint32_t)0 - (uint32_t)(m < 0x00800000u);
@@ -544,9 +544,9 @@ static inline void sste_priv_gemm_packed(const sste_priv_gemm *job, float *y,
 }
 
 /* s + a0 x0 + ... + a3 x3, one after another. */
-static inline float sste_priv_gemm_four(float s, float a0, float x0, float a1,
-                                        float x1, float a2, float x2, float a3,
-                                        float x3) {
+SSTE_PRIV_INLINE float sste_priv_gemm_four(float s, float a0, float x0,
+                                           float a1, float x1, float a2,
+                                           float x2, float a3, float x3) {
   s = sste_priv_multiply_add(a0, x0, s);
   s = sste_priv_multiply_add(a1, x1, s);
   s = sste_priv_multiply_add(a2, x2, s);

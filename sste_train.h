@@ -689,8 +689,8 @@ static inline sste_status sste_priv_input_grad(const sste_linear *layer,
  * multiplied so that its spacing in the format becomes 1, which is exact. What
  * is then behind the point, to 32 bits, and the random word: their carry is
  * what rounds up. */
-static inline uint8_t sste_priv_stochastic_encode(sste_priv_fp8_fast k, float x,
-                                                  uint32_t random) {
+SSTE_PRIV_INLINE uint8_t sste_priv_stochastic_encode(sste_priv_fp8_fast k,
+                                                     float x, uint32_t random) {
   const int32_t inf = (int32_t)SSTE_PRIV_INF;
   const int32_t sign = (int32_t)(sste_priv_bits(x) >> 24 & 0x80u);
   const int32_t magnitude = (int32_t)(sste_priv_bits(x) & 0x7FFFFFFFu);
