@@ -670,7 +670,8 @@ SSTE_HD static inline float sste_priv_abs(float x) {
   return sste_priv_float(sste_priv_bits(x) & 0x7FFFFFFFu);
 }
 
-/* With the sign bit set if x is infinite or NaN: 255 carries into it. */
+/* Bit 31 is set where x is infinite or NaN: one more than their exponent, 255,
+ * carries into it. */
 SSTE_HD static inline uint32_t sste_priv_carry(float x) {
   return (sste_priv_bits(x) & 0x7FFFFFFFu) + 0x800000u;
 }

@@ -425,9 +425,10 @@ SSTE_API sste_status sste_tensor_project_amax(float *amax, const float *w,
  *   code      receives rows x cols codes, rows ldc apart; may not overlap w
  *   w         rows x cols floats, rows ldw apart; cols a multiple of 4
  *   beta      finite and positive: sste_tensor_beta's, or 1 for S(W) alone
- *   scale     as for sste_fp8_tensor_encode; for one of W~ as a whole, and a
- *             recipe that lets NaNs through, sste_fp8_scale of
- *             sste_tensor_project_amax
+ *   scale     one, or with how.per_row one for each row, as for
+ *             sste_fp8_tensor_encode: sste_fp8_scale of
+ *             sste_tensor_project_amax, of W or of each row (which a recipe
+ *             with drop_nan cannot use, as that amax is NaN where W~ is)
  *   how       sste_fp8_recipe_current(format) or another recipe
  *   nan_groups receives how many groups came out as NaN; may be null
  *   specials  of W~ as sste_tensor_project, of its codes as how.rule says

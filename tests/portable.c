@@ -449,6 +449,44 @@ static uint64_t patterns(void) {
   return hash;
 }
 
+/* The projection of floats, and with it the compressed form and FP8. */
+static uint64_t projected(void) {
+  static matrix w, out;
+  static uint8_t mask[ALL], meta[SIDE * SIDE / 8];
+  uint64_t hash = 0, state = 15;
+  int turn;
+  for (turn = 0; turn < 8; ++turn) {
+    const float beta = turn % 4 < 2 ? 1.5f : 0.25f, scale = 3.0f;
+    const sste_fp8_recipe how = sste_fp8_recipe_current(formats[turn % 3]);
+    float amax = 0.0f;
+    size_t nans = 0;
+    fill(&w, SSTE_FLOAT32, turn % 2, &state);
+    out = w;
+    add(&hash, (uint64_t)sste_tensor_project(out.f, SIDE_LD, w.f, SIDE_LD, SIDE,
+                                             SIDE, beta, &nans));
+    add_matrix(&hash, &out, SSTE_FLOAT32);
+    add(&hash, nans);
+    add(&hash, (uint64_t)sste_tensor_project_compress(out.f, SIDE / 2, meta,
+                                                      SIDE / 8, w.f, SIDE_LD,
+                                                      SIDE, SIDE, beta, NULL));
+    add_matrix(&hash, &out, SSTE_FLOAT32);
+    add_bytes(&hash, meta, sizeof meta);
+    memset(&out, 0, sizeof out); /* its bytes lie as the machine has them */
+    add(&hash,
+        (uint64_t)sste_tensor_project_encode(out.b, SIDE_LD, w.f, SIDE_LD, SIDE,
+                                             SIDE, beta, &scale, how, NULL));
+    add_matrix(&hash, &out, SSTE_FP8);
+    add(&hash, (uint64_t)sste_tensor_project_amax(&amax, w.f, SIDE_LD, SIDE,
+                                                  SIDE, beta));
+    add(&hash, sste_priv_bits(amax));
+    add(&hash, (uint64_t)sste_tensor_mask(
+                   mask, SIDE_LD, w.f, SIDE_LD, SIDE, SIDE,
+                   turn % 2 ? SSTE_TIE_HIGHER : SSTE_TIE_LOWER));
+    add_bytes(&hash, mask, ALL);
+  }
+  return hash;
+}
+
 /* The masks of floats, and what is done with them. */
 static uint64_t masks(void) {
   static matrix w, out;
@@ -782,16 +820,27 @@ typedef struct family {
   int survives; /* STRICT: none; NEAREST: flushing; ANY_MODE: all */
 } family;
 static const family families[] = {
-    {"convert", convert, ANY_MODE},     {"presets", presets, ANY_MODE},
-    {"decode", decode, ANY_MODE},       {"products", products, ANY_MODE},
-    {"named", named, NEAREST},          {"scale", scale, STRICT},
-    {"tensors", tensors, STRICT},       {"boundaries", boundaries, ANY_MODE},
-    {"verdicts", verdicts, STRICT},     {"draws", draws, STRICT},
-    {"reports", reports, STRICT},       {"patterns", patterns, STRICT},
-    {"masks", masks, STRICT},           {"sums", sums, STRICT},
-    {"compressed", compressed, STRICT}, {"samples", samples, STRICT},
-    {"sampled", sampled, STRICT},       {"training", training, STRICT},
-    {"layers", layers, STRICT},         {"fragments", fragments, ANY_MODE},
+    {"convert", convert, ANY_MODE},
+    {"presets", presets, ANY_MODE},
+    {"decode", decode, ANY_MODE},
+    {"products", products, ANY_MODE},
+    {"named", named, NEAREST},
+    {"scale", scale, STRICT},
+    {"tensors", tensors, STRICT},
+    {"boundaries", boundaries, ANY_MODE},
+    {"verdicts", verdicts, STRICT},
+    {"draws", draws, STRICT},
+    {"reports", reports, STRICT},
+    {"patterns", patterns, STRICT},
+    {"projected", projected, STRICT},
+    {"masks", masks, STRICT},
+    {"sums", sums, STRICT},
+    {"compressed", compressed, STRICT},
+    {"samples", samples, STRICT},
+    {"sampled", sampled, STRICT},
+    {"training", training, STRICT},
+    {"layers", layers, STRICT},
+    {"fragments", fragments, ANY_MODE},
     {"cores", cores, ANY_MODE},
 };
 enum { FAMILIES = (int)(sizeof families / sizeof families[0]) };

@@ -18,7 +18,7 @@
 #include "test.h"
 
 static float *copy_of(const float *m, size_t rows, size_t cols, size_t ld) {
-  float *p = (float *)malloc(rows * cols * sizeof *p);
+  float *p = (float *)calloc(rows * cols, sizeof *p);
   size_t i;
   for (i = 0; i < rows * cols; ++i) p[i] = m[i / cols * ld + i % cols];
   return p;
