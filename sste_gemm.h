@@ -468,9 +468,12 @@ static inline int sste_priv_panel_lies(const sste_priv_panels *b,
          (left >= SSTE_PRIV_GEMM_WIDTH || left % SSTE_PRIV_GEMM_LANES == 0);
 }
 
-/* Rows l .. of a panel, as many as a block has, unless it is read in place. */
+/* One piece of the copy of B: the rows of one block in one panel, unless it is
+ * read in place. */
 static inline void sste_priv_panel_fill(const sste_priv_panels *to,
-                                        size_t panel, size_t l) {
+                                        size_t piece) {
+  const size_t blocks = sste_priv_gemm_blocks(to->L), panel = piece / blocks;
+  const size_t l = piece % blocks * SSTE_PRIV_GEMM_DEPTH;
   const size_t width = sste_priv_panel_width(to, panel);
   const size_t j = panel * SSTE_PRIV_GEMM_WIDTH;
   const size_t cols = sste_priv_at_most(to->J - j, SSTE_PRIV_GEMM_WIDTH);
@@ -625,13 +628,15 @@ static inline void sste_priv_gemm_dense(const sste_priv_gemm *job, float *y,
   }
 }
 
-/* A tile of Y: up to a band of rows by the width of a panel. */
-static inline void sste_priv_gemm_sums(const sste_priv_gemm *job, size_t panel,
-                                       size_t i0) {
+/* A tile of Y: one of so many bands of rows by the width of a panel. */
+static inline void sste_priv_gemm_sums(const sste_priv_gemm *job, size_t bands,
+                                       size_t tile) {
+  const size_t band = sste_priv_gemm_band(job);
+  const size_t panel = tile / bands, i0 = tile % bands * band;
   const size_t width = sste_priv_panel_width(&job->b, panel);
   const size_t j0 = panel * SSTE_PRIV_GEMM_WIDTH;
   const size_t cols = sste_priv_at_most(job->b.J - j0, SSTE_PRIV_GEMM_WIDTH);
-  const size_t rows = sste_priv_at_most(job->M - i0, sste_priv_gemm_band(job));
+  const size_t rows = sste_priv_at_most(job->M - i0, band);
   const int lies = sste_priv_panel_lies(&job->b, panel);
   const float *b = lies ? job->b.b + j0 : job->b.p + j0 * job->b.L;
   const size_t ldb = lies ? job->b.ldb : width;
@@ -663,26 +668,23 @@ static inline void sste_priv_gemm_sums(const sste_priv_gemm *job, size_t panel,
  * them takes longer than a million multiplications. */
 static inline void sste_priv_gemm_run(const sste_priv_gemm *job) {
   const size_t width = SSTE_PRIV_GEMM_WIDTH, band = sste_priv_gemm_band(job);
-  const size_t blocks = sste_priv_gemm_blocks(job->b.L);
+  const size_t panels = (job->b.J + width - 1) / width;
   const size_t bands = (job->M + band - 1) / band;
-  const ptrdiff_t fills = (ptrdiff_t)((job->b.J + width - 1) / width * blocks);
-  const ptrdiff_t tiles = (ptrdiff_t)((job->b.J + width - 1) / width * bands);
+  const size_t pieces = panels * sste_priv_gemm_blocks(job->b.L);
+  const size_t tiles = panels * bands;
   ptrdiff_t t;
   if ((double)job->M * (double)job->b.J * (double)job->b.L < 1e6) {
-    for (t = 0; t < fills; ++t)
-      sste_priv_panel_fill(&job->b, (size_t)t / blocks,
-                           (size_t)t % blocks * SSTE_PRIV_GEMM_DEPTH);
-    for (t = 0; t < tiles; ++t)
-      sste_priv_gemm_sums(job, (size_t)t / bands, (size_t)t % bands * band);
+    size_t i;
+    for (i = 0; i < pieces; ++i) sste_priv_panel_fill(&job->b, i);
+    for (i = 0; i < tiles; ++i) sste_priv_gemm_sums(job, bands, i);
     return;
   }
   SSTE_OMP(parallel for schedule(static))
-  for (t = 0; t < fills; ++t)
-    sste_priv_panel_fill(&job->b, (size_t)t / blocks,
-                         (size_t)t % blocks * SSTE_PRIV_GEMM_DEPTH);
+  for (t = 0; t < (ptrdiff_t)pieces; ++t)
+    sste_priv_panel_fill(&job->b, (size_t)t);
   SSTE_OMP(parallel for schedule(static))
-  for (t = 0; t < tiles; ++t)
-    sste_priv_gemm_sums(job, (size_t)t / bands, (size_t)t % bands * band);
+  for (t = 0; t < (ptrdiff_t)tiles; ++t)
+    sste_priv_gemm_sums(job, bands, (size_t)t);
 }
 
 /* The check of a product, and the job without its A: Y, the scratch that the
