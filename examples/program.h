@@ -33,7 +33,7 @@ static int line_is_open = 0;
 static void (*leave)(int status) = exit;
 
 /* Bad input, or a file that cannot be read or written: one line, status 2. */
-static void die(const char *format, ...) {
+static inline void die(const char *format, ...) {
   va_list args;
   va_start(args, format);
   fflush(stdout);
@@ -48,7 +48,7 @@ static inline void must(sste_status status, const char *what) {
   if (status != SSTE_OK) die("%s: %s", what, sste_status_text(status));
 }
 
-static double seconds(void) {
+static inline double seconds(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
@@ -77,7 +77,7 @@ static inline float *arena_floats(arena *a, size_t count) {
 }
 
 /* The block for what was counted. */
-static void arena_open(arena *a) {
+static inline void arena_open(arena *a) {
   void *block = calloc(1, a->used + 64);
   if (block == NULL)
     die("not enough memory: %.1f MB are needed", (double)a->used * 1e-6);
@@ -97,12 +97,12 @@ typedef struct output {
   FILE *f;
 } output;
 
-static void output_failed(const output *out) {
+static inline void output_failed(const output *out) {
   die("cannot write %s: %s", out->name, strerror(errno));
 }
 
 /* Whether a file is empty or begins with `head`. */
-static int file_is_ours(const char *name, const char *head) {
+static inline int file_is_ours(const char *name, const char *head) {
   const size_t length = strlen(head);
   char found[64] = {0};
   FILE *f = fopen(name, "rb");
@@ -114,7 +114,7 @@ static int file_is_ours(const char *name, const char *head) {
 }
 
 /* What a killed run could not remove: NAME.PID.part, whose process is gone. */
-static void remove_stale_parts(const char *name, const char *head) {
+static inline void remove_stale_parts(const char *name, const char *head) {
   char pattern[4096];
   glob_t found;
   size_t i;
@@ -142,7 +142,7 @@ static inline const char *output_target(const char *name) {
   return target;
 }
 
-static void output_open(output *out, const char *name, const char *head) {
+static inline void output_open(output *out, const char *name, const char *head) {
   struct stat info;
   int fd;
   out->name = name = output_target(name);
@@ -171,14 +171,14 @@ static void output_open(output *out, const char *name, const char *head) {
 }
 
 /* Removes what is not whole; for atexit. */
-static void output_drop(output *out) {
+static inline void output_drop(output *out) {
   if (out->part[0] != '\0') remove(out->part);
   out->part[0] = '\0';
 }
 
 /* A new name lasts through a power cut only when its folder is on the disk;
  * where folders cannot be synced, so be it. */
-static void sync_folder_of(const char *name) {
+static inline void sync_folder_of(const char *name) {
   char folder[4096] = ".";
   const char *slash = strrchr(name, '/');
   int fd;
@@ -190,7 +190,7 @@ static void sync_folder_of(const char *name) {
   close(fd);
 }
 
-static void output_close(output *out) {
+static inline void output_close(output *out) {
   if (fflush(out->f) != 0 || ferror(out->f)) output_failed(out);
   if (out->part[0] != '\0' && fsync(fileno(out->f)) != 0) output_failed(out);
   if (fclose(out->f) != 0) output_failed(out);
