@@ -1,35 +1,35 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: 2026 The sste authors
  *
- * gpt.h - a byte-level GPT whose FFN is dense or 2:4 sparse: how the headers are
- * used in a real model.
+ * gpt.h - a byte-level GPT whose FFN is dense or 2:4 sparse: how the headers
+ * are used in a real model.
  *
  * GPT-2 in small: bytes and places embedded, blocks of causal attention and an
- * FFN of four times the width (pre-norm, no biases, tanh-GELU), a last norm, and
- * the byte embedding again as the head. As the S-STE paper trains, the two
+ * FFN of four times the width (pre-norm, no biases, tanh-GELU), a last norm,
+ * and the byte embedding again as the head. As the S-STE paper trains, the two
  * linears of each FFN go through sste_train.h while they are sparse, and
  * everything else is dense float (layers.h):
  *
  *     gpt_refresh    sste_method_refresh    masks, beta, dense or sparse
  *     gpt_forward    sste_linear_forward    Z = Q(X) Q(W~)^T
- *     gpt_backward   sste_linear_backward   dX = Q(dZ) Q(W~), dW = Q(MVUE(dZ))^T
- *                                           Q(X)
+ *     gpt_backward   sste_linear_backward   dX = Q(dZ) Q(W~)
+ *                                           dW = Q(MVUE(dZ))^T Q(X)
  *
  * Forward and backward take one micro-batch: a few contexts, over whose tokens
- * the scales of FP8 and the groups of MVUE run. A batch is as many micro-batches
- * as there are; whoever trains adds their gradients.
+ * the scales of FP8 and the groups of MVUE run. A batch has as many of them as
+ * it has; whoever trains adds their gradients.
  *
- * The same seed gives the same bits for any number of threads: threads share out
- * outputs, never terms of a sum, and every random number is a function of (seed,
- * use, step, position).
+ * The same seed gives the same bits for any number of threads: threads share
+ * out outputs, never terms of a sum, and every random number is a function of
+ * (seed, use, step, position).
  *
  *   1. Configuration       4. The FFN         6. Backward
  *   2. Parameters          5. Forward         7. Text
  *   3. The model
  *
  * Letters: C width, T context, B contexts, n = B T tokens; a matrix of
- * activations has one row per token. Forward functions overwrite; what adds says
- * so.                                                                       */
+ * activations has one row per token. Forward functions overwrite; what adds
+ * says so.                                                                  */
 #ifndef GPT_H
 #define GPT_H
 
@@ -267,8 +267,8 @@ static inline gpt_ffn gpt_ffn_at(gpt *m, size_t i) {
   return f;
 }
 
-/* Every linear of the FFN as S-STE has it, with the scale of its weights as they
- * are now, and then as the configuration has it. */
+/* Every linear of the FFN as S-STE has it, with the scale of its weights as
+ * they are now, and then as the configuration has it. */
 static inline void gpt_init_ffn(gpt *m) {
   const gpt_config *c = &m->config;
   size_t i;

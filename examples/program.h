@@ -28,20 +28,23 @@
 /* Whether the cursor stands behind a progress line. */
 static int line_is_open = 0;
 
-/* How the program ends when something is wrong; one of several processes has to
- * take the others with it. */
-static void (*leave)(int status) = exit;
+/* Whether this process is the one to say what is wrong: of several that fail
+ * together only one speaks. */
+static inline int speaks_alone(void) { return 1; }
+static int (*speaks)(void) = speaks_alone;
 
 /* Bad input, or a file that cannot be read or written: one line, status 2. */
 static inline void die(const char *format, ...) {
   va_list args;
-  va_start(args, format);
   fflush(stdout);
-  fprintf(stderr, "%s" PROGRAM ": ", line_is_open ? "\n" : "");
-  vfprintf(stderr, format, args);
-  fprintf(stderr, "\n");
-  va_end(args);
-  leave(2);
+  if (speaks()) {
+    va_start(args, format);
+    fprintf(stderr, "%s" PROGRAM ": ", line_is_open ? "\n" : "");
+    vfprintf(stderr, format, args);
+    fprintf(stderr, "\n");
+    va_end(args);
+  }
+  exit(2);
 }
 
 static inline void must(sste_status status, const char *what) {
@@ -52,6 +55,15 @@ static inline double seconds(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* FNV-1a, continued from `hash`, which starts as hash_start. */
+static const uint64_t hash_start = 0xCBF29CE484222325u;
+static inline uint64_t hash_of(uint64_t hash, const void *p, size_t bytes) {
+  const unsigned char *byte = (const unsigned char *)p;
+  size_t i;
+  for (i = 0; i < bytes; ++i) hash = (hash ^ byte[i]) * 0x100000001B3u;
+  return hash;
 }
 
 /* ---- Memory -------------------------------------------------------------- */
