@@ -146,6 +146,13 @@ typedef enum sste_weights {
   SSTE_WEIGHTS_DENSE     /* W: the baseline, dense fine-tuning */
 } sste_weights;
 
+/* How the weight grad samples dZ.                                           */
+typedef enum sste_mvue_use {
+  SSTE_MVUE_OFF = 0,    /* not: all of dZ, a dense product */
+  SSTE_MVUE_OPTIMAL,    /* 2:4 of the least variance, one draw per group */
+  SSTE_MVUE_APPROXIMATE /* 2:4 by the paper's two draws, of more variance */
+} sste_mvue_use;
+
 /* One layer: its shape, its frozen scale, and how its products are computed.
  * sste_linear_init fills it; change the options afterwards as you like.     */
 typedef struct sste_linear {
@@ -153,13 +160,15 @@ typedef struct sste_linear {
   size_t out_features;  /* N */
   sste_weights weights; /* what W~ is */
   float beta;           /* part of the model: save it with the weights */
+  float gamma;          /* SOFT: in [0, 1], how far S's threshold lies from the
+                           second smallest of four magnitudes to the third */
   const uint8_t *mask;  /* MASKED: N x K bytes, 2:4 along the rows; the caller
                            keeps it, and sste_method_refresh writes it */
   size_t ldm;           /* its rows are ldm apart */
   int transposable;     /* MASKED, 1: it is 2:4 down the columns as well (N a
                            multiple of 4), and dX's product uses that */
   int fp8;              /* 1: both operands of every product through FP8 */
-  int mvue;             /* 1: dZ through 2:4 MVUE in the weight grad */
+  sste_mvue_use mvue;   /* whether and how the weight grad samples dZ */
   int stochastic; /* 1: MVUE(dZ) is rounded to FP8 at random, so that E[dW]
                            = dZ^T Q(X); 0: to nearest, as the paper does */
   uint32_t rounding_tensor; /* the tensor number of those random bits: one that
@@ -176,7 +185,8 @@ typedef struct sste_linear {
 
 /* sste_linear_init - an S-STE layer with the scale of its initial weights, FP8
  * and MVUE on, E4M3FN forward and E5M2 backward, the gradient straight through.
- * For another method, sste_method_refresh changes it before each step.
+ * For another method, sste_method_refresh changes it before each step. The
+ * scale is that of gamma = 0; sste_method_refresh computes that of another.
  *   layer     receives the layer; untouched on an error
  *   w         N x K floats, rows ldw apart: the weights before the first step
  *   e.g.      w = (4, -3, 2, -1), N = 1, K = 4: beta = 2.2
@@ -194,11 +204,12 @@ SSTE_API sste_status sste_linear_init(sste_linear *layer, const float *w,
   layer->out_features = N;
   layer->weights = SSTE_WEIGHTS_SOFT;
   layer->beta = beta;
+  layer->gamma = 0.0f;
   layer->mask = NULL;
   layer->ldm = K;
   layer->transposable = 0;
   layer->fp8 = 1;
-  layer->mvue = 1;
+  layer->mvue = SSTE_MVUE_OPTIMAL;
   layer->stochastic = 0;
   layer->rounding_tensor = 0x80000000u;
   layer->scale_gradient = 0;
@@ -320,7 +331,9 @@ static inline sste_status sste_priv_linear_check(const sste_linear *layer,
   if (layer == NULL || scratch == NULL) return SSTE_ERR_NULL;
   if (layer->in_features % 4 != 0) return SSTE_ERR_SHAPE;
   if (sste_priv_bits(layer->beta) - 1u >= SSTE_PRIV_INF - 1u ||
-      (int)layer->weights < 0 || layer->weights > SSTE_WEIGHTS_DENSE ||
+      !sste_priv_is_gamma(layer->gamma) || (int)layer->weights < 0 ||
+      layer->weights > SSTE_WEIGHTS_DENSE || (int)layer->mvue < 0 ||
+      layer->mvue > SSTE_MVUE_APPROXIMATE ||
       !sste_priv_is_signed(layer->forward_format) ||
       !sste_priv_is_signed(layer->input_grad_format) ||
       !sste_priv_is_signed(layer->weight_grad_format) ||
@@ -346,7 +359,8 @@ static inline sste_priv_extent sste_priv_mask_of(const sste_linear *layer) {
   return e;
 }
 
-/* The arguments that the functions of W~ = beta S(W) below share. */
+/* The arguments that the functions of W~ = beta S(W) below share; S is that of
+ * gamma = 0. */
 static inline sste_status sste_priv_project_check(const float *w, size_t ldw,
                                                   size_t rows, size_t cols,
                                                   float beta) {
@@ -479,14 +493,18 @@ static inline sste_status sste_priv_quantise(float *q, float *scale,
   return sste_fp8_tensor_decode(q, cols, code, cols, rows, cols, &one, how);
 }
 
-/* W~, contiguous: what every product of the layer multiplies by. */
+/* W~, contiguous: what every product of the layer multiplies by. For gamma = 0
+ * both projections give the same bits, and the first is fast. */
 static inline sste_status sste_priv_weights(const sste_linear *layer,
                                             float *out, const float *w,
                                             size_t ldw, size_t *nan_groups) {
   const size_t N = layer->out_features, K = layer->in_features;
   size_t n;
-  if (layer->weights == SSTE_WEIGHTS_SOFT)
+  if (layer->weights == SSTE_WEIGHTS_SOFT && layer->gamma == 0.0f)
     return sste_tensor_project(out, K, w, ldw, N, K, layer->beta, nan_groups);
+  if (layer->weights == SSTE_WEIGHTS_SOFT)
+    return sste_tensor_project_nm(out, K, w, ldw, N, K, sste_nm_of(2, 4),
+                                  layer->gamma, layer->beta, nan_groups);
   if (layer->weights == SSTE_WEIGHTS_MASKED)
     return sste_tensor_apply_mask(out, K, w, ldw, layer->mask, layer->ldm, N,
                                   K);
@@ -838,6 +856,19 @@ static inline sste_status sste_priv_sampled_product(
                              at.panels_bytes);
 }
 
+/* MVUE(dZ), contiguous, groups of four tokens. */
+static inline sste_status sste_priv_sample(const sste_linear *layer, float *out,
+                                           const float *dz, size_t lddz,
+                                           size_t T,
+                                           const sste_mvue_stream *stream) {
+  const size_t N = layer->out_features;
+  return layer->mvue == SSTE_MVUE_APPROXIMATE
+             ? sste_mvue24_tensor_draw_approx(out, N, dz, lddz, T, N,
+                                              SSTE_DOWN_COLUMNS, stream)
+             : sste_mvue24_tensor_draw(out, N, dz, lddz, T, N,
+                                       SSTE_DOWN_COLUMNS, stream);
+}
+
 /* dW = Q(MVUE(dZ))^T Q(X): sampling first, so that FP8 rounds the survivors. */
 static inline sste_status sste_priv_weight_grad(
     const sste_linear *layer, float *dw, size_t lddw, const float *dz,
@@ -849,8 +880,7 @@ static inline sste_status sste_priv_weight_grad(
   sste_status s = SSTE_OK;
   ptrdiff_t n;
   if (layer->mvue) {
-    s = sste_mvue24_tensor_draw(at.z, N, dz, lddz, T, N, SSTE_DOWN_COLUMNS,
-                                stream);
+    s = sste_priv_sample(layer, at.z, dz, lddz, T, stream);
     dz = at.z;
     lddz = N;
   }
@@ -902,7 +932,11 @@ static inline sste_status sste_priv_weight_grad(
  *             of dZ, MVUE(dZ) and X are over these T rows
  *   stream    the random bits of MVUE; not read (may be null) without it. Run n
  *             is out-feature n, group g is tokens 4g to 4g + 3: for the part of
- *             a batch that starts at token t, set stream->group to t / 4
+ *             a batch that starts at token t, set stream->group to t / 4. The
+ *             approximate sample counts so too, but its groups take two words
+ *             each (sste_mvue24_tensor_draw_approx): half as many are to be had,
+ *             and as they are the words of the optimal sample, give it another
+ *             seed or tensor where the two shall be independent
  *   scratch   as for forward
  *   specials  as forward and the functions it is made of
  *   e.g.      FP8 and MVUE off, x = (1, 2, 3, 4), dz = 1: dW = (1, 2, 3, 4),
@@ -918,7 +952,7 @@ static inline sste_status sste_priv_weight_grad(
  *   counter), OVERLAP, VALUE (a field of the layer, or scratch not aligned),
  *   PATTERN (a mask that is not 2:4).
  *   DEVIATION: the official code samples dZ by two draws per group, as
- *   sste_mvue24_tensor_draw_approx does.
+ *   SSTE_MVUE_APPROXIMATE does; the default is the optimum.
  *   Source: S-STE, the backward products and straight-through estimator.    */
 SSTE_API sste_status sste_linear_backward(
     const sste_linear *layer, float *dx, size_t lddx, float *dw, size_t lddw,
@@ -995,6 +1029,7 @@ typedef struct sste_method {
   sste_decay decay;     /* where pruned weights decay */
   float lambda;         /* by how much; finite, +0 or more */
   sste_beta_rule beta;  /* which scale S-STE uses */
+  float gamma;          /* which threshold: sste_linear's, 0 in the paper */
   int beta_every_step;  /* 1: recompute it each step, which makes masks flip */
   size_t sparse_from;   /* the first step with sparse weights */
   size_t dense_from;    /* the first step of dense fine-tuning, or SIZE_MAX */
@@ -1012,6 +1047,7 @@ SSTE_API sste_method sste_method_dense(void) {
   method.decay = SSTE_DECAY_NONE;
   method.lambda = 0.0f;
   method.beta = SSTE_BETA_MIN_MSE;
+  method.gamma = 0.0f;
   method.beta_every_step = 0;
   method.sparse_from = 0;
   method.dense_from = SIZE_MAX;
@@ -1099,12 +1135,13 @@ static inline int sste_priv_is_method(const sste_method *method) {
   return (int)method->weights >= 0 && method->weights <= SSTE_WEIGHTS_DENSE &&
          (int)method->decay >= 0 && method->decay <= SSTE_DECAY_GRADIENT &&
          (int)method->beta >= 0 && method->beta <= SSTE_BETA_ONE &&
-         method->mask_every > 0 &&
+         sste_priv_is_gamma(method->gamma) && method->mask_every > 0 &&
          sste_priv_bits(method->lambda) < SSTE_PRIV_INF;
 }
 
 /* sste_method_refresh - make a layer what the method wants at step k: dense or
- * sparse; a new mask where one is due; beta at the first sparse step, or each.
+ * sparse; a new mask where one is due; for soft weights gamma, and the beta that
+ * goes with it at the first sparse step, or each.
  *   method, layer  the layer keeps its products' options (fp8, mvue, formats)
  *   mask      N x K bytes, rows ldm apart, kept by the caller from one step to
  *             the next: receives the new mask when (k - sparse_from) is a
@@ -1114,7 +1151,8 @@ static inline int sste_priv_is_method(const sste_method *method) {
  *   k         the step, counted from 0. To resume at a later one, save beta,
  *             the mask and sparse_from with the weights
  *   e.g.      STE, w = (4, -3, 2, -1): mask (1, 1, 0, 0), layer->weights is
- *             SSTE_WEIGHTS_MASKED
+ *             SSTE_WEIGHTS_MASKED; S-STE with gamma 0.5: beta 3, W~ = (4.5,
+ *             -1.5, 0, 0)
  *   BITWISE. Overwrites mask and fields of layer; neither on an error.
  *   Errors: NULL, SHAPE, SIZE, OVERLAP, VALUE (a field of the method); ZERO and
  *   NONFINITE where beta is computed.                                       */
@@ -1135,7 +1173,8 @@ SSTE_API sste_status sste_method_refresh(const sste_method *method,
   if (method->weights == SSTE_WEIGHTS_SOFT) {
     if (method->beta_every_step || k == method->sparse_from)
       s = sste_tensor_beta_nm(&layer->beta, w, ldw, N, K, sste_nm_of(2, 4),
-                              0.0f, method->beta);
+                              method->gamma, method->beta);
+    if (s == SSTE_OK) layer->gamma = method->gamma;
   } else {
     if (mask == NULL && N != 0 && K != 0) return SSTE_ERR_NULL;
     if ((k - method->sparse_from) % method->mask_every == 0)

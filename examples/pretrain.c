@@ -722,7 +722,7 @@ static sste_linear ffn_layer(const options *o, const float *w, size_t N,
   sste_linear layer;
   must(sste_linear_init(&layer, w, K, N, K), "the scale of an FFN weight");
   layer.fp8 = o->fp8;
-  layer.mvue = o->mvue;
+  layer.mvue = (sste_mvue_use)o->mvue;
   layer.fast = 1;
   return layer;
 }

@@ -41,6 +41,23 @@ static inline void slow_philox(uint32_t x[4], const uint32_t key[2]) {
   for (n = 0; n < 10; ++n) slow_philox_round(x, key, n);
 }
 
+/* The two words of group g in the paper's approximation: groups share a call of
+ * Philox by twos, the even one takes its first half. */
+static inline void slow_approx_words(uint32_t word[2], uint64_t seed,
+                                     uint32_t tensor, uint32_t step,
+                                     uint64_t run, uint64_t g) {
+  const uint32_t key[2] = {(uint32_t)(seed % 0x100000000u),
+                           (uint32_t)(seed / 0x100000000u)};
+  uint32_t x[4];
+  x[0] = (uint32_t)(g / 2);
+  x[1] = (uint32_t)run;
+  x[2] = step;
+  x[3] = tensor;
+  slow_philox(x, key);
+  word[0] = x[g % 2 == 0 ? 0 : 2];
+  word[1] = x[g % 2 == 0 ? 1 : 3];
+}
+
 /* ---- Probabilities ------------------------------------------------------- */
 
 /* p_i = num[i] / den[i] for at most `kept` of `size` survivors. While the

@@ -13,7 +13,7 @@
  */
 #include "slow_fp8.h"
 #include "slow_mvue.h"
-#include "slow_sste.h"
+#include "slow_nm.h"
 #include "sste_train.h"
 #include "test.h"
 
@@ -181,7 +181,7 @@ static float *hand_weights(const fixture *f) {
     const uint8_t *mask = f->mask + i / f->K * f->ldw + i % f->K;
     float a[4], s[4];
     memcpy(a, w + i, sizeof a);
-    slow_project(s, a);
+    slow_project_nm(s, a, 2, 4, f->layer.gamma);
     for (j = 0; j < 4; ++j) {
       if (f->layer.weights == SSTE_WEIGHTS_SOFT)
         w[i + j] = slow_scaled(f->layer.beta, s[j]);
@@ -236,14 +236,21 @@ static double slow_quantise(float *m, size_t rows, size_t cols,
   return (double)scale;
 }
 
-/* Four tokens of a column at a time. */
+/* Four tokens of a column at a time, by one word or by two. */
 static void slow_sample(float *dz, const fixture *f) {
+  const sste_mvue_stream *s = &f->stream;
   size_t n, t, i;
+  uint32_t word[2];
   for (n = 0; n < f->N; ++n)
     for (t = 0; t < f->T; t += 4) {
       float a[4];
       for (i = 0; i < 4; ++i) a[i] = dz[(t + i) * f->N + n];
-      sste_mvue24_group_draw(a, a, sste_mvue_word(&f->stream, n, t / 4));
+      slow_approx_words(word, s->seed, s->tensor, s->step, s->run + n,
+                        s->group + t / 4);
+      if (f->layer.mvue == SSTE_MVUE_APPROXIMATE)
+        sste_mvue24_group_draw_approx(a, a, word[0], word[1]);
+      else
+        sste_mvue24_group_draw(a, a, sste_mvue_word(s, n, t / 4));
       for (i = 0; i < 4; ++i) dz[(t + i) * f->N + n] = a[i];
     }
 }
@@ -380,12 +387,13 @@ static void fp8_and_sampling_follow_the_slow_path(void **state) {
   size_t i, options;
   (void)state;
   for (i = 0; i < SHAPES * FORMS; ++i)
-    for (options = 0; options < 8; ++options) {
+    for (options = 0; options < 12; ++options) {
       const size_t *s = shapes[i / FORMS];
       fixture f = fixture_new((form)(i % FORMS), s[0], s[1], s[2], test_normal);
-      f.layer.fp8 = (int)(options & 1);
-      f.layer.mvue = (int)(options >> 1 & 1);
-      f.layer.stochastic = (int)(options >> 2);
+      f.layer.fp8 = (int)(options % 2);
+      f.layer.mvue = (sste_mvue_use)(options / 2 % 3);
+      f.layer.stochastic = (int)(options / 6);
+      f.layer.gamma = (float)options / 16.0f; /* soft weights alone heed it */
       f.layer.rounding_tensor += (uint32_t)options;
       test_threads(1 + (int)options % 3);
       check_forward(&f, f.bias);
@@ -953,22 +961,22 @@ static sste_method method_of(int which) {
 }
 
 /* What each is, in that order: weights, transposable, mask_every, decay,
- * lambda, beta, beta_every_step, sparse_from, dense_from, freezing. */
+ * lambda, beta, gamma, beta_every_step, sparse_from, dense_from, freezing. */
 static const sste_method presets[METHODS] = {
-    {SSTE_WEIGHTS_DENSE, 0, 1, SSTE_DECAY_NONE, 0.0f, SSTE_BETA_MIN_MSE, 0, 0,
-     SIZE_MAX, 0},
-    {SSTE_WEIGHTS_MASKED, 0, 1, SSTE_DECAY_NONE, 0.0f, SSTE_BETA_MIN_MSE, 0, 0,
-     SIZE_MAX, 0},
-    {SSTE_WEIGHTS_MASKED, 0, 1, SSTE_DECAY_WEIGHT, 0.25f, SSTE_BETA_MIN_MSE, 0,
-     0, SIZE_MAX, 0},
-    {SSTE_WEIGHTS_MASKED, 0, 1, SSTE_DECAY_GRADIENT, 0.25f, SSTE_BETA_MIN_MSE,
+    {SSTE_WEIGHTS_DENSE, 0, 1, SSTE_DECAY_NONE, 0.0f, SSTE_BETA_MIN_MSE, 0.0f,
      0, 0, SIZE_MAX, 0},
+    {SSTE_WEIGHTS_MASKED, 0, 1, SSTE_DECAY_NONE, 0.0f, SSTE_BETA_MIN_MSE, 0.0f,
+     0, 0, SIZE_MAX, 0},
+    {SSTE_WEIGHTS_MASKED, 0, 1, SSTE_DECAY_WEIGHT, 0.25f, SSTE_BETA_MIN_MSE,
+     0.0f, 0, 0, SIZE_MAX, 0},
+    {SSTE_WEIGHTS_MASKED, 0, 1, SSTE_DECAY_GRADIENT, 0.25f, SSTE_BETA_MIN_MSE,
+     0.0f, 0, 0, SIZE_MAX, 0},
     {SSTE_WEIGHTS_MASKED, 1, 40, SSTE_DECAY_GRADIENT, 0.25f, SSTE_BETA_MIN_MSE,
-     0, 0, 250, 0},
-    {SSTE_WEIGHTS_MASKED, 0, 1, SSTE_DECAY_NONE, 0.0f, SSTE_BETA_MIN_MSE, 0,
-     SWITCH, SIZE_MAX, 1},
-    {SSTE_WEIGHTS_SOFT, 0, 1, SSTE_DECAY_NONE, 0.0f, SSTE_BETA_MIN_MSE, 0, 0,
-     SIZE_MAX, 0}};
+     0.0f, 0, 0, 250, 0},
+    {SSTE_WEIGHTS_MASKED, 0, 1, SSTE_DECAY_NONE, 0.0f, SSTE_BETA_MIN_MSE, 0.0f,
+     0, SWITCH, SIZE_MAX, 1},
+    {SSTE_WEIGHTS_SOFT, 0, 1, SSTE_DECAY_NONE, 0.0f, SSTE_BETA_MIN_MSE, 0.0f, 0,
+     0, SIZE_MAX, 0}};
 
 static void presets_are_what_their_papers_say(void **state) {
   int i;
@@ -981,6 +989,7 @@ static void presets_are_what_their_papers_say(void **state) {
     assert_int_equal(got.decay, want.decay);
     assert_same_float(got.lambda, want.lambda);
     assert_int_equal(got.beta, want.beta);
+    assert_same_float(got.gamma, want.gamma);
     assert_int_equal(got.beta_every_step, want.beta_every_step);
     assert_true(got.sparse_from == want.sparse_from);
     assert_true(got.dense_from == want.dense_from);
@@ -1168,6 +1177,89 @@ static void beta_comes_once_or_every_step(void **state) {
                          k < 2 ? SSTE_WEIGHTS_DENSE : SSTE_WEIGHTS_SOFT);
       }
     }
+}
+
+/* The scale that goes with a gamma: S group by group, then the sums. */
+static float hand_beta(const fixture *f, float gamma, sste_beta_rule rule) {
+  const size_t count = f->N * f->K;
+  float *w = copy_of(f->w, f->N, f->K, f->ldw);
+  float *s = (float *)malloc(count * sizeof *s);
+  float *ones = (float *)malloc(count * sizeof *ones), beta = 1.0f;
+  size_t i;
+  for (i = 0; i < count; i += 4) slow_project_nm(s + i, w + i, 2, 4, gamma);
+  if (rule == SSTE_BETA_MIN_MSE)
+    beta = (float)(slow_dot(w, s, count) / slow_dot(s, s, count));
+  for (i = 0; i < count; ++i) {
+    w[i] = fabsf(w[i]);
+    s[i] = fabsf(s[i]);
+    ones[i] = 1.0f;
+  }
+  if (rule == SSTE_BETA_EQUAL_L1)
+    beta = (float)(slow_dot(w, ones, count) / slow_dot(s, ones, count));
+  free(w), free(s), free(ones);
+  return beta;
+}
+
+/* At every sparse step of soft weights the layer's gamma is the method's; beta
+ * follows it where it is due. Both are left alone at other steps. */
+static void gamma_comes_each_step_and_beta_with_it(void **state) {
+  const float gammas[3] = {0.25f, 0.0f, 1.0f};
+  int which;
+  size_t k;
+  (void)state;
+  for (which = 0; which < 18; ++which) {
+    fixture f = fixture_new(SOFT, 4, 8, 8, test_normal);
+    sste_method method = sste_method_s_ste();
+    method.gamma = gammas[which % 3];
+    method.beta = (sste_beta_rule)(which / 3 % 3);
+    method.beta_every_step = which / 9;
+    method.sparse_from = 2;
+    for (k = 0; k < 4; ++k) {
+      const int due = k == 2 || (k == 3 && method.beta_every_step);
+      f.layer.beta = 7.0f;
+      f.layer.gamma = 0.5f;
+      assert_int_equal(
+          sste_method_refresh(&method, &f.layer, NULL, 0, f.w, f.ldw, k),
+          SSTE_OK);
+      assert_same_float(f.layer.gamma, k < 2 ? 0.5f : method.gamma);
+      assert_same_float(f.layer.beta,
+                        due ? hand_beta(&f, method.gamma, method.beta) : 7.0f);
+    }
+    check_forward(&f, NULL);
+    fixture_free(&f);
+  }
+}
+
+/* Masks have no use for it. */
+static void masked_methods_leave_gamma(void **state) {
+  fixture f = fixture_new(MASKED, 4, 8, 8, an_integer);
+  sste_method method = sste_method_ste();
+  (void)state;
+  f.layer.gamma = 0.5f;
+  method.gamma = 0.25f;
+  assert_int_equal(
+      sste_method_refresh(&method, &f.layer, f.mask, f.ldw, f.w, f.ldw, 0),
+      SSTE_OK);
+  assert_same_float(f.layer.gamma, 0.5f);
+  fixture_free(&f);
+}
+
+/* The header's numbers: S = (1.5, -0.5, 0, 0), W~ = (4.5, -1.5, 0, 0). */
+static void refresh_gives_the_header_s_gamma(void **state) {
+  const float w[4] = {4, -3, 2, -1}, x[4] = {1, 0, 1, 1};
+  sste_method method = sste_method_s_ste();
+  sste_linear layer = row_layer(w, 4);
+  float z, scratch[32];
+  (void)state;
+  method.gamma = 0.5f;
+  layer.fp8 = 0;
+  assert_int_equal(sste_method_refresh(&method, &layer, NULL, 0, w, 4, 0),
+                   SSTE_OK);
+  assert_same_float(layer.beta, 3.0f);
+  assert_int_equal(sste_linear_forward(&layer, &z, 1, x, 4, w, 4, NULL, 1,
+                                       scratch, sizeof scratch),
+                   SSTE_OK);
+  assert_same_float(z, 4.5f);
 }
 
 /* ---- Decay --------------------------------------------------------------- */
@@ -1690,6 +1782,7 @@ static void refresh_refuses_what_it_cannot_do(void **state) {
   fixture f = fixture_new(SOFT, 4, 6, 8, a_large_integer);
   const float flat[4] = {1, 1, -1, 1}, infinite[4] = {1, 2, 3, INFINITY};
   const float lambdas[3] = {-0.25f, INFINITY, NAN};
+  const float gammas[4] = {-0x1p-149f, 0x1.000002p0f, INFINITY, NAN};
   const sste_method ste = sste_method_ste(), soft = sste_method_s_ste();
   const sste_method tiles = sste_method_t_sr_ste(lambda, STEPS);
   sste_method bad = ste;
@@ -1725,8 +1818,16 @@ static void refresh_refuses_what_it_cannot_do(void **state) {
     bad.decay = (sste_decay)i;
     refused(SSTE_ERR_VALUE, &bad, &f, f.mask, f.ldw, f.w, f.ldw);
   }
+  for (i = 0; i < 4; ++i) { /* here as well */
+    bad = i % 2 ? soft : ste;
+    bad.gamma = gammas[i];
+    refused(SSTE_ERR_VALUE, &bad, &f, f.mask, f.ldw, f.w, f.ldw);
+  }
   f.layer.out_features = 1;
   f.layer.in_features = 4;
+  bad = soft;
+  bad.gamma = 0.5f;
+  refused(SSTE_ERR_ZERO, &bad, &f, NULL, 0, flat, 4);
   refused(SSTE_ERR_ZERO, &soft, &f, NULL, 0, flat, 4);
   refused(SSTE_ERR_NONFINITE, &soft, &f, NULL, 0, infinite, 4);
   f.layer.in_features = 6;
@@ -2023,6 +2124,9 @@ int main(void) {
       cmocka_unit_test(mask_steps_count_from_the_switch),
       cmocka_unit_test(refresh_gives_the_header_s_mask),
       cmocka_unit_test(beta_comes_once_or_every_step),
+      cmocka_unit_test(gamma_comes_each_step_and_beta_with_it),
+      cmocka_unit_test(masked_methods_leave_gamma),
+      cmocka_unit_test(refresh_gives_the_header_s_gamma),
       cmocka_unit_test(decay_pulls_where_the_mask_is_zero),
       cmocka_unit_test(decay_gives_the_header_s_numbers),
       cmocka_unit_test(decays_act_where_method_and_layer_say),

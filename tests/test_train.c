@@ -7,7 +7,8 @@
 #include <fenv.h>
 
 #include "slow_fp8.h"
-#include "slow_sste.h"
+#include "slow_mvue.h"
+#include "slow_nm.h"
 #include "sste_train.h"
 #include "test.h"
 #if defined(__SSE__)
@@ -163,13 +164,13 @@ static float *contiguous(const float *m, size_t rows, size_t cols, size_t ld) {
   return p;
 }
 
-/* W~ = beta S(W), contiguous. */
+/* W~ = beta S(W), contiguous, for the layer's gamma. */
 static float *slow_sparse_weight(const fixture *f) {
   float *w = contiguous(f->w, f->N, f->K, f->ldw);
   size_t i;
   for (i = 0; i < f->N * f->K; i += 4) {
     float s[4];
-    slow_project(s, w + i);
+    slow_project_nm(s, w + i, 2, 4, f->layer.gamma);
     memcpy(w + i, s, sizeof s);
   }
   for (i = 0; i < f->N * f->K; ++i) w[i] = slow_scaled(f->layer.beta, w[i]);
@@ -216,14 +217,27 @@ static void slow_layer_forward(float *z, const fixture *f, const float *bias) {
   free(w), free(x);
 }
 
-/* Four tokens of every column at a time, one word each. */
+/* One group of four tokens, by one word or by two. */
+static void slow_draw(float a[4], const fixture *f, size_t n, size_t g) {
+  const sste_mvue_stream *s = &f->stream;
+  uint32_t word[2];
+  if (f->layer.mvue == SSTE_MVUE_OPTIMAL) {
+    sste_mvue24_group_draw(a, a, sste_mvue_word(s, n, g));
+  } else {
+    slow_approx_words(word, s->seed, s->tensor, s->step, s->run + n,
+                      s->group + g);
+    sste_mvue24_group_draw_approx(a, a, word[0], word[1]);
+  }
+}
+
+/* Four tokens of every column at a time. */
 static void slow_sample(float *dz, const fixture *f) {
   size_t n, g, i;
   for (n = 0; n < f->N; ++n)
     for (g = 0; g < f->T / 4; ++g) {
       float a[4];
       for (i = 0; i < 4; ++i) a[i] = dz[(4 * g + i) * f->N + n];
-      sste_mvue24_group_draw(a, a, sste_mvue_word(&f->stream, n, g));
+      slow_draw(a, f, n, g);
       for (i = 0; i < 4; ++i) dz[(4 * g + i) * f->N + n] = a[i];
     }
 }
@@ -296,14 +310,16 @@ static void check_backward(const fixture *f) {
 static const size_t shapes[][3] = {{4, 1, 4},    {4, 3, 4},     {8, 5, 12},
                                    {64, 64, 64}, {68, 65, 132}, {100, 130, 36}};
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
+static const float gammas[3] = {0.0f, 0.3f, 1.0f};
 
 static void forward_is_the_slow_chain(void **state) {
   size_t i;
   (void)state;
-  for (i = 0; i < 2 * SHAPES; ++i) {
-    const size_t *s = shapes[i / 2];
+  for (i = 0; i < 6 * SHAPES; ++i) {
+    const size_t *s = shapes[i / 6];
     fixture f = fixture_new(s[0] - 1, s[1], s[2], i); /* any T will do */
     f.layer.fp8 = (int)(i % 2);
+    f.layer.gamma = gammas[i % 3];
     check_forward(&f, NULL);
     check_forward(&f, f.bias);
     fixture_free(&f);
@@ -313,12 +329,13 @@ static void forward_is_the_slow_chain(void **state) {
 static void backward_is_the_slow_chain(void **state) {
   size_t i;
   (void)state;
-  for (i = 0; i < 8 * SHAPES; ++i) {
-    const size_t *s = shapes[i / 8];
+  for (i = 0; i < 12 * SHAPES; ++i) {
+    const size_t *s = shapes[i / 12];
     fixture f = fixture_new(s[0], s[1], s[2], i);
-    f.layer.fp8 = (int)(i & 1);
-    f.layer.mvue = (int)(i >> 1 & 1);
-    f.layer.scale_gradient = (int)(i >> 2 & 1);
+    f.layer.fp8 = (int)(i % 2);
+    f.layer.mvue = (sste_mvue_use)(i / 2 % 3);
+    f.layer.scale_gradient = (int)(i / 6 % 2);
+    f.layer.gamma = gammas[i % 3];
     check_backward(&f);
     fixture_free(&f);
   }
@@ -346,8 +363,9 @@ static void init_gives_the_paper_s_defaults(void **state) {
   const sste_fp8_format e4m3 = sste_fp8_e4m3fn(), e5m2 = sste_fp8_e5m2();
   (void)state;
   assert_same_float(f.layer.beta, slow_beta(f.w, f.ldw, f.N, f.K));
+  assert_same_float(f.layer.gamma, 0.0f);
   assert_int_equal(f.layer.fp8, 1);
-  assert_int_equal(f.layer.mvue, 1);
+  assert_int_equal(f.layer.mvue, SSTE_MVUE_OPTIMAL);
   assert_int_equal(f.layer.scale_gradient, 0);
   assert_int_equal(f.layer.in_features, 8);
   assert_int_equal(f.layer.out_features, 6);
@@ -439,6 +457,63 @@ static void sampled_gradient_is_unbiased(void **state) {
   fixture_free(&f);
 }
 
+/* How often the approximation leaves elements i and j: drawn in one order or
+ * the other. */
+static double pair_probability(const float a[4], int i, int j) {
+  double b[4], sum = 0.0;
+  int k;
+  for (k = 0; k < 4; ++k) sum += b[k] = fabs((double)a[k]);
+  return b[i] / sum * b[j] / (sum - b[i]) + b[j] / sum * b[i] / (sum - b[j]);
+}
+
+/* X is the identity, so each row of dW is a sample of the same four tokens: its
+ * pairs come as often as two draws say, and by that its mean is dZ. The optimal
+ * sample has other pairs, and never the two smallest. */
+static void approximate_samples_are_two_draws(void **state) {
+  enum { DRAWS = 20000 };
+  static const float groups[3][4] = {
+      {1, 2, -3, 4}, {0.5f, -8, 1, -1}, {3, 0, -1, -2}};
+  fixture f = fixture_new(4, DRAWS, 4, 7);
+  size_t g, n, t;
+  int i, j;
+  (void)state;
+  f.layer.fp8 = 0;
+  f.layer.mvue = SSTE_MVUE_APPROXIMATE;
+  for (g = 0; g < 3; ++g) {
+    const float *a = groups[g];
+    double p[4] = {0.0, 0.0, 0.0, 0.0};
+    size_t count[4][4] = {{0}};
+    for (t = 0; t < 4; ++t) {
+      for (n = 0; n < 4; ++n) f.x[t * f.ldx + n] = n == t ? 1.0f : 0.0f;
+      for (n = 0; n < DRAWS; ++n) f.dz[t * f.ldz + n] = a[t];
+    }
+    f.stream.step = (uint32_t)g;
+    assert_int_equal(run_backward(&f), SSTE_OK);
+    for (i = 0; i < 4; ++i)
+      for (j = 0; j < 4; ++j)
+        if (i != j) p[i] += pair_probability(a, i, j);
+    for (n = 0; n < DRAWS; ++n) {
+      const float *row = f.dw + n * f.ldw;
+      int alive = 0;
+      for (i = 0; i < 4; ++i) {
+        const double survivor = (double)a[i] / p[i];
+        if (row[i] == 0.0f) continue;
+        assert_near((double)row[i], survivor, 0x1p-23 * fabs(survivor));
+        ++alive;
+        for (j = 0; j < i; ++j) count[i][j] += row[j] != 0.0f;
+      }
+      assert_int_equal(alive, 2);
+    }
+    for (i = 0; i < 4; ++i)
+      for (j = 0; j < i; ++j) {
+        const double q = pair_probability(a, i, j);
+        assert_near((double)count[i][j] / DRAWS, q,
+                    5.0 * sqrt(q * (1.0 - q) / DRAWS));
+      }
+  }
+  fixture_free(&f);
+}
+
 /* amax = 0 must not turn the whole output into NaN. */
 static void zero_tensors_stay_zero(void **state) {
   fixture f = fixture_new(8, 6, 8, 5);
@@ -491,26 +566,55 @@ static void nan_poisons_its_own_row(void **state) {
   }
 }
 
-/* A later slice of the batch draws what the whole batch would have drawn. */
-static void micro_batches_draw_as_the_whole(void **state) {
-  fixture whole = fixture_new(16, 6, 8, 30), part = fixture_new(8, 6, 8, 30);
-  size_t n, k;
+/* With gamma above 0 an infinite third magnitude makes the threshold infinite,
+ * and the group NaN; with 0, or -0, it does not matter. */
+static void infinite_weights_depend_on_gamma(void **state) {
+  const float some[4] = {0.0f, -0.0f, 0x1p-149f, 1.0f};
+  size_t i;
   (void)state;
-  whole.layer.fp8 = part.layer.fp8 = 0;
+  for (i = 0; i < 8; ++i) {
+    fixture f = fixture_new(8, 6, 8, 21);
+    f.layer.gamma = some[i % 4];
+    f.layer.fp8 = (int)(i / 4);
+    f.w[f.ldw] = f.w[f.ldw + 2] = -INFINITY;
+    check_forward(&f, NULL);
+    check_backward(&f);
+    if (i < 4) assert_true((isnan(f.dx[0]) != 0) == (i > 1));
+    fixture_free(&f);
+  }
+}
+
+/* A later slice of the batch draws what the whole batch would have drawn: here
+ * all but the first `skipped` tokens, whose gradient is zero. */
+static void check_slice(sste_mvue_use mvue, size_t skipped) {
+  const size_t T = 16 - skipped;
+  fixture whole = fixture_new(16, 6, 8, 30), part = fixture_new(T, 6, 8, 30);
+  size_t n, k;
+  whole.layer.fp8 = 0;
+  whole.layer.mvue = mvue;
   part.layer = whole.layer;
-  memset(whole.dz, 0, 8 * whole.ldz * sizeof *whole.dz); /* first half: none */
+  memset(whole.dz, 0, skipped * whole.ldz * sizeof *whole.dz);
   part.dz = (free(part.dz),
-             contiguous(whole.dz + 8 * whole.ldz, 8, 6 + PAD, whole.ldz));
+             contiguous(whole.dz + skipped * whole.ldz, T, 6 + PAD, whole.ldz));
   part.x = (free(part.x),
-            contiguous(whole.x + 8 * whole.ldx, 8, 8 + PAD, whole.ldx));
+            contiguous(whole.x + skipped * whole.ldx, T, 8 + PAD, whole.ldx));
   part.stream = whole.stream;
-  part.stream.group += 2;
+  part.stream.group += skipped / 4;
   assert_int_equal(run_backward(&whole), SSTE_OK);
   assert_int_equal(run_backward(&part), SSTE_OK);
   for (n = 0; n < 6; ++n)
     for (k = 0; k < 8; ++k)
       assert_same_float(part.dw[n * part.ldw + k], whole.dw[n * whole.ldw + k]);
   fixture_free(&whole), fixture_free(&part);
+}
+
+static void micro_batches_draw_as_the_whole(void **state) {
+  size_t skipped;
+  (void)state;
+  for (skipped = 4; skipped < 16; skipped += 4) {
+    check_slice(SSTE_MVUE_OPTIMAL, skipped);
+    check_slice(SSTE_MVUE_APPROXIMATE, skipped);
+  }
 }
 
 static void threads_do_not_change_a_bit(void **state) {
@@ -581,6 +685,12 @@ static void beta_zero(fixture *f) { f->layer.beta = 0.0f; }
 static void beta_negative(fixture *f) { f->layer.beta = -1.0f; }
 static void beta_nan(fixture *f) { f->layer.beta = NAN; }
 static void beta_infinite(fixture *f) { f->layer.beta = INFINITY; }
+static void gamma_negative(fixture *f) { f->layer.gamma = -0x1p-149f; }
+static void gamma_above_one(fixture *f) { f->layer.gamma = 0x1.000002p0f; }
+static void gamma_nan(fixture *f) { f->layer.gamma = NAN; }
+static void gamma_infinite(fixture *f) { f->layer.gamma = INFINITY; }
+static void mvue_negative(fixture *f) { f->layer.mvue = (sste_mvue_use)-1; }
+static void mvue_unknown(fixture *f) { f->layer.mvue = (sste_mvue_use)3; }
 static void bad_forward(fixture *f) { f->layer.forward_format.bias = 1000; }
 static void unsigned_format(fixture *f) {
   f->layer.input_grad_format = sste_fp8_ue4m3();
@@ -606,6 +716,9 @@ static const struct refusal {
     {short_rows_w, SSTE_ERR_SHAPE},    {short_rows_z, SSTE_ERR_SHAPE},
     {beta_zero, SSTE_ERR_VALUE},       {beta_negative, SSTE_ERR_VALUE},
     {beta_nan, SSTE_ERR_VALUE},        {beta_infinite, SSTE_ERR_VALUE},
+    {gamma_negative, SSTE_ERR_VALUE},  {gamma_above_one, SSTE_ERR_VALUE},
+    {gamma_nan, SSTE_ERR_VALUE},       {gamma_infinite, SSTE_ERR_VALUE},
+    {mvue_negative, SSTE_ERR_VALUE},   {mvue_unknown, SSTE_ERR_VALUE},
     {bad_forward, SSTE_ERR_VALUE},     {bad_input_grad, SSTE_ERR_VALUE},
     {unsigned_format, SSTE_ERR_VALUE}, {powers_of_two, SSTE_ERR_VALUE},
     {bad_weight_grad, SSTE_ERR_VALUE}, {endless, SSTE_ERR_SIZE}};
@@ -665,9 +778,30 @@ static void token_groups_must_be_full(void **state) {
   (void)state;
   f.T = 6;
   assert_int_equal(run_backward(&f), SSTE_ERR_SHAPE);
+  f.layer.mvue = SSTE_MVUE_APPROXIMATE;
+  assert_int_equal(run_backward(&f), SSTE_ERR_SHAPE);
   assert_untouched(&f);
-  f.layer.mvue = 0;
+  f.layer.mvue = SSTE_MVUE_OFF;
   assert_int_equal(run_backward(&f), SSTE_OK);
+  fixture_free(&f);
+}
+
+/* Two words for each group end its counter at half as many: the last group there
+ * is, and one more. */
+static void approximate_groups_end_at_half(void **state) {
+  fixture f = fixture_new(8, 6, 8, 66);
+  (void)state;
+#if SIZE_MAX > 0xFFFFFFFFu
+  f.stream.group = 0x1FFFFFFFFu;
+  f.layer.mvue = SSTE_MVUE_APPROXIMATE;
+  assert_int_equal(run_backward(&f), SSTE_ERR_SIZE);
+  assert_untouched(&f);
+  f.layer.mvue = SSTE_MVUE_OPTIMAL;
+  assert_int_equal(run_backward(&f), SSTE_OK);
+  f.stream.group = 0x1FFFFFFFEu;
+  f.layer.mvue = SSTE_MVUE_APPROXIMATE;
+  assert_int_equal(run_backward(&f), SSTE_OK);
+#endif
   fixture_free(&f);
 }
 
@@ -762,9 +896,11 @@ int main(void) {
       cmocka_unit_test(gradient_goes_straight_through),
       cmocka_unit_test(null_outputs_are_left_out),
       cmocka_unit_test(sampled_gradient_is_unbiased),
+      cmocka_unit_test(approximate_samples_are_two_draws),
       cmocka_unit_test(zero_tensors_stay_zero),
       cmocka_unit_test(tiny_and_huge_scales_survive),
       cmocka_unit_test(nan_poisons_its_own_row),
+      cmocka_unit_test(infinite_weights_depend_on_gamma),
       cmocka_unit_test(micro_batches_draw_as_the_whole),
       cmocka_unit_test(threads_do_not_change_a_bit),
       cmocka_unit_test(scratch_is_as_long_as_promised),
@@ -772,6 +908,7 @@ int main(void) {
       cmocka_unit_test(bad_arguments_are_refused),
       cmocka_unit_test(missing_pieces_are_refused),
       cmocka_unit_test(token_groups_must_be_full),
+      cmocka_unit_test(approximate_groups_end_at_half),
       cmocka_unit_test(misaligned_scratch_is_refused),
       cmocka_unit_test(overlaps_are_refused),
       cmocka_unit_test(init_refuses_what_has_no_scale),
