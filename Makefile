@@ -9,6 +9,7 @@ PREFIX     ?= /usr/local
 includedir ?= $(PREFIX)/include
 CUDA       ?= /usr/local/cuda
 STEPS      ?= 500
+MPICC      ?= mpicc
 # Debian's NumPy belongs to Debian's Python, which need not be first on PATH.
 PYTHON     ?= $(or $(shell for p in python3 /usr/bin/python3; do \
 	$$p -c "import numpy" 2>/dev/null && echo $$p && break; done),python3)
@@ -42,7 +43,7 @@ need_numpy = $(PYTHON) -c "import numpy" 2>/dev/null || { \
 	echo "NumPy is missing; on Debian: apt-get install -y python3-numpy" >&2; \
 	exit 2; }
 
-.PHONY: help demo examples sste lib vectors test test-full test-python \
+.PHONY: help demo examples pretrain-mpi sste lib vectors test test-full test-python \
 	test-portable test-peers test-silicon fuzz cuda test-cuda bench-cuda bench \
 	check-headers install uninstall clean
 .SECONDARY:
@@ -56,6 +57,15 @@ build/examples/%: examples/%.c $(wildcard examples/*.h) $(HEADERS)
 	@$(call need,$(firstword $(CC)),gcc libc6-dev)
 	@mkdir -p $(@D)
 	$(CC) $(STRICT) $(FAST) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LDLIBS) -lm
+
+pretrain-mpi: build/examples/pretrain-mpi ## the trainer for several machines: mpirun -n 4 build/examples/pretrain-mpi
+
+build/examples/pretrain-mpi: examples/pretrain.c $(wildcard examples/*.h) \
+		$(HEADERS)
+	@$(call need,$(firstword $(MPICC)),openmpi-bin libopenmpi-dev)
+	@mkdir -p $(@D)
+	$(MPICC) $(STRICT) $(FAST) -DSSTE_USE_MPI=1 $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) \
+		-o $@ $< $(LDLIBS) -lm
 
 demo: build/examples/pretrain ## train a transformer dense and by S-STE, compare
 	@sh examples/demo.sh $(STEPS) "$(TEXT)"
@@ -82,8 +92,8 @@ vectors: lib ## inputs and expected outputs as .npy in build/vectors
 
 # $(1): a folder, $(2): a compiler, $(3): its flags
 define suite_rules
-build/$(1)/%: tests/%.c $(wildcard tests/*.h) examples/pretrain.c $(HEADERS) \
-		$(KERNELS)
+build/$(1)/%: tests/%.c $(wildcard tests/*.h examples/*.h) \
+		examples/pretrain.c $(HEADERS) $(KERNELS)
 	@$$(call need,$(firstword $(2)),gcc clang libomp-dev)
 	@$$(call need_header,cmocka.h,libcmocka-dev)
 	@mkdir -p $$(@D)

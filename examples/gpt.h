@@ -45,7 +45,8 @@ typedef struct gpt_config {
   size_t contexts;    /* of a micro-batch, at most */
   uint64_t seed;      /* of the first weights and of every draw */
   sste_method method; /* how the FFN is trained, */
-  int fp8, mvue;      /* and how its products are computed: see sste_linear */
+  int fp8;            /* and how its products are computed: see sste_linear */
+  sste_mvue_use mvue;
   int stochastic;
   sste_fp8_format forward_format, backward_format;
 } gpt_config;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: 2026 The sste authors
  *
- * program.h - what a program needs around the model: errors of one line, memory
- * whose size is known before it is taken, and files that are whole or not there.
+ * program.h - what a program needs around the model: errors of one line,
+ * memory whose size is known before it is taken, and files that are whole or
+ * not there.
  *
  * Include it after `#define PROGRAM "name"` and, before the first header,
  * `#define _XOPEN_SOURCE 700`.                                              */
@@ -154,7 +155,8 @@ static inline const char *output_target(const char *name) {
   return target;
 }
 
-static inline void output_open(output *out, const char *name, const char *head) {
+static inline void output_open(output *out, const char *name,
+                               const char *head) {
   struct stat info;
   int fd;
   out->name = name = output_target(name);
