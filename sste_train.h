@@ -933,10 +933,10 @@ static inline sste_status sste_priv_weight_grad(
  *   stream    the random bits of MVUE; not read (may be null) without it. Run n
  *             is out-feature n, group g is tokens 4g to 4g + 3: for the part of
  *             a batch that starts at token t, set stream->group to t / 4. The
- *             approximate sample counts so too, but its groups take two words
- *             each (sste_mvue24_tensor_draw_approx): half as many are to be had,
- *             and as they are the words of the optimal sample, give it another
- *             seed or tensor where the two shall be independent
+ *             approximate sample counts alike, but takes two words per group
+ *             (sste_mvue24_tensor_draw_approx): half as many groups are to be
+ *             had, and as its words are those of the optimal sample, only with
+ *             another seed or tensor are the two independent
  *   scratch   as for forward
  *   specials  as forward and the functions it is made of
  *   e.g.      FP8 and MVUE off, x = (1, 2, 3, 4), dz = 1: dW = (1, 2, 3, 4),
@@ -1140,8 +1140,8 @@ static inline int sste_priv_is_method(const sste_method *method) {
 }
 
 /* sste_method_refresh - make a layer what the method wants at step k: dense or
- * sparse; a new mask where one is due; for soft weights gamma, and the beta that
- * goes with it at the first sparse step, or each.
+ * sparse; a new mask where one is due; for soft weights gamma, and the beta of
+ * that gamma at the first sparse step, or each.
  *   method, layer  the layer keeps its products' options (fp8, mvue, formats)
  *   mask      N x K bytes, rows ldm apart, kept by the caller from one step to
  *             the next: receives the new mask when (k - sparse_from) is a

@@ -563,7 +563,7 @@ static double batch_gradient(run *r, size_t step) {
   const options *o = r->o;
   const size_t M = micro_batches(o), share = M / ranks_count();
   const size_t micro = (size_t)o->micro, T = (size_t)o->context;
-  tree sum = tree_new(r->nodes, r->g.count);
+  tree sum = tree_new(r->nodes, r->model.w.count);
   double loss = 0.0, start;
   size_t i;
   draw_contexts(o, r->t, GPT_BATCHES, step, (size_t)o->batch, r->in, r->next);
@@ -577,7 +577,7 @@ static double batch_gradient(run *r, size_t step) {
   }
   start = seconds();
   gpt_params_at(&r->g, tree_sum(&sum), &r->model.config);
-  ranks_sum(r->g.all, r->exchange, r->g.count);
+  ranks_sum(r->g.all, r->exchange, r->model.w.count);
   ranks_gather(r->losses, share);
   r->seconds[TIME_RANKS] += seconds() - start;
   for (i = 0; i < M; ++i) loss += r->losses[i];
@@ -659,7 +659,7 @@ enum { STEP_WINDOW = 20 };
 /* Whether the step after this one is to be STEP's first sparse one. */
 static void watch_moments(run *r, long step) {
   gpt_config *c = &r->model.config;
-  const size_t count = r->g.count;
+  const size_t count = r->model.w.count;
   double change;
   if (c->method.sparse_from != SIZE_MAX || step + 1 >= r->o->steps) return;
   must(sste_tensor_change(&change, r->moment2, count, r->moment2_before, count,
@@ -673,13 +673,13 @@ static void watch_moments(run *r, long step) {
 
 static void optimise(run *r, long step) {
   const double rate = learning_rate(r->o, step);
-  const size_t gains = r->g.gains;
+  const size_t gains = r->model.w.gains;
   adamw a = adamw_at(&r->model.config.method, rate, step);
   clip(&r->g, micro_batches(r->o));
   decay_pruned(&r->model, &r->g, a.rate);
   adamw_update(r, a, 0, gains);
   a.decay = 0.1f; /* of matrices */
-  adamw_update(r, a, gains, r->g.count);
+  adamw_update(r, a, gains, r->model.w.count);
   watch_moments(r, step);
 }
 
@@ -1053,7 +1053,7 @@ static void run_open(run *r, const options *o, const text *t, size_t program) {
     checkpoint_load(r);
     must(gpt_refresh(&r->model, (size_t)r->step), "the weights of the FFN");
     if (r->moment2_before != NULL)
-      memcpy(r->moment2_before, r->moment2, r->g.count * sizeof(float));
+      memcpy(r->moment2_before, r->moment2, r->model.w.count * sizeof(float));
     say("resumed after step %ld of %ld", r->step, o->steps);
   }
   flip_rate(r); /* the masks to count from */

@@ -105,7 +105,7 @@ static inline uint32_t slow_nan_code(slow_format f) {
 
 /* What a code without a sign stands for, with no thought of infinity: its code
  * is the next power of two. */
-static inline double slow_number(slow_format f, uint32_t code) {
+static inline double slow_magnitude(slow_format f, uint32_t code) {
   const int bias = (1 << (f.exponent - 1)) - 1, e = (int)(code >> f.mantissa);
   const double fraction = (double)(code & (((uint32_t)1 << f.mantissa) - 1));
   const double whole = e == 0 ? 0.0 : ldexp(1.0, f.mantissa);
@@ -115,7 +115,7 @@ static inline double slow_number(slow_format f, uint32_t code) {
 /* What a code stands for. */
 static inline float slow_widen(slow_format f, uint32_t code) {
   const uint32_t sign = slow_sign(f), m = code & (sign - 1);
-  const double x = m == slow_infinity(f) ? HUGE_VAL : slow_number(f, m);
+  const double x = m == slow_infinity(f) ? HUGE_VAL : slow_magnitude(f, m);
   if (m > slow_infinity(f)) return slow_nan();
   return (float)(code & sign ? -x : x);
 }
@@ -127,16 +127,16 @@ static inline uint32_t slow_narrow(slow_format f, float x) {
   uint32_t low = 0, high = slow_infinity(f);
   double below, above;
   if (x != x) return slow_nan_code(f);
-  if (m >= slow_number(f, high)) low = high;
+  if (m >= slow_magnitude(f, high)) low = high;
   while (high - low > 1) {
     const uint32_t middle = (low + high) / 2;
-    if (slow_number(f, middle) <= m)
+    if (slow_magnitude(f, middle) <= m)
       low = middle;
     else
       high = middle;
   }
-  below = m - slow_number(f, low);
-  above = slow_number(f, high) - m;
+  below = m - slow_magnitude(f, low);
+  above = slow_magnitude(f, high) - m;
   if (above < below || (above == below && low % 2 != 0)) low = high;
   return low != 0 && x < 0.0f ? low | slow_sign(f) : low;
 }

@@ -570,6 +570,7 @@ static void nan_poisons_its_own_row(void **state) {
  * and the group NaN; with 0, or -0, it does not matter. */
 static void infinite_weights_depend_on_gamma(void **state) {
   const float some[4] = {0.0f, -0.0f, 0x1p-149f, 1.0f};
+  sste_report report;
   size_t i;
   (void)state;
   for (i = 0; i < 8; ++i) {
@@ -580,6 +581,10 @@ static void infinite_weights_depend_on_gamma(void **state) {
     check_forward(&f, NULL);
     check_backward(&f);
     if (i < 4) assert_true((isnan(f.dx[0]) != 0) == (i > 1));
+    assert_int_equal(
+        sste_linear_report(&report, &f.layer, f.w, f.ldw, f.scratch, f.bytes),
+        SSTE_OK);
+    assert_int_equal(report.nan_groups, i % 4 > 1);
     fixture_free(&f);
   }
 }
@@ -786,8 +791,8 @@ static void token_groups_must_be_full(void **state) {
   fixture_free(&f);
 }
 
-/* Two words for each group end its counter at half as many: the last group there
- * is, and one more. */
+/* Two words for each group end the counter at half as many: the last group
+ * there is, and one more. */
 static void approximate_groups_end_at_half(void **state) {
   fixture f = fixture_new(8, 6, 8, 66);
   (void)state;
