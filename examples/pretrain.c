@@ -836,6 +836,7 @@ static void each_number(run *r, void (*move)(void *, size_t)) {
 static void checkpoint_save(run *r) {
   const options *o = r->o;
   const double start = seconds();
+  uint64_t hash;
   int i;
   if (!ranks_same(r->model.w.all, r->model.w.count * sizeof(float)))
     die("the ranks' weights have drifted apart; are all of one build, on "
@@ -852,7 +853,8 @@ static void checkpoint_save(run *r) {
              (unsigned long long)r->t->hash);
     put_line("step %ld\n\n", r->step);
     each_number(r, put);
-    put(&file_hash, sizeof file_hash);
+    hash = file_hash;
+    put(&hash, sizeof hash);
     output_close(&checkpoint_file);
   }
   r->seconds[TIME_FILES] += seconds() - start;
