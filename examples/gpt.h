@@ -200,6 +200,7 @@ static inline size_t gpt_room(const gpt_config *c) {
   up.out_features = down.in_features = 4 * C;
   bytes = linear_room(bytes, n, 4 * C, C);
   bytes = linear_room(bytes, n, C, BYTES);
+  bytes = attention_room(bytes, c->contexts, c->context, C, c->heads);
   if (c->method.weights == SSTE_WEIGHTS_DENSE) return bytes;
   bytes = gpt_larger(bytes, sste_linear_scratch_bytes(&up, n));
   return gpt_larger(bytes, sste_linear_scratch_bytes(&down, n));
@@ -352,7 +353,7 @@ static inline void gpt_logits(gpt *m, const unsigned char *in, size_t B) {
     gpt_lap(m, GPT_NORM);
     linear_forward(s->qkv, s->norm1, w->qkv, n, C, 3 * C, m->room);
     gpt_lap(m, GPT_LINEAR);
-    attention_forward(s->mixed, s->p, s->qkv, B, T, C, c->heads);
+    attention_forward(s->mixed, s->p, s->qkv, B, T, C, c->heads, m->room);
     gpt_lap(m, GPT_ATTENTION);
     linear_forward(m->add, s->mixed, w->proj, n, C, C, m->room);
     gpt_lap(m, GPT_LINEAR);
@@ -417,7 +418,8 @@ static inline void gpt_backward(gpt *m, gpt_params *g, const unsigned char *in,
     gpt_lap(m, GPT_NORM);
     linear_backward(m->dn, dw->proj, m->d, s->mixed, w->proj, n, C, C, m->room);
     gpt_lap(m, GPT_LINEAR);
-    attention_backward(m->dwide, m->dn, s->p, s->qkv, B, T, C, c->heads);
+    attention_backward(m->dwide, m->dn, s->p, s->qkv, B, T, C, c->heads,
+                       m->room);
     gpt_lap(m, GPT_ATTENTION);
     linear_backward(m->dn, dw->qkv, m->dwide, s->norm1, w->qkv, n, C, 3 * C,
                     m->room);
