@@ -1,0 +1,588 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: 2026 The sste authors
+#
+# experiment.py - the paper's comparison in small: pre-trains the same model by
+# each method with several learning rates and seeds, then S-STE with one thing
+# changed at a time, and reports what came out and what did not.
+#
+#   1. What is run     2. Runs     3. One at a time     4. Side by side
+#   5. The CSV         6. The program
+"""Pre-trains the same small GPT dense, by S-STE and by the methods it is
+compared with, and writes OUT/experiment.csv and OUT/report.md with figures.
+The learning rate of each method is swept on the first seed, its best one then
+run with the others, and S-STE also with one thing changed at a time.
+
+What is stopped goes on by the same command: finished runs are kept in OUT/runs,
+others resume from their checkpoints. A run of other options or of another
+corpus has another name; runs of another build of the program are refused.
+"""
+import argparse
+import csv
+import dataclasses
+import fcntl
+import glob
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True  # of experiment_report.py, beside this file
+import experiment_report
+
+# ---- 1. What is run ----------------------------------------------------------
+
+# S-STE first: the most runs wait for its best learning rate. The dense runs are
+# the shortest, and fill the gaps at the end.
+METHODS = ("s-ste", "ste", "sr-ste", "t-sr-ste", "step", "dense")
+
+# The FFN's products, of all sparse methods alike: what differs is the method.
+PRODUCTS = {"fp8": "on", "mvue": "optimal"}
+
+# Factors of decay, swept on the first seed at the best learning rate that the
+# method has with the first of them.
+DECAYS = {"sr-ste": (20.0,), "t-sr-ste": (2.0,)}
+
+# S-STE with one thing changed.
+VARIANTS = {
+    "beta every-step": {"beta": "every-step"},
+    "beta one": {"beta": "one"},
+    "beta equal-l1": {"beta": "equal-l1"},
+    "gamma 0.5": {"gamma": "0.5"},
+    "gamma 1": {"gamma": "1"},
+    "fp8 off": {"fp8": "off"},
+    "forward e3m4": {"forward-format": "e3m4"},
+    "forward e3m4fn": {"forward-format": "e3m4fn"},
+    "rounding stochastic": {"rounding": "stochastic"},
+    "mvue off": {"mvue": "off"},
+    "mvue approximate": {"mvue": "approximate"},
+    "fp8 and mvue off": {"fp8": "off", "mvue": "off"},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The size of an experiment. A step has batch x context tokens."""
+    steps: int
+    layers: int
+    heads: int
+    width: int
+    context: int
+    batch: int
+    micro: int
+    rates: tuple  # learning rates, the same grid for each method
+    seeds: tuple  # the first one sweeps
+    variants: tuple
+    probe_every: int  # steps between two measures of the descent
+
+
+FULL = Settings(steps=800, layers=4, heads=4, width=128, context=128, batch=8,
+                micro=2, rates=(0.001, 0.002, 0.004, 0.008), seeds=(1, 2, 3),
+                variants=tuple(VARIANTS), probe_every=10)
+QUICK = dataclasses.replace(
+    FULL, steps=400, layers=2, width=64, context=64, rates=(0.002, 0.004, 0.008),
+    variants=("beta every-step", "beta one", "fp8 off", "mvue off"))
+
+SAVE_EVERY = 100  # steps between two checkpoints, for kill -9
+
+# ---- 2. Runs -----------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One training: what differs between the runs of an experiment. The stage
+    is that which asks for it first."""
+    stage: str = dataclasses.field(compare=False)
+    method: str
+    variant: str
+    rate: float
+    decay: float | None
+    seed: int
+
+    def __str__(self):
+        words = [self.method, self.variant, "lr %g" % self.rate,
+                 "" if self.decay is None else "decay %g" % self.decay,
+                 "seed %d" % self.seed]
+        return " ".join(word for word in words if word)
+
+    def options(self, settings):
+        """All that decides the run's losses, but for the corpus."""
+        given = {"method": self.method, "lr": "%g" % self.rate,
+                 "seed": self.seed, "sample": 0}
+        for name in "steps layers heads width context batch micro".split():
+            given[name] = getattr(settings, name)
+        if self.decay is not None:
+            given["decay"] = "%g" % self.decay
+        if self.method != "dense":
+            given.update(PRODUCTS)
+        if not self.variant:
+            given["probe-every"] = settings.probe_every
+        return given | VARIANTS.get(self.variant, {})
+
+
+def plan(settings, losses):
+    """The runs that are known to be wanted. losses: of the finished ones."""
+    first, *others = settings.seeds
+    runs = []
+    for method in METHODS:
+        decay, *more = DECAYS.get(method, (None,))
+        sweep = [Run("rate", method, "", rate, decay, first)
+                 for rate in settings.rates]
+        runs += sweep
+        if more and all(run in losses for run in sweep):
+            at = min(sweep, key=lambda run: losses[run])
+            sweep += [dataclasses.replace(at, stage="decay", decay=x)
+                      for x in more]
+            runs += sweep[len(settings.rates):]
+        if not all(run in losses for run in sweep):
+            continue
+        best = min(sweep, key=lambda run: losses[run])
+        runs += [dataclasses.replace(best, stage="seeds", seed=seed)
+                 for seed in others]
+        if method == "s-ste":
+            runs += [dataclasses.replace(best, stage="ablation", seed=seed,
+                                         variant=variant)
+                     for variant in settings.variants
+                     for seed in settings.seeds]
+    stages = ("rate", "decay", "seeds", "ablation")
+    return sorted(runs, key=lambda run: stages.index(run.stage))
+
+
+class Anything(dict):
+    """Losses as if every run were finished."""
+    def __contains__(self, run):
+        return True
+
+    def __missing__(self, run):
+        return 0.0
+
+
+# ---- 3. One at a time --------------------------------------------------------
+
+
+class Refused(Exception):
+    """Bad input, or something that is missing: one line, status 2."""
+
+
+class Failed(Exception):
+    """A run that ended neither trained nor diverged: status 1."""
+
+
+class Stopped(Exception):
+    """By a signal."""
+
+
+def file_hash(path):
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise Refused("cannot read %s: %s" % (path, error.strerror)) from None
+
+
+def write_whole(path, text):
+    """A file takes its name only when it is whole."""
+    part = "%s.%d.part" % (path, os.getpid())
+    with open(part, "w", encoding="utf-8", newline="") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+class Store:
+    """The runs in OUT/runs. Each has a record, NAME.json: its options, what
+    made it, the seconds it took, and its exit status, null before its end."""
+
+    def __init__(self, args, settings):
+        self.args, self.settings = args, settings
+        self.folder = os.path.join(args.out, "runs")
+        self.corpus = file_hash(args.corpus)
+        self.program = file_hash(args.program)
+        os.makedirs(self.folder, exist_ok=True)
+        # Runs hold this file open too: whoever still works here is noticed.
+        self.lock = open(os.path.join(args.out, "lock"), "w", encoding="ascii")
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Refused("another experiment, or a run that one left, is at "
+                          "work in %s" % args.out) from None
+        for path in glob.glob(glob.escape(self.folder) + "/*.json"):
+            if self.record(path)["program"] != self.program:
+                raise Refused("%s holds runs of another build of %s: remove it "
+                              "to run them again, or give another --out"
+                              % (self.folder, args.program))
+
+    @staticmethod
+    def record(path):
+        try:
+            with open(path, encoding="utf-8") as file:
+                return json.load(file)
+        except ValueError:
+            raise Refused("%s is damaged: remove it" % path) from None
+
+    def path(self, run, end):
+        options = run.options(self.settings)
+        key = json.dumps([self.corpus, options], sort_keys=True)
+        name = "%s-%s" % (re.sub("[^a-z0-9.]+", "-", str(run)),
+                          hashlib.sha256(key.encode()).hexdigest()[:8])
+        return os.path.join(self.folder, name + end)
+
+    def load(self, run):
+        """The run's record, a fresh one if there is none yet."""
+        path = self.path(run, ".json")
+        if os.path.exists(path):
+            return self.record(path)
+        return {"options": run.options(self.settings), "corpus": self.corpus,
+                "program": self.program, "status": None, "wall_seconds": 0.0,
+                "cpu_seconds": 0.0}
+
+    def save(self, run, record):
+        write_whole(self.path(run, ".json"), json.dumps(record, indent=1) + "\n")
+
+    def rows(self, run):
+        """The lines of a finished run's CSV; it may be short if it diverged."""
+        path = self.path(run, ".csv")
+        try:
+            with open(path, encoding="ascii", newline="") as file:
+                rows = list(csv.DictReader(file))
+        except FileNotFoundError:
+            rows = []
+        whole = len(rows) == self.settings.steps
+        if self.load(run)["status"] == 0 and not whole:
+            raise Failed("%s has %d lines of %d: remove it and its .json to "
+                         "run it again" % (path, len(rows), self.settings.steps))
+        return rows
+
+    def loss(self, run):
+        """The last validation loss, infinite if the run diverged; None before
+        the run's end."""
+        status = self.load(run)["status"]
+        if status is None:
+            return None
+        return float("inf") if status else float(self.rows(run)[-1]["val_bpb"])
+
+
+class Process:
+    """A run at work."""
+
+    def __init__(self, store, run):
+        self.store, self.run, self.start = store, run, time.monotonic()
+        self.record = store.load(run)
+        store.save(run, self.record)
+        checkpoint = store.path(run, ".ckpt")
+        command = [store.args.program, store.args.corpus]
+        for name, value in self.record["options"].items():
+            command += ["--" + name, str(value)]
+        command += ["--csv", store.path(run, ".csv"), "--checkpoint", checkpoint,
+                    "--save-every", str(SAVE_EVERY)]
+        self.resumed = os.path.exists(checkpoint)
+        if self.resumed:
+            command += ["--resume", checkpoint]
+        with open(store.path(run, ".log"), "wb") as log:
+            # In a group of its own: Ctrl-C reaches it through us, and once.
+            self.child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env={**os.environ, "OMP_NUM_THREADS": "1"}, process_group=0,
+                pass_fds=[store.lock.fileno()])
+
+    def steps(self):
+        """How many the unfinished CSV has."""
+        parts = glob.glob(glob.escape(self.store.path(self.run, ".csv"))
+                          + ".*.part")
+        try:
+            with open(max(parts, key=os.path.getmtime), "rb") as file:
+                return max(0, file.read().count(b"\n") - 1)
+        except (OSError, ValueError):
+            return 0
+
+    def ended(self, wait=False):
+        """Whether it has; its record then tells how."""
+        pid, status, used = os.wait4(self.child.pid, 0 if wait else os.WNOHANG)
+        if pid == 0:
+            return False
+        self.child.returncode = os.waitstatus_to_exitcode(status)
+        self.record["wall_seconds"] += time.monotonic() - self.start
+        self.record["cpu_seconds"] += used.ru_utime + used.ru_stime
+        if self.child.returncode in (0, 1):  # trained or diverged
+            self.record["status"] = self.child.returncode
+            for end in (".ckpt", ".log"):
+                if os.path.exists(self.store.path(self.run, end)):
+                    os.remove(self.store.path(self.run, end))
+        self.store.save(self.run, self.record)
+        return True
+
+    def failure(self):
+        status, log = self.child.returncode, self.store.path(self.run, ".log")
+        how = "status %d" % status if status > 0 else "signal %d" % -status
+        with open(log, encoding="utf-8", errors="replace") as file:
+            last = file.read().strip().split("\n")[-1]
+        again = "" if not self.resumed else (
+            "; if its checkpoint is at fault, remove %s"
+            % self.store.path(self.run, ".ckpt"))
+        return Failed("%s failed with %s: %s%s" % (self.run, how, last, again))
+
+
+# ---- 4. Side by side ---------------------------------------------------------
+
+
+def clock(seconds):
+    return "%d:%02d:%02d" % (seconds // 3600, seconds // 60 % 60, seconds % 60)
+
+
+class Progress:
+    """On a terminal one line in place, else a line now and then."""
+
+    def __init__(self, settings, kept):
+        self.settings, self.kept = settings, kept
+        self.total = len(plan(settings, Anything()))
+        self.start = time.monotonic()
+        self.shown, self.worked = self.start - 60.0, None
+        self.terminal = sys.stderr.isatty()
+
+    def show(self, losses, processes, now=False):
+        time_now = time.monotonic()
+        if not now and time_now - self.shown < (0.5 if self.terminal else 60.0):
+            return
+        self.shown = time_now
+        line = self.line(losses, processes, time_now - self.start)
+        if self.terminal:
+            width = shutil.get_terminal_size().columns - 1
+            print("\r\033[K" + line[:width], end="", file=sys.stderr, flush=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+    def line(self, losses, processes, elapsed):
+        steps = self.settings.steps
+        at = {p: p.steps() for p in processes}
+        done = len(losses) * steps + sum(at.values())
+        if self.worked is None:  # what resumed runs begin with is no work
+            self.worked = self.kept * steps + sum(at.values())
+        pace = (done - self.worked) / elapsed if elapsed > 0 else 0
+        left = (clock((self.total * steps - done) / pace)
+                if pace > 0 else "-:--:--")
+        best = {}
+        for run, loss in losses.items():
+            best[run.method] = min(loss, best.get(run.method, loss))
+        return "%d of %d runs, %s, left %s; best %s; now %s" % (
+            len(losses), self.total, clock(elapsed), left,
+            " ".join("%s %.4f" % item for item in sorted(best.items())) or "-",
+            ", ".join("%s %.0f %%" % (p.run, 100 * n / steps)
+                      for p, n in at.items()) or "-")
+
+    def end(self):
+        if self.terminal:
+            print(file=sys.stderr)
+
+
+def stop_all(processes, signals):
+    """Each writes its checkpoint and ends; a second signal kills them."""
+    before = len(signals)
+    for process in processes:
+        os.kill(process.child.pid, signal.SIGINT)
+    while processes:
+        processes[:] = [p for p in processes if not p.ended()]
+        if len(signals) > before:
+            for process in processes:
+                os.kill(process.child.pid, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def execute(store, signals):
+    """All runs of the plan; their losses."""
+    settings, losses, processes = store.settings, {}, []
+
+    def wanted():
+        """Not finished, in this or an earlier session."""
+        while True:
+            runs = [run for run in plan(settings, losses) if run not in losses]
+            kept = {run: loss for run in runs
+                    if (loss := store.loss(run)) is not None}
+            if not kept:
+                return runs
+            losses.update(kept)
+
+    waiting = wanted()
+    progress = Progress(settings, len(losses))
+    try:
+        while waiting or processes:
+            while waiting and len(processes) < store.args.jobs:
+                processes.append(Process(store, waiting.pop(0)))
+            progress.show(losses, processes)
+            ended = [p for p in processes if p.ended()]
+            processes[:] = [p for p in processes if p not in ended]
+            for process in ended:
+                if process.record["status"] is None and not signals:
+                    raise process.failure()
+            if signals:
+                raise Stopped()
+            if ended:
+                running = [p.run for p in processes]
+                waiting = [run for run in wanted() if run not in running]
+            else:
+                time.sleep(0.05)
+        progress.show(losses, processes, now=True)
+    finally:
+        progress.end()
+        stop_all(processes, signals)
+    return losses
+
+
+# ---- 5. The CSV --------------------------------------------------------------
+
+RUN_COLUMNS = ("stage", "method", "variant", "peak_lr", "decay", "seed")
+END_COLUMNS = ("status", "cpu_seconds", "wall_seconds")
+
+
+def machine():
+    name = os.uname().machine
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            found = re.search(r"^model name\s*:\s*(.*)", file.read(), re.M)
+            name = found.group(1).strip() if found else name
+    except OSError:
+        pass
+    return name
+
+
+def facts(store):
+    """What all runs have in common."""
+    common = {"corpus": os.path.basename(store.args.corpus),
+              "corpus_bytes": os.path.getsize(store.args.corpus),
+              "corpus_sha256": store.corpus, "program_sha256": store.program,
+              "machine": machine(), "cpus": len(os.sched_getaffinity(0)),
+              "jobs": store.args.jobs,
+              "products": " ".join("--%s %s" % x for x in PRODUCTS.items())}
+    for name, value in dataclasses.asdict(store.settings).items():
+        if name not in ("rates", "seeds", "variants"):
+            common[name] = value
+    return common
+
+
+def write_csv(store, losses):
+    """Every line of every run, behind what names the run; its status and
+    seconds on its last line. What all have in common stands above, behind #."""
+    lines = ["# sste experiment 1"]
+    lines += ["# %s: %s" % item for item in facts(store).items()]
+    columns = None
+    for run in plan(store.settings, losses):
+        rows = store.rows(run)
+        if columns is None:
+            columns = list(rows[0])
+            lines.append(",".join((*RUN_COLUMNS, *columns, *END_COLUMNS)))
+        rows = rows or [dict.fromkeys(columns, "")]
+        record = store.load(run)
+        name = "%s,%s,%s,%g,%s,%d," % (
+            run.stage, run.method, run.variant, run.rate,
+            "" if run.decay is None else "%g" % run.decay, run.seed)
+        end = "%d,%.2f,%.2f" % tuple(record[c] for c in END_COLUMNS)
+        for row in rows:
+            lines.append(name + ",".join(row[c] for c in columns) + "," +
+                         (end if row is rows[-1] else ",,"))
+    path = os.path.join(store.args.out, "experiment.csv")
+    write_whole(path, "\n".join(lines) + "\n")
+    return path
+
+
+# ---- 6. The program ----------------------------------------------------------
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise Refused(message + " (see --help)")
+
+
+def whole(least):
+    def number(text):
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(
+                "'%s' is no whole number from %d on" % (text, least))
+        return int(text)
+    return number
+
+
+def parse(words):
+    parser = Parser(
+        "experiment.py", description=__doc__, allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="Status: 0; 1 if a run failed; 2 for misuse or what is missing;"
+        "\n128 and the signal's number if stopped.")
+    add = parser.add_argument
+    add("--corpus", metavar="FILE", help="the text to train on")
+    add("--out", metavar="DIR", help="build/experiment, or the CSV's folder")
+    add("--quick", action="store_true", help="smaller, and fewer variants")
+    add("--jobs", metavar="N", type=whole(1),
+        default=len(os.sched_getaffinity(0)),
+        help="runs side by side, of a thread each (the CPUs: %(default)s)")
+    add("--program", metavar="FILE", default="build/examples/pretrain",
+        help="%(default)s")
+    add("--report", metavar="CSV", help="only report what is in there")
+    for name, what in (("steps", "of a run"), ("layers", "blocks"),
+                       ("heads", "of attention"), ("width", "of the model"),
+                       ("context", "bytes"), ("batch", "contexts per step")):
+        add("--" + name, metavar="N", type=whole(1),
+            help="%s (%d; quick: %d)" % (what, getattr(FULL, name),
+                                         getattr(QUICK, name)))
+    add("--seeds", metavar="N", type=whole(1),
+        help="per method (%d)" % len(FULL.seeds))
+    return parser.parse_args(words)
+
+
+def settings_of(args):
+    settings = QUICK if args.quick else FULL
+    given = {name: getattr(args, name) for name in
+             "steps layers heads width context batch".split()
+             if getattr(args, name) is not None}
+    if args.seeds is not None:
+        given["seeds"] = tuple(range(1, args.seeds + 1))
+    return dataclasses.replace(settings, **given)
+
+
+def run_all(args, signals):
+    """The CSV of the whole experiment."""
+    if args.corpus is None:
+        raise Refused("no text to train on: give --corpus FILE")
+    args.out = args.out or "build/experiment"
+    if not os.access(args.program, os.X_OK) or os.path.isdir(args.program):
+        raise Refused("there is no program %s: run make %s first"
+                      % (args.program, args.program))
+    store = Store(args, settings_of(args))
+    return write_csv(store, execute(store, signals))
+
+
+def main(words):
+    signals = []
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda got, frame: signals.append(got))
+    try:
+        args = parse(words)
+        if not shutil.which("gnuplot"):
+            raise Refused("gnuplot is missing; on Debian: apt-get install -y "
+                          "gnuplot-nox")
+        path = args.report or run_all(args, signals)
+        out = args.out or os.path.dirname(path) or "."
+        print("report: " + experiment_report.write(path, out))
+        return 0
+    except Stopped:
+        print("experiment.py: stopped; the same command goes on from here",
+              file=sys.stderr)
+        return 128 + signals[0]
+    except Failed as error:
+        print("experiment.py: %s" % error, file=sys.stderr)
+        return 1
+    except (Refused, experiment_report.Unreadable) as error:
+        print("experiment.py: %s" % error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        print("experiment.py: %s: %s" % (error.filename, error.strerror),
+              file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,945 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: 2026 The sste authors
+#
+# experiment_report.py - from an experiment's CSV to its report: Markdown with
+# figures by gnuplot. Every number and every sentence follows from the CSV; the
+# same CSV gives the same report to the byte.
+#
+#   1. Reading     2. Statistics     3. Measures of a run     4. Claims
+#   5. Tables      6. Figures        7. The report
+import collections
+import csv
+import itertools
+import math
+import os
+import statistics
+import subprocess
+
+NAMES = {"dense": "dense", "ste": "STE", "sr-ste": "SR-STE",
+         "t-sr-ste": "T-SR-STE", "step": "STEP", "s-ste": "S-STE"}
+COLORS = {"dense": "#000000", "ste": "#D55E00", "sr-ste": "#E69F00",
+          "t-sr-ste": "#009E73", "step": "#CC79A7", "s-ste": "#0072B2"}
+
+# The program's CSV, a line per step.
+MEASURES = ("step", "train_bpb", "lr", "flip_rate", "val_bpb", "beta", "before",
+            "after", "frozen", "predicted", "predicted_map")
+# What this experiment writes in front of them and, on a run's last line, after.
+RUN_COLUMNS = ("stage", "method", "variant", "peak_lr", "decay", "seed")
+END_COLUMNS = ("status", "cpu_seconds", "wall_seconds")
+HEAD = "# sste experiment 1"
+
+# ---- 1. Reading --------------------------------------------------------------
+
+
+class Unreadable(Exception):
+    """No experiment's CSV, or one that cannot be drawn."""
+
+
+class Run:
+    """One training. lines: its measures, NaN where there is none."""
+
+    def __init__(self, row):
+        self.stage, self.method, self.variant = (
+            row[c] for c in ("stage", "method", "variant"))
+        self.rate, self.seed = float(row["peak_lr"]), int(row["seed"])
+        self.decay = float(row["decay"]) if row["decay"] else None
+        self.lines, self.status, self.cpu = [], 0, 0.0
+
+    def column(self, name):
+        """(step, value) wherever there is a value."""
+        at = MEASURES.index(name)
+        return [(line[0], line[at]) for line in self.lines
+                if not math.isnan(line[at])]
+
+    def loss(self):
+        """Bits per byte on the held-out text, infinite if it diverged."""
+        values = self.column("val_bpb")
+        return values[-1][1] if self.status == 0 and values else math.inf
+
+
+class Experiment:
+    """facts: what all runs have in common, as text; runs: all of them."""
+
+    def __init__(self, path):
+        self.facts, self.runs, named = {}, [], {}
+        try:
+            with open(path, encoding="utf-8", newline="") as file:
+                self.read(file, named)
+        except (ValueError, TypeError, KeyError, IndexError) as error:
+            raise Unreadable("%s is damaged: %s" % (path, error)) from None
+        if not self.runs:
+            raise Unreadable("%s has no runs" % path)
+
+    def read(self, file, named):
+        line = file.readline()
+        if line.rstrip() != HEAD:
+            raise ValueError("it does not begin with '%s'" % HEAD)
+        while (line := file.readline()).startswith("# "):
+            key, value = line[2:].rstrip("\n").split(": ", 1)
+            self.facts[key] = value
+        columns = line.rstrip("\n").split(",")
+        if columns != [*RUN_COLUMNS, *MEASURES, *END_COLUMNS]:
+            raise ValueError("its columns are others")
+        for row in csv.DictReader(file, columns, restval=None):
+            key = tuple(row[c] for c in RUN_COLUMNS)
+            if key not in named:
+                named[key] = Run(row)
+                self.runs.append(named[key])
+            run = named[key]
+            if row["step"]:
+                run.lines.append([float(row[c]) if row[c] else math.nan
+                                  for c in MEASURES])
+            if row["status"]:
+                run.status, run.cpu = int(row["status"]), float(
+                    row["cpu_seconds"])
+
+    def number(self, fact):
+        return int(self.facts[fact])
+
+    def methods(self):
+        return [m for m in NAMES if any(r.method == m for r in self.runs)]
+
+    def sweep(self, method):
+        """The runs that chose the method's learning rate and decay."""
+        return [r for r in self.runs if r.method == method and not r.variant
+                and r.stage in ("rate", "decay")]
+
+    def best(self, method):
+        return min(self.sweep(method), key=Run.loss)
+
+    def seeds(self, method, variant=""):
+        """Seed: run, at the method's best learning rate and decay."""
+        best = self.best(method)
+        return {r.seed: r for r in self.runs
+                if (r.method, r.variant, r.rate, r.decay) ==
+                (method, variant, best.rate, best.decay)}
+
+    def variants(self):
+        return list(dict.fromkeys(r.variant for r in self.runs if r.variant))
+
+
+# ---- 2. Statistics -----------------------------------------------------------
+
+# The mean of n values, their standard deviation, the mean's standard error.
+Estimate = collections.namedtuple("Estimate", "mean sd se n")
+
+
+def estimate(values):
+    """SD and SE are NaN where fewer than two values are finite."""
+    values = list(values)
+    n = len(values)
+    if n == 0 or not all(map(math.isfinite, values)):
+        return Estimate(math.nan, math.nan, math.nan, n)
+    sd = statistics.stdev(values) if n > 1 else math.nan
+    return Estimate(statistics.fmean(values), sd, sd / math.sqrt(n), n)
+
+
+def paired(runs, others, measure):
+    """measure(run) - measure(other), over the seeds that both have."""
+    return estimate(measure(runs[seed]) - measure(others[seed])
+                    for seed in runs if seed in others)
+
+
+def shown(e):
+    """Beyond two standard errors of 0."""
+    return abs(e.mean) > 2 * e.se
+
+
+def chance(n):
+    """How often the mean of n normal values around 0 is beyond two of its own
+    standard errors: Student's t with n - 1 degrees, by the midpoint rule."""
+    df, parts = n - 1, 2000
+    scale = math.exp(math.lgamma(n / 2) - math.lgamma(df / 2)) / math.sqrt(
+        math.pi * df)
+    inside = sum((1 + (2 * (i + 0.5) / parts)**2 / df)**(-n / 2)
+                 for i in range(parts)) * 2 / parts
+    return 1 - 2 * scale * inside
+
+
+def line_fit(x, y):
+    """Slope of the least-squares line of y over x, and the correlation."""
+    if len(x) < 2:
+        return math.nan, math.nan
+    mx, my = statistics.fmean(x), statistics.fmean(y)
+    xx = sum((a - mx)**2 for a in x)
+    yy = sum((b - my)**2 for b in y)
+    xy = sum((a - mx) * (b - my) for a, b in zip(x, y))
+    if xx == 0 or yy == 0:
+        return math.nan, math.nan
+    return xy / xx, xy / math.sqrt(xx * yy)
+
+
+def quantile(values, share):
+    values = sorted(values)
+    return values[min(len(values) - 1, int(share * len(values)))]
+
+
+# ---- 3. Measures of a run ----------------------------------------------------
+
+
+def mean_flips(run, since=0.0):
+    """The flip rate's mean over the steps, from a share of them on."""
+    rates = [rate for _, rate in run.column("flip_rate")]
+    rates = rates[int(since * len(rates)):]
+    return statistics.fmean(rates) if rates else math.nan
+
+
+def log_flips(run):
+    flips = mean_flips(run)
+    return math.log(flips) if flips > 0 else math.nan
+
+
+def last_beta(run):
+    """In units of the first."""
+    betas = [beta for _, beta in run.column("beta")]
+    return betas[-1] / betas[0] if betas and betas[0] else math.nan
+
+
+# The actual descent A, that with the mask frozen F, the predicted ones P, P'.
+Descent = collections.namedtuple("Descent", "actual frozen predicted mapped")
+
+
+def descents(run):
+    """Of every probe whose measures are all finite."""
+    first = MEASURES.index("before")
+    return [Descent(before - after, before - frozen, predicted, mapped)
+            for before, after, frozen, predicted, mapped in
+            (line[first:] for line in run.lines)
+            if all(map(math.isfinite, (before, after, frozen, predicted,
+                                       mapped)))]
+
+
+def share(run, event):
+    found = [event(d) for d in descents(run)]
+    return statistics.fmean(found) if found else math.nan
+
+
+def rising(run):
+    return share(run, lambda d: d.actual < 0)
+
+
+def opposite(run):
+    return share(run, lambda d: d.actual * d.frozen < 0)
+
+
+def wrong(run):
+    return share(run, lambda d: d.actual < 0 < d.frozen)
+
+
+def slope(run, prediction="predicted"):
+    found = descents(run)
+    return line_fit([getattr(d, prediction) for d in found],
+                    [d.actual for d in found])[0]
+
+
+def correlation(run, prediction="predicted"):
+    found = descents(run)
+    return line_fit([getattr(d, prediction) for d in found],
+                    [d.actual for d in found])[1]
+
+
+# ---- 4. Claims ---------------------------------------------------------------
+
+# A sentence and the difference that decides it: shown if its mean is beyond two
+# standard errors on the side of `sign`. text: the difference in words.
+Claim = collections.namedtuple("Claim", "sentence e sign text")
+
+
+def pm(e, digits=4, sign=False):
+    if e.n == 0 or math.isnan(e.mean):
+        return "-"
+    mean = "%+.*f" % (digits, e.mean) if sign else "%.*f" % (digits, e.mean)
+    return mean if math.isnan(e.se) else "%s ± %.*f" % (mean, digits, e.se)
+
+
+def ratio(e):
+    """Of logarithms, as a factor and its range of two standard errors."""
+    if math.isnan(e.mean):
+        return "-"
+    if math.isnan(e.se):
+        return "%.2f" % math.exp(e.mean)
+    return "%.2f (%.2f to %.2f)" % tuple(
+        math.exp(e.mean + k * e.se) for k in (0, -2, 2))
+
+
+def verdict(claim):
+    e = claim.e
+    if e.n < 2:
+        return "Not known from one seed"
+    if math.isnan(e.mean):
+        return "Not known, as a run diverged or measured nothing"
+    if not shown(e):
+        return "Not shown at this size"
+    return "Shown" if e.mean * claim.sign > 0 else "The opposite is shown"
+
+
+def claim_lines(claims):
+    return ["- **%s**: %s (%s)." % (verdict(c), c.sentence, c.text)
+            for c in claims]
+
+
+def loss_claims(x):
+    """S-STE is nearer to dense: its loss is lower, as dense's cancels."""
+    for rival in ("ste", "sr-ste", "t-sr-ste", "step"):
+        if {"s-ste", rival} <= set(x.methods()):
+            e = paired(x.seeds("s-ste"), x.seeds(rival), Run.loss)
+            yield Claim("S-STE's loss is lower than %s's" % NAMES[rival], e, -1,
+                        "the difference is %s bits per byte" % pm(e, 4, True))
+
+
+def flip_claims(x):
+    if "dense" not in x.methods():
+        return
+    dense = x.seeds("dense")
+    logs = {m: paired(x.seeds(m), dense, log_flips) for m in x.methods()}
+    for method in ("ste", "sr-ste"):
+        if method in logs:
+            yield Claim("%s flips more often than dense does virtually"
+                        % NAMES[method], logs[method], 1,
+                        "%s times as often" % ratio(logs[method]))
+    if {"s-ste", "ste"} <= set(logs):
+        soft, hard = x.seeds("s-ste"), x.seeds("ste")
+        e = estimate(
+            abs(log_flips(soft[s]) - log_flips(dense[s])) -
+            abs(log_flips(hard[s]) - log_flips(dense[s]))
+            for s in soft if s in hard and s in dense)
+        yield Claim("S-STE's flip rate is nearer to dense's than STE's is", e,
+                    -1, "S-STE %s times dense's, STE %s times" % (
+                        ratio(logs["s-ste"]), ratio(logs["ste"])))
+
+
+def descent_claims(x):
+    if not {"s-ste", "ste"} <= set(x.methods()):
+        return
+    soft, hard = x.seeds("s-ste"), x.seeds("ste")
+    e = paired(soft, hard, correlation)
+    yield Claim("S-STE's descent follows the predicted one more closely than "
+                "STE's", e, 1, "the correlations differ by " + pm(e, 3, True))
+    e = paired(soft, hard, wrong)
+    yield Claim("S-STE takes fewer steps in a wrong direction than STE", e, -1,
+                "the rates differ by " + pm(e, 3, True))
+
+
+def beta_claims(x):
+    again = x.seeds("s-ste", "beta every-step")
+    if not again:
+        return
+    e = paired(again, x.seeds("s-ste"), Run.loss)
+    yield Claim("recomputing beta at every step raises the loss", e, 1,
+                "the difference is %s bits per byte" % pm(e, 4, True))
+    e = paired(again, x.seeds("s-ste"), log_flips)
+    yield Claim("recomputing beta raises the flip rate", e, 1,
+                "%s times as many flips" % ratio(e))
+    e = estimate(math.log(last_beta(run)) for run in again.values())
+    yield Claim("a recomputed beta grows", e, 1,
+                "at the end it is %s times the first" % ratio(e))
+
+
+# ---- 5. Tables ---------------------------------------------------------------
+
+
+def table(head, rows):
+    """Markdown; the first column is text, the others are numbers."""
+    lines = ["| %s |" % " | ".join(head),
+             "| --- |%s" % (" ---: |" * (len(head) - 1))]
+    return lines + ["| %s |" % " | ".join(row) for row in rows] + [""]
+
+
+def loss_text(e, diverged):
+    return pm(e) if not diverged else "diverged (%d of %d)" % (diverged, e.n)
+
+
+def count_diverged(runs):
+    return sum(run.status != 0 for run in runs.values())
+
+
+def loss_table(x):
+    rows = []
+    for method in x.methods():
+        runs, best = x.seeds(method), x.best(method)
+        e = estimate(run.loss() for run in runs.values())
+        row = [NAMES[method], "%g" % best.rate,
+               "-" if best.decay is None else "%g" % best.decay, str(e.n),
+               loss_text(e, count_diverged(runs)),
+               "-" if math.isnan(e.sd) else "%.4f" % e.sd]
+        for other in ("dense", "s-ste"):
+            row.append("" if other == method or other not in x.methods() else
+                       pm(paired(runs, x.seeds(other), Run.loss), 4, True))
+        speed = estimate(x.number("batch") * x.number("context") *
+                         len(run.lines) / run.cpu
+                         for run in runs.values() if run.cpu > 0)
+        rows.append(row + ["%.0f" % speed.mean if speed.n else "-"])
+    return table(["method", "learning rate", "decay", "seeds", "loss ± SE",
+                  "SD", "minus dense", "minus S-STE", "tokens per CPU second"],
+                 rows)
+
+
+def rate_table(x, cell):
+    """cell(run) for every method and learning rate of the sweep."""
+    rates = sorted({r.rate for r in x.runs if r.stage == "rate"})
+    rows = []
+    for method in x.methods():
+        swept = {r.rate: r for r in x.sweep(method) if r.stage == "rate"}
+        rows.append([NAMES[method]] + [cell(swept[rate]) if rate in swept else
+                                       "" for rate in rates])
+    return table(["method"] + ["%g" % rate for rate in rates], rows)
+
+
+def decay_table(x):
+    rows = [[NAMES[r.method], "%g" % r.decay, "%g" % r.rate, loss_of(r)]
+            for method in x.methods() for r in x.sweep(method)
+            if len({s.decay for s in x.sweep(method)}) > 1
+            and r.rate == x.best(method).rate]
+    return table(["method", "decay", "learning rate", "loss"],
+                 rows) if rows else []
+
+
+def loss_of(run):
+    return "%.4f" % run.loss() if run.status == 0 else "diverged"
+
+
+def gap_table(x):
+    """S-STE's loss minus the others', wherever all were validated."""
+    rivals = [m for m in ("dense", "ste", "sr-ste") if m in x.methods()]
+    soft = x.seeds("s-ste")
+    steps = sorted(set.intersection(*(
+        {step for step, _ in run.column("val_bpb")}
+        for m in ["s-ste", *rivals] for run in x.seeds(m).values())))
+
+    def at(step):
+        return lambda run: dict(run.column("val_bpb"))[step]
+    rows = []
+    for step in steps:
+        found = [paired(soft, x.seeds(m), at(step)) for m in rivals]
+        rows.append(["%d" % step] + [pm(e, 4, True) + "*" * shown(e)
+                                     for e in found])
+    return table(["step"] + ["minus " + NAMES[m] for m in rivals], rows)
+
+
+def flip_table(x):
+    rows = []
+    for method in x.methods():
+        runs = x.seeds(method)
+        row = [NAMES[method]]
+        for since in (0.0, 0.75):
+            e = estimate(1000 * mean_flips(r, since) for r in runs.values())
+            row.append(pm(e, 3))
+        row.append(ratio(paired(runs, x.seeds("dense"), log_flips))
+                   if "dense" in x.methods() and method != "dense" else "")
+        rows.append(row)
+    return table(["method", "flips per 1000, all steps", "the last quarter",
+                  "all steps, times dense's"], rows)
+
+
+def flips_at(x):
+    """A swept run's mean flip rate in units of dense's at the same rate."""
+    dense = {r.rate: r for r in x.sweep("dense")}
+
+    def cell(run):
+        if run.rate not in dense:
+            return "-"
+        both = mean_flips(run) / mean_flips(dense[run.rate])
+        return "-" if math.isnan(both) else "%.2f" % both
+    return cell
+
+
+def descent_table(x):
+    rows = []
+    for method in x.methods():
+        runs = x.seeds(method).values()
+        probes = sum(len(descents(run)) for run in runs)
+        if probes:
+            rows.append([NAMES[method], str(probes)] + [
+                pm(estimate(map(measure, runs)), 3) for measure in (
+                    correlation, slope,
+                    lambda r: correlation(r, "mapped"),
+                    lambda r: slope(r, "mapped"), rising)])
+    return table(["method", "probes", "correlation of A and P", "slope",
+                  "correlation of A and P'", "slope", "A < 0"], rows)
+
+
+def frozen_table(x):
+    rows = [[NAMES[method]] + [
+        pm(estimate(map(measure, x.seeds(method).values())), 3)
+        for measure in (rising, opposite, wrong)] for method in x.methods()]
+    return table(["method", "A < 0", "opposite signs", "F > 0 > A: wrong"],
+                 rows)
+
+
+def beta_table(x):
+    rows = []
+    for name, variant in (("frozen", ""), ("every step", "beta every-step")):
+        runs = x.seeds("s-ste", variant)
+        rows.append(["beta " + name,
+                     loss_text(estimate(r.loss() for r in runs.values()),
+                               count_diverged(runs)),
+                     pm(estimate(last_beta(r) for r in runs.values()), 3),
+                     pm(estimate(1000 * mean_flips(r)
+                                 for r in runs.values()), 3)])
+    return table(["", "loss ± SE", "last beta / first", "flips per 1000"], rows)
+
+
+def effect(e):
+    if math.isnan(e.mean) or math.isnan(e.se):
+        return "not known"
+    if not shown(e):
+        return "not shown at this size"
+    return "worse" if e.mean > 0 else "better"
+
+
+def ablation_table(x):
+    base, rows = x.seeds("s-ste"), []
+    for variant in ["", *x.variants()]:
+        runs = x.seeds("s-ste", variant)
+        e = paired(runs, base, Run.loss)
+        rows.append([variant or "S-STE as above",
+                     loss_text(estimate(r.loss() for r in runs.values()),
+                               count_diverged(runs)),
+                     pm(e, 4, True) if variant else "",
+                     effect(e) if variant else "",
+                     pm(estimate(1000 * mean_flips(r)
+                                 for r in runs.values()), 3)])
+    return table(["S-STE with", "loss ± SE", "difference", "effect",
+                  "flips per 1000"], rows)
+
+
+# ---- 6. Figures --------------------------------------------------------------
+
+
+class Figure:
+    """A gnuplot script with its data, drawn as SVG. Data come first, then the
+    commands, as gnuplot wants them."""
+
+    def __init__(self, width, height):
+        self.data, self.commands = [], [
+            'set terminal svg noenhanced size %d,%d font "sans,14" '
+            'background rgb "white"' % (width, height),
+            "set encoding utf8", "set grid lc rgb '#DDDDDD' lt 1 lw 0.5",
+            "set border lc rgb '#666666'", "set tics textcolor rgb 'black'",
+            "set key noenhanced"]
+
+    def block(self, rows):
+        """The name of a data block; a blank row breaks its line."""
+        name = "$d%d" % len(self.data)
+        self.data.append("%s << EOD\n%s\nEOD" % (name, "\n".join(
+            " ".join(x if isinstance(x, str) else "%.6g" % x for x in row)
+            for row in rows)))
+        return name
+
+    def add(self, *commands):
+        self.commands += commands
+
+    def plot(self, parts):
+        self.commands.append("plot " + ", \\\n  ".join(parts) if parts else
+                             "set multiplot next")
+
+    def draw(self, folder, name):
+        path = os.path.join(folder, name + ".svg")
+        script = "\n".join([*self.data, *self.commands]) + "\n"
+        try:
+            done = subprocess.run(["gnuplot"], input=script, text=True,
+                                  encoding="utf-8", stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, check=False,
+                                  env={**os.environ, "LC_ALL": "C.UTF-8"})
+        except FileNotFoundError:
+            raise Unreadable("gnuplot is missing; on Debian: apt-get install "
+                             "-y gnuplot-nox") from None
+        if done.returncode:
+            raise Unreadable("gnuplot cannot draw %s: %s" % (
+                path, done.stderr.strip().replace("\n", " ")))
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(done.stdout)
+        return ["![%s](%s.svg)" % (name, name), ""]
+
+
+def pale(color):
+    """For clouds of points: a third opaque."""
+    return "#AA" + color[1:]
+
+
+def curve(runs, name, bins):
+    """Mean over the seeds and over each of so many equal parts of the run:
+    (step at its middle, mean)."""
+    points = [p for run in runs for p in run.column(name)]
+    if not points:
+        return []
+    last = max(step for step, _ in points)
+    parts = collections.defaultdict(list)
+    for step, value in points:
+        parts[min(bins - 1, int((step - 1) * bins / last))].append(value)
+    return [((part + 0.5) * last / bins, statistics.fmean(values))
+            for part, values in sorted(parts.items())]
+
+
+def loss_figure(x, folder):
+    """Left the last losses, right the gap to dense as training goes on."""
+    f = Figure(1100, 420)
+    methods = [m for m in x.methods() if not count_diverged(x.seeds(m))]
+    tics = ", ".join('"%s" %d' % (NAMES[m], i) for i, m in enumerate(methods))
+    f.add("set multiplot layout 1,2", "set xrange [-0.5:%g]"
+          % (len(methods) - 0.5), "set xtics (%s)" % tics,
+          "set title 'Validation loss: seeds, mean ± 2 SE'",
+          "set ylabel 'bits per byte'", "unset key", "set offsets 0,0,graph 0.1,graph 0.1")
+    parts = []
+    for i, m in enumerate(methods):
+        losses = [run.loss() for run in x.seeds(m).values()]
+        e = estimate(losses)
+        color = COLORS[m]
+        parts.append("%s with points pt 7 ps 0.5 lc rgb '%s'" % (
+            f.block([(i + 0.15, loss) for loss in losses]), pale(color)))
+        parts.append("%s with yerrorbars pt 7 ps 0.9 lw 2 lc rgb '%s'" % (
+            f.block([(i - 0.1, e.mean, 0 if math.isnan(e.se) else 2 * e.se)]),
+            color))
+    f.plot(parts)
+    f.add("set xrange [*:*]", "set xtics autofreq", "set xlabel 'step'",
+          "set title 'Gap to dense, paired by seed ± 2 SE'", "set key top right",
+          "set offsets 0,0,0,0")
+    parts = ["0 notitle lc rgb '#666666'"]
+    for m in methods:
+        gaps = gap_curve(x, m) if m != "dense" and "dense" in methods else []
+        if gaps:
+            parts.append("%s with yerrorlines pt 7 ps 0.5 lw 2 lc rgb '%s' "
+                         "title '%s'" % (f.block(gaps), COLORS[m], NAMES[m]))
+    f.plot(parts)
+    return f.draw(folder, "loss")
+
+
+def gap_curve(x, method):
+    """(step, gap to dense, two standard errors)."""
+    runs, dense = x.seeds(method), x.seeds("dense")
+    pairs = [(dict(runs[s].column("val_bpb")), dict(dense[s].column("val_bpb")))
+             for s in runs if s in dense]
+    points = []
+    for step in sorted(set().union(*(a.keys() & b.keys() for a, b in pairs))):
+        e = estimate(a[step] - b[step] for a, b in pairs
+                     if step in a and step in b)
+        points.append((step, e.mean, 0 if math.isnan(e.se) else 2 * e.se))
+    return points
+
+
+def rate_figure(x, folder):
+    f = Figure(700, 420)
+    f.add("set logscale x 2", "set xlabel 'peak learning rate'",
+          "set ylabel 'bits per byte'", "set key outside right",
+          "set title 'Validation loss over the learning rate, one seed'")
+    rates = sorted({r.rate for r in x.runs if r.stage == "rate"})
+    f.add("set xtics (%s)" % ", ".join("%g" % rate for rate in rates),
+          "set xrange [%g:%g]" % (rates[0] / 1.2, rates[-1] * 1.2))
+    parts = []
+    for m in x.methods():
+        points = sorted((r.rate, r.loss()) for r in x.sweep(m)
+                        if r.stage == "rate" and math.isfinite(r.loss()))
+        if points:
+            parts.append("%s with linespoints pt 7 ps 0.7 lw 2 lc rgb '%s' "
+                         "title '%s'" % (f.block(points), COLORS[m], NAMES[m]))
+    f.plot(parts)
+    return f.draw(folder, "rates")
+
+
+BINS = 40  # equal parts of a run, whose means a curve joins
+
+
+def flip_figure(x, folder):
+    f = Figure(900, 480)
+    f.add("set logscale y", "set format y '10^{%L}'", "set xlabel 'step'",
+          "set ylabel 'share of mask entries that a step flips' offset -1",
+          "set title 'Flip rate of the magnitude mask'", "set key top right",
+          "set terminal svg enhanced size 900,480 font 'sans,14' "
+          "background rgb 'white'")
+    parts = []
+    for m in x.methods():
+        points = [p for p in curve(x.seeds(m).values(), "flip_rate", BINS)
+                  if p[1] > 0]
+        if points:
+            parts.append("%s with lines lw 2.5 %s lc rgb '%s' title '%s'" % (
+                f.block(points), "dt 2" if m == "dense" else "", COLORS[m],
+                "dense, virtual" if m == "dense" else NAMES[m]))
+    f.plot(parts)
+    return f.draw(folder, "flips")
+
+
+def pooled(x, method):
+    return [d for run in x.seeds(method).values() for d in descents(run)]
+
+
+def span(values):
+    """Around the middle 98 %, and 0."""
+    low, high = quantile(values, 0.01), quantile(values, 0.99)
+    low, high = min(low, 0.0), max(high, 0.0)
+    room = 0.05 * (high - low) or 1.0
+    return low - room, high + room
+
+
+def cloud_figure(x, folder, name, methods, over, title, labels):
+    """A panel per method: the actual descent against another, in one scale."""
+    clouds = {m: [(getattr(d, over), d.actual) for d in pooled(x, m)]
+              for m in methods}
+    clouds = {m: cloud for m, cloud in clouds.items() if cloud}
+    if not clouds:
+        return []
+    across = span([p[0] for cloud in clouds.values() for p in cloud])
+    up = span([p[1] for cloud in clouds.values() for p in cloud])
+    columns = min(3, len(clouds))
+    lines = -(-len(clouds) // columns)
+    f = Figure(1100, 60 + 340 * lines)
+    f.add("set multiplot layout %d,%d title '%s'" % (lines, columns, title),
+          "unset key", "set xlabel '%s'" % labels[0],
+          "set ylabel '%s'" % labels[1], "set xtics %g" % tick(across),
+          "set xrange [%g:%g]" % across, "set yrange [%g:%g]" % up)
+    if over == "frozen":  # where the moved mask turns descent into ascent
+        f.add("set object 1 rectangle from 0,%g to %g,0 fc rgb '#F5D5C5' "
+              "fs solid noborder behind" % (up[0], across[1]))
+    for m, cloud in clouds.items():
+        inside = sum(across[0] <= a <= across[1] and up[0] <= b <= up[1]
+                     for a, b in cloud)
+        f.add("set title '%s (%d of %d)'" % (NAMES[m], inside, len(cloud)))
+        f.plot(["x with lines lc rgb '#999999'", "0 lc rgb '#999999'",
+                "%s with points pt 7 ps 0.3 lc rgb '%s'" % (
+                    f.block(cloud), pale(COLORS[m]))])
+    return f.draw(folder, name)
+
+
+def tick(range_):
+    """About four of them."""
+    raw = (range_[1] - range_[0]) / 4
+    power = 10.0**math.floor(math.log10(raw))
+    return max(k * power for k in (1, 2, 5) if k * power <= raw)
+
+
+def distribution_figure(x, folder):
+    f = Figure(800, 460)
+    everything = {m: sorted(d.actual for d in pooled(x, m))
+                  for m in x.methods()}
+    everything = {m: v for m, v in everything.items() if v}
+    if not everything:
+        return []
+    f.add("set xrange [%g:%g]" % span([v for vs in everything.values()
+                                       for v in vs]),
+          "set yrange [0:1]", "set key bottom right",
+          "set xlabel 'actual descent A of a step, nats'",
+          "set ylabel 'share of steps with no more'",
+          "set title 'Distribution of the actual descent'",
+          "set arrow 1 from 0,0 to 0,1 nohead lc rgb '#666666'")
+    f.plot(["%s with steps lw 2 %s lc rgb '%s' title '%s'" % (
+        f.block([(v, (i + 1) / len(values)) for i, v in enumerate(values)]),
+        "dt 2" if m == "dense" else "", COLORS[m], NAMES[m])
+            for m, values in everything.items()])
+    return f.draw(folder, "distribution")
+
+
+def beta_figure(x, folder):
+    f = Figure(1100, 400)
+    f.add("set multiplot layout 1,2", "set xlabel 'step'", "set key top right")
+    for column, title in (("beta", "Mean beta of the FFN layers"),
+                          ("flip_rate", "Flip rate")):
+        f.add("set title '%s'" % title)
+        if column == "flip_rate":
+            f.add("set logscale y", "set format y '%.0e'")
+        parts = []
+        for variant, name, color in (
+                ("", "beta frozen", COLORS["s-ste"]),
+                ("beta every-step", "beta every step", COLORS["ste"])):
+            points = curve(x.seeds("s-ste", variant).values(), column, BINS)
+            if points:
+                parts.append("%s with lines lw 2.5 lc rgb '%s' title '%s'"
+                             % (f.block(points), color, name))
+        f.plot(parts)
+    return f.draw(folder, "beta")
+
+
+def ablation_figure(x, folder):
+    base, rows = x.seeds("s-ste"), []
+    for variant in x.variants():
+        e = paired(x.seeds("s-ste", variant), base, Run.loss)
+        if math.isfinite(e.mean):
+            rows.append((variant, e))
+    if not rows:
+        return []
+    f = Figure(800, 90 + 32 * len(rows))
+    f.add("unset key", "set yrange [%g:-0.5] " % (len(rows) - 0.5),
+          "set ytics (%s)" % ", ".join('"%s" %d' % (name, i) for i, (name, _)
+                                       in enumerate(rows)),
+          "set xlabel 'bits per byte more than S-STE, paired by seed ± 2 SE'",
+          "set arrow 1 from 0,graph 0 to 0,graph 1 nohead lc rgb '#666666'",
+          "set offsets graph 0.05,graph 0.05,0,0")
+    f.plot(["%s with xerrorbars pt 7 ps 0.8 lw 2 lc rgb '%s'" % (
+        f.block([(e.mean, i, 0 if math.isnan(e.se) else 2 * e.se)]),
+        COLORS["ste"] if shown(e) and e.mean > 0 else COLORS["t-sr-ste"]
+        if shown(e) else "#777777") for i, (_, e) in enumerate(rows)])
+    return f.draw(folder, "ablations")
+
+
+# ---- 7. The report -----------------------------------------------------------
+
+
+def parameters(x):
+    """As examples/gpt.h lays them out."""
+    C, T, L = (x.number(name) for name in ("width", "context", "layers"))
+    return C + L * (2 * C + 12 * C * C) + 256 * C + T * C
+
+
+def setting(x):
+    steps, tokens = x.number("steps"), x.number("batch") * x.number("context")
+    held_out = x.number("corpus_bytes") // 10
+    cpu = sum(run.cpu for run in x.runs)
+    weights = parameters(x)
+    pruned = 8 * x.number("layers") * x.number("width")**2
+    lines = [
+        "- Model: a byte-level GPT of %d layers, width %d, %d heads, context "
+        "%d: %s weights, %s of them (%.0f %%) in the FFN, which is what the "
+        "methods prune." % (*(x.number(n) for n in (
+            "layers", "width", "heads", "context")), f"{weights:,}",
+            f"{pruned:,}", 100 * pruned / weights),
+        "- Training: %d steps of %s tokens in micro-batches of %d contexts, "
+        "%s tokens a run: %.1f times the training text." % (
+            steps, f"{tokens:,}", x.number("micro"), f"{steps * tokens:,}",
+            steps * tokens / (x.number("corpus_bytes") - held_out)),
+        "- Text: %s, %s bytes, the last tenth held out; SHA-256 `%s`." % (
+            x.facts["corpus"], f"{x.number('corpus_bytes'):,}",
+            x.facts["corpus_sha256"][:16]),
+        "- Products of the FFN, of all sparse methods alike: `%s`; STEP's and "
+        "T-SR-STE's dense steps have dense ones." % x.facts["products"],
+        "- %d runs, %.1f CPU hours; %d at a time on %s, %d CPUs." % (
+            len(x.runs), cpu / 3600, x.number("jobs"), x.facts["machine"],
+            x.number("cpus"))]
+    return lines + [""]
+
+
+def method_of_statistics(x):
+    seeds = max(len(x.seeds(m)) for m in x.methods())
+    lines = ["Losses are bits per byte over the whole held-out text, with the "
+             "weights that the method multiplies with. SE is the standard "
+             "error of a mean over seeds, SD their spread. Differences are "
+             "paired: both runs start from the same weights and see the same "
+             "batches. *Shown* means that the mean difference is beyond two "
+             "of its standard errors."]
+    if seeds > 1:
+        lines.append("That is a mild test: with %d seeds, chance alone does "
+                     "so in %.0f of 100 comparisons." % (
+                         seeds, 100 * chance(seeds)))
+    lines.append("Learning rates were chosen on the first seed, which counts "
+                 "among the seeds.")
+    return [" ".join(lines), ""]
+
+
+def edges(x):
+    """Methods whose best learning rate is the grid's first or last one."""
+    rates = sorted({r.rate for r in x.runs if r.stage == "rate"})
+    found = [NAMES[m] for m in x.methods()
+             if x.best(m).rate in (rates[0], rates[-1])]
+    if len(rates) < 2 or not found:
+        return ["Each best rate lies inside the grid.", ""]
+    return ["At the grid's edge, so that a rate beyond it may be better: %s."
+            % ", ".join(found), ""]
+
+
+def section_losses(x, folder):
+    lines = ["## Validation loss", "", *loss_table(x), *loss_figure(x, folder)]
+    if "s-ste" in x.methods():
+        lines += ["S-STE's loss minus that of others as training goes on, at "
+                  "fewer contexts before the last step; * beyond two standard "
+                  "errors:", "", *gap_table(x)]
+    return lines
+
+
+def section_rates(x, folder):
+    return ["## Learning rates", "", "Loss on the first seed:", "",
+            *rate_table(x, loss_of), *edges(x), *decay_table(x),
+            *rate_figure(x, folder)]
+
+
+def section_flips(x, folder):
+    lines = ["## Flip rate", "",
+             "The share of the FFN's mask entries that a step flips, of the "
+             "mask of the two largest magnitudes in four: dense does not use "
+             "it, nor does T-SR-STE, so theirs are virtual. The curves join "
+             "means over the seeds and over %d equal parts of the run." % BINS,
+             "", *flip_figure(x, folder), *flip_table(x)]
+    if "dense" in x.methods():
+        lines += ["A higher learning rate flips more. At equal rates, on the "
+                  "first seed, in units of dense's at that rate:", "",
+                  *rate_table(x, flips_at(x))]
+    return lines
+
+
+def section_descent(x, folder):
+    if not any(pooled(x, m) for m in x.methods()):
+        return []
+    return ["## Predicted and actual descent", "",
+            "On one fixed batch, for step k's weights w_k, the method's "
+            "weights S(w_k) and the gradient g_k at them: actual A = L(S(w_k)) "
+            "- L(S(w_k+1)), predicted P = <g_k, w_k - w_k+1>, and P' = <g_k, "
+            "S(w_k) - S(w_k+1)>. Where S is continuous A follows P, but for "
+            "the loss's curvature.", "", *descent_table(x),
+            *cloud_figure(x, folder, "descent", x.methods(), "predicted",
+                          "Descent of a step, nats; the line is A = P",
+                          ("predicted P", "actual A")),
+            "In brackets the points in the picture, of all. Its range is that "
+            "of the middle 98 % of all methods' points.", "",
+            *distribution_figure(x, folder)]
+
+
+def section_frozen(x, folder):
+    if not any(pooled(x, m) for m in x.methods()):
+        return []
+    return ["## Frozen masks", "",
+            "F is the descent of the same step with step k's mask kept. Where "
+            "F > 0 > A the weights alone would have lowered the loss, and the "
+            "mask's move raised it: a wrong step. Dense has no mask, so that F "
+            "= A.", "", *frozen_table(x),
+            *cloud_figure(x, folder, "frozen",
+                          [m for m in x.methods() if m != "dense"], "frozen",
+                          "Descent of a step, nats; shaded: wrong steps",
+                          ("mask frozen F", "actual A"))]
+
+
+def section_beta(x, folder):
+    if not x.seeds("s-ste", "beta every-step"):
+        return []
+    return ["## Beta: frozen or recomputed", "", *beta_table(x),
+            *beta_figure(x, folder)]
+
+
+def section_ablations(x, folder):
+    if not x.variants():
+        return []
+    return ["## S-STE with one thing changed", "",
+            "At S-STE's best learning rate, paired with S-STE's seeds.", "",
+            *ablation_table(x), *ablation_figure(x, folder)]
+
+
+def findings(x):
+    """What came out, then what did not."""
+    claims = [*loss_claims(x), *flip_claims(x), *descent_claims(x)]
+    if "s-ste" in x.methods():
+        claims += beta_claims(x)
+    lines = claim_lines(claims)
+    lines.sort(key=lambda line: not line.startswith("- **Shown"))
+    if {"s-ste", "dense"} <= set(x.methods()):
+        gap = paired(x.seeds("s-ste"), x.seeds("dense"), Run.loss)
+        lines.insert(0, "- S-STE's gap to dense: %s bits per byte, %s." % (
+            pm(gap, 4, True), effect(gap)))
+    return lines + [""]
+
+
+def report(x, folder):
+    sections = (section_losses, section_rates, section_flips, section_descent,
+                section_frozen, section_beta, section_ablations)
+    lines = ["# 2:4 pre-training compared", "", *setting(x),
+             "## What came out", "", *findings(x), *method_of_statistics(x)]
+    for section in sections:
+        if section is not section_beta or "s-ste" in x.methods():
+            lines += section(x, folder)
+    return "\n".join(itertools.chain(lines)).rstrip("\n") + "\n"
+
+
+def write(path, folder):
+    """The report of a CSV; its name."""
+    x = Experiment(path)
+    os.makedirs(folder, exist_ok=True)
+    name = os.path.join(folder, "report.md")
+    text = report(x, folder)
+    with open(name, "w", encoding="utf-8") as file:
+        file.write(text)
+    return name

@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: 2026 The sste authors
+#
+# fake_pretrain.py - answers the command line of build/examples/pretrain with
+# made-up measures, for the tests of examples/experiment.py: the same options
+# give the same CSV, at once or resumed. FAKE_DELAY is the time of a step in
+# seconds; FAKE_FAIL and FAKE_DIVERGE hold words, and a run whose command line
+# has them all fails, or diverges half-way.
+import math
+import os
+import random
+import signal
+import sys
+import time
+
+COLUMNS = ("step,train_bpb,lr,flip_rate,val_bpb,beta,before,after,frozen,"
+           "predicted,predicted_map")
+# Loss above the best, flips, noise of the descent; from no measurement.
+METHODS = {"dense": (0, 1, 0.02), "ste": (0.10, 3, 0.3),
+           "sr-ste": (0.08, 2, 0.2), "t-sr-ste": (0.06, 1.5, 0.1),
+           "step": (0.09, 1.8, 0.2), "s-ste": (0.03, 1.1, 0.05)}
+
+
+def line(options, step, noise):
+    """One line of the CSV, drawn from `noise` alone."""
+    steps, rate = int(options["--steps"]), float(options["--lr"])
+    loss, flips, rough = METHODS[options["--method"]]
+    done = step / steps
+    train = 2 + loss + 3 * math.exp(-6 * done) + 0.02 * math.log2(rate / 0.003)**2
+    row = [step, train + noise.gauss(0, 0.05), rate * (1 - done),
+           0.02 * flips * math.exp(-3 * done) * noise.uniform(0.8, 1.2), "",
+           1.5 if options["--method"] == "s-ste" else 1, "", "", "", "", ""]
+    if options.get("--beta") == "every-step":
+        row[5] += done
+        row[3] *= 1 + 3 * done
+    if step % max(1, steps // 10) == 0:
+        row[4] = train + noise.gauss(0, 0.005)
+    if step % int(options.get("--probe-every", steps + 1)) == 0:
+        predicted = 0.01 * noise.gauss(0.5, 1) * math.exp(-2 * done)
+        frozen = predicted - abs(noise.gauss(0, 0.002))
+        actual = frozen - rough * abs(noise.gauss(0, 0.01))
+        if options["--method"] == "dense":
+            frozen = actual
+        row[6:] = [train, train - actual, train - frozen, predicted,
+                   (predicted + actual) / 2]
+    return ",".join("%.17g" % x if x != "" else "" for x in row) + "\n"
+
+
+def has_all(words, argv):
+    return bool(words) and all(word in argv for word in words.split())
+
+
+def main(argv):
+    options = dict(zip(argv[1::2], argv[2::2]))
+    steps, first, stopped = int(options["--steps"]), 0, []
+    if has_all(os.environ.get("FAKE_FAIL"), argv):
+        print("pretrain: this run was told to fail", file=sys.stderr)
+        return 2
+    diverges = has_all(os.environ.get("FAKE_DIVERGE"), argv)
+    if "--resume" in options:
+        with open(options["--resume"], encoding="ascii") as file:
+            first = int(file.read())
+        print("resumed at step %d" % first, file=sys.stderr)
+    signal.signal(signal.SIGINT, lambda number, frame: stopped.append(number))
+    noise = random.Random(" ".join("%s %s" % (key, options[key]) for key in (
+        "--method", "--lr", "--seed")) + options.get("--beta", ""))
+    part = "%s.%d.part" % (options["--csv"], os.getpid())
+    with open(part, "w", encoding="ascii") as csv:
+        csv.write(COLUMNS + "\n")
+        for step in range(1, steps + 1):
+            csv.write(line(options, step, noise))
+            csv.flush()
+            if step > first:
+                time.sleep(float(os.environ.get("FAKE_DELAY", "0")))
+            if diverges and step == steps // 2:
+                break
+            if step % int(options["--save-every"]) == 0 or stopped:
+                with open(options["--checkpoint"], "w",
+                          encoding="ascii") as file:
+                    file.write("%d\n" % step)
+            if stopped:
+                os.remove(part)
+                return 128 + stopped[0]
+    os.rename(part, options["--csv"])
+    return 1 if diverges else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
