@@ -34,11 +34,11 @@ import time
 
 sys.dont_write_bytecode = True  # of experiment_report.py, beside this file
 import experiment_report
+from experiment_report import END_COLUMNS, HEAD, MEASURES, RUN_COLUMNS
 
 # ---- 1. What is run ----------------------------------------------------------
 
-# S-STE first: the most runs wait for its best learning rate. The dense runs are
-# the shortest, and fill the gaps at the end.
+# S-STE first: most runs wait for its best learning rate.
 METHODS = ("s-ste", "ste", "sr-ste", "t-sr-ste", "step", "dense")
 
 # The FFN's products, of all sparse methods alike: what differs is the method.
@@ -85,7 +85,8 @@ FULL = Settings(steps=800, layers=4, heads=4, width=128, context=128, batch=8,
                 micro=2, rates=(0.001, 0.002, 0.004, 0.008), seeds=(1, 2, 3),
                 variants=tuple(VARIANTS), probe_every=10)
 QUICK = dataclasses.replace(
-    FULL, steps=400, layers=2, width=64, context=64, rates=(0.002, 0.004, 0.008),
+    FULL, steps=400, layers=2, width=64, context=64,
+    rates=(0.002, 0.004, 0.008),
     variants=("beta every-step", "beta one", "fp8 off", "mvue off"))
 
 SAVE_EVERY = 100  # steps between two checkpoints, for kill -9
@@ -243,7 +244,8 @@ class Store:
                 "cpu_seconds": 0.0}
 
     def save(self, run, record):
-        write_whole(self.path(run, ".json"), json.dumps(record, indent=1) + "\n")
+        write_whole(self.path(run, ".json"),
+                    json.dumps(record, indent=1) + "\n")
 
     def rows(self, run):
         """The lines of a finished run's CSV; it may be short if it diverged."""
@@ -253,10 +255,13 @@ class Store:
                 rows = list(csv.DictReader(file))
         except FileNotFoundError:
             rows = []
-        whole = len(rows) == self.settings.steps
-        if self.load(run)["status"] == 0 and not whole:
-            raise Failed("%s has %d lines of %d: remove it and its .json to "
-                         "run it again" % (path, len(rows), self.settings.steps))
+        if rows and not set(MEASURES) <= rows[0].keys():
+            raise Failed("%s lacks columns of %s" % (path, ",".join(MEASURES)))
+        steps = list(range(1, self.settings.steps + 1))
+        if (self.load(run)["status"] == 0 and
+                [row["step"] for row in rows] != list(map(str, steps))):
+            raise Failed("%s lacks steps of 1 to %d: remove it and its .json "
+                         "to run it again" % (path, self.settings.steps))
         return rows
 
     def loss(self, run):
@@ -275,12 +280,14 @@ class Process:
         self.store, self.run, self.start = store, run, time.monotonic()
         self.record = store.load(run)
         store.save(run, self.record)
+        for part in self.parts():  # of a run that was killed
+            os.remove(part)
         checkpoint = store.path(run, ".ckpt")
         command = [store.args.program, store.args.corpus]
         for name, value in self.record["options"].items():
             command += ["--" + name, str(value)]
-        command += ["--csv", store.path(run, ".csv"), "--checkpoint", checkpoint,
-                    "--save-every", str(SAVE_EVERY)]
+        command += ["--csv", store.path(run, ".csv"),
+                    "--checkpoint", checkpoint, "--save-every", str(SAVE_EVERY)]
         self.resumed = os.path.exists(checkpoint)
         if self.resumed:
             command += ["--resume", checkpoint]
@@ -291,15 +298,20 @@ class Process:
                 env={**os.environ, "OMP_NUM_THREADS": "1"}, process_group=0,
                 pass_fds=[store.lock.fileno()])
 
+    def parts(self):
+        """The run's unfinished CSV: one at most while it is at work."""
+        return glob.glob(glob.escape(self.store.path(self.run, ".csv"))
+                         + ".*.part")
+
     def steps(self):
-        """How many the unfinished CSV has."""
-        parts = glob.glob(glob.escape(self.store.path(self.run, ".csv"))
-                          + ".*.part")
-        try:
-            with open(max(parts, key=os.path.getmtime), "rb") as file:
-                return max(0, file.read().count(b"\n") - 1)
-        except (OSError, ValueError):
-            return 0
+        """How many are done."""
+        for part in self.parts():
+            try:
+                with open(part, "rb") as file:
+                    return max(0, file.read().count(b"\n") - 1)
+            except FileNotFoundError:  # it is whole now
+                pass
+        return 0
 
     def ended(self, wait=False):
         """Whether it has; its record then tells how."""
@@ -353,7 +365,8 @@ class Progress:
         line = self.line(losses, processes, time_now - self.start)
         if self.terminal:
             width = shutil.get_terminal_size().columns - 1
-            print("\r\033[K" + line[:width], end="", file=sys.stderr, flush=True)
+            print("\r\033[K" + line[:width], end="", file=sys.stderr,
+                  flush=True)
         else:
             print(line, file=sys.stderr, flush=True)
 
@@ -425,7 +438,7 @@ def execute(store, signals):
                 running = [p.run for p in processes]
                 waiting = [run for run in wanted() if run not in running]
             else:
-                time.sleep(0.05)
+                time.sleep(0.02)
         progress.show(losses, processes, now=True)
     finally:
         progress.end()
@@ -434,9 +447,6 @@ def execute(store, signals):
 
 
 # ---- 5. The CSV --------------------------------------------------------------
-
-RUN_COLUMNS = ("stage", "method", "variant", "peak_lr", "decay", "seed")
-END_COLUMNS = ("status", "cpu_seconds", "wall_seconds")
 
 
 def machine():
@@ -450,13 +460,13 @@ def machine():
     return name
 
 
-def facts(store):
+def facts(store, runs):
     """What all runs have in common."""
     common = {"corpus": os.path.basename(store.args.corpus),
               "corpus_bytes": os.path.getsize(store.args.corpus),
               "corpus_sha256": store.corpus, "program_sha256": store.program,
               "machine": machine(), "cpus": len(os.sched_getaffinity(0)),
-              "jobs": store.args.jobs,
+              "jobs": store.args.jobs, "runs": len(runs),
               "products": " ".join("--%s %s" % x for x in PRODUCTS.items())}
     for name, value in dataclasses.asdict(store.settings).items():
         if name not in ("rates", "seeds", "variants"):
@@ -467,22 +477,19 @@ def facts(store):
 def write_csv(store, losses):
     """Every line of every run, behind what names the run; its status and
     seconds on its last line. What all have in common stands above, behind #."""
-    lines = ["# sste experiment 1"]
-    lines += ["# %s: %s" % item for item in facts(store).items()]
-    columns = None
-    for run in plan(store.settings, losses):
-        rows = store.rows(run)
-        if columns is None:
-            columns = list(rows[0])
-            lines.append(",".join((*RUN_COLUMNS, *columns, *END_COLUMNS)))
-        rows = rows or [dict.fromkeys(columns, "")]
+    runs = plan(store.settings, losses)
+    lines = [HEAD]
+    lines += ["# %s: %s" % fact for fact in facts(store, runs).items()]
+    lines.append(",".join((*RUN_COLUMNS, *MEASURES, *END_COLUMNS)))
+    for run in runs:
+        rows = store.rows(run) or [dict.fromkeys(MEASURES, "")]
         record = store.load(run)
         name = "%s,%s,%s,%g,%s,%d," % (
             run.stage, run.method, run.variant, run.rate,
             "" if run.decay is None else "%g" % run.decay, run.seed)
         end = "%d,%.2f,%.2f" % tuple(record[c] for c in END_COLUMNS)
         for row in rows:
-            lines.append(name + ",".join(row[c] for c in columns) + "," +
+            lines.append(name + ",".join(row[c] for c in MEASURES) + "," +
                          (end if row is rows[-1] else ",,"))
     path = os.path.join(store.args.out, "experiment.csv")
     write_whole(path, "\n".join(lines) + "\n")
@@ -558,9 +565,12 @@ def run_all(args, signals):
 def main(words):
     signals = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda got, frame: signals.append(got))
+        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+            signal.signal(number, lambda got, frame: signals.append(got))
     try:
         args = parse(words)
+        if args.report and args.corpus:
+            raise Refused("--report runs nothing: give no --corpus")
         if not shutil.which("gnuplot"):
             raise Refused("gnuplot is missing; on Debian: apt-get install -y "
                           "gnuplot-nox")

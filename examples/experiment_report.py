@@ -10,7 +10,6 @@
 #   5. Tables      6. Figures        7. The report
 import collections
 import csv
-import itertools
 import math
 import os
 import statistics
@@ -27,7 +26,11 @@ MEASURES = ("step", "train_bpb", "lr", "flip_rate", "val_bpb", "beta", "before",
 # What this experiment writes in front of them and, on a run's last line, after.
 RUN_COLUMNS = ("stage", "method", "variant", "peak_lr", "decay", "seed")
 END_COLUMNS = ("status", "cpu_seconds", "wall_seconds")
+# What all runs have in common stands above, a line each; these are numbers.
 HEAD = "# sste experiment 1"
+NUMBERS = ("steps", "layers", "heads", "width", "context", "batch", "micro",
+           "corpus_bytes", "cpus", "jobs", "runs")
+WORDS = ("corpus", "corpus_sha256", "program_sha256", "machine", "products")
 
 # ---- 1. Reading --------------------------------------------------------------
 
@@ -44,7 +47,7 @@ class Run:
             row[c] for c in ("stage", "method", "variant"))
         self.rate, self.seed = float(row["peak_lr"]), int(row["seed"])
         self.decay = float(row["decay"]) if row["decay"] else None
-        self.lines, self.status, self.cpu = [], 0, 0.0
+        self.lines, self.status, self.cpu = [], None, 0.0
 
     def column(self, name):
         """(step, value) wherever there is a value."""
@@ -59,7 +62,7 @@ class Run:
 
 
 class Experiment:
-    """facts: what all runs have in common, as text; runs: all of them."""
+    """facts: what all runs have in common; runs: all of them."""
 
     def __init__(self, path):
         self.facts, self.runs, named = {}, [], {}
@@ -68,8 +71,10 @@ class Experiment:
                 self.read(file, named)
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise Unreadable("%s is damaged: %s" % (path, error)) from None
-        if not self.runs:
-            raise Unreadable("%s has no runs" % path)
+        ended = sum(run.status is not None for run in self.runs)
+        if ended != self.facts["runs"]:
+            raise Unreadable("%s is damaged: it has %d whole runs of %d" % (
+                path, ended, self.facts["runs"]))
 
     def read(self, file, named):
         line = file.readline()
@@ -77,11 +82,15 @@ class Experiment:
             raise ValueError("it does not begin with '%s'" % HEAD)
         while (line := file.readline()).startswith("# "):
             key, value = line[2:].rstrip("\n").split(": ", 1)
-            self.facts[key] = value
+            self.facts[key] = int(value) if key in NUMBERS else value
+        if not {*NUMBERS, *WORDS} <= self.facts.keys():
+            raise ValueError("its head lacks lines")
         columns = line.rstrip("\n").split(",")
         if columns != [*RUN_COLUMNS, *MEASURES, *END_COLUMNS]:
             raise ValueError("its columns are others")
-        for row in csv.DictReader(file, columns, restval=None):
+        for row in csv.DictReader(file, columns):
+            if None in row or None in row.values():
+                raise ValueError("a line of more or fewer columns")
             key = tuple(row[c] for c in RUN_COLUMNS)
             if key not in named:
                 named[key] = Run(row)
@@ -93,9 +102,6 @@ class Experiment:
             if row["status"]:
                 run.status, run.cpu = int(row["status"]), float(
                     row["cpu_seconds"])
-
-    def number(self, fact):
-        return int(self.facts[fact])
 
     def methods(self):
         return [m for m in NAMES if any(r.method == m for r in self.runs)]
@@ -280,7 +286,11 @@ def claim_lines(claims):
 
 
 def loss_claims(x):
-    """S-STE is nearer to dense: its loss is lower, as dense's cancels."""
+    """Which is nearer to dense: paired, dense's own loss cancels."""
+    if {"s-ste", "dense"} <= set(x.methods()):
+        e = paired(x.seeds("s-ste"), x.seeds("dense"), Run.loss)
+        yield Claim("S-STE's loss is above dense's", e, 1,
+                    "the gap is %s bits per byte" % pm(e, 4, True))
     for rival in ("ste", "sr-ste", "t-sr-ste", "step"):
         if {"s-ste", rival} <= set(x.methods()):
             e = paired(x.seeds("s-ste"), x.seeds(rival), Run.loss)
@@ -366,7 +376,7 @@ def loss_table(x):
         for other in ("dense", "s-ste"):
             row.append("" if other == method or other not in x.methods() else
                        pm(paired(runs, x.seeds(other), Run.loss), 4, True))
-        speed = estimate(x.number("batch") * x.number("context") *
+        speed = estimate(x.facts["batch"] * x.facts["context"] *
                          len(run.lines) / run.cpu
                          for run in runs.values() if run.cpu > 0)
         rows.append(row + ["%.0f" % speed.mean if speed.n else "-"])
@@ -428,8 +438,8 @@ def flip_table(x):
         row.append(ratio(paired(runs, x.seeds("dense"), log_flips))
                    if "dense" in x.methods() and method != "dense" else "")
         rows.append(row)
-    return table(["method", "flips per 1000, all steps", "the last quarter",
-                  "all steps, times dense's"], rows)
+    return table(["method", "flips per 1000 entries and step",
+                  "the last quarter", "all steps, times dense's"], rows)
 
 
 def flips_at(x):
@@ -439,8 +449,8 @@ def flips_at(x):
     def cell(run):
         if run.rate not in dense:
             return "-"
-        both = mean_flips(run) / mean_flips(dense[run.rate])
-        return "-" if math.isnan(both) else "%.2f" % both
+        times = math.exp(log_flips(run) - log_flips(dense[run.rate]))
+        return "-" if math.isnan(times) else "%.2f" % times
     return cell
 
 
@@ -531,10 +541,13 @@ class Figure:
         self.commands += commands
 
     def plot(self, parts):
-        self.commands.append("plot " + ", \\\n  ".join(parts) if parts else
-                             "set multiplot next")
+        if parts:
+            self.add("plot " + ", \\\n  ".join(parts))
 
     def draw(self, folder, name):
+        """Its line in the report; none if there is nothing to see."""
+        if not any(c.startswith("plot ") for c in self.commands):
+            return []
         path = os.path.join(folder, name + ".svg")
         script = "\n".join([*self.data, *self.commands]) + "\n"
         try:
@@ -554,8 +567,8 @@ class Figure:
 
 
 def pale(color):
-    """For clouds of points: a third opaque."""
-    return "#AA" + color[1:]
+    """For clouds of points: half opaque."""
+    return "#80" + color[1:]
 
 
 def curve(runs, name, bins):
@@ -574,13 +587,16 @@ def curve(runs, name, bins):
 
 def loss_figure(x, folder):
     """Left the last losses, right the gap to dense as training goes on."""
-    f = Figure(1100, 420)
     methods = [m for m in x.methods() if not count_diverged(x.seeds(m))]
+    if not methods:
+        return []
+    f = Figure(1100, 440)
     tics = ", ".join('"%s" %d' % (NAMES[m], i) for i, m in enumerate(methods))
     f.add("set multiplot layout 1,2", "set xrange [-0.5:%g]"
           % (len(methods) - 0.5), "set xtics (%s)" % tics,
           "set title 'Validation loss: seeds, mean ± 2 SE'",
-          "set ylabel 'bits per byte'", "unset key", "set offsets 0,0,graph 0.1,graph 0.1")
+          "set ylabel 'bits per byte'", "unset key",
+          "set offsets 0,0,graph 0.1,graph 0.1")
     parts = []
     for i, m in enumerate(methods):
         losses = [run.loss() for run in x.seeds(m).values()]
@@ -593,8 +609,8 @@ def loss_figure(x, folder):
             color))
     f.plot(parts)
     f.add("set xrange [*:*]", "set xtics autofreq", "set xlabel 'step'",
-          "set title 'Gap to dense, paired by seed ± 2 SE'", "set key top right",
-          "set offsets 0,0,0,0")
+          "set title 'Gap to dense, paired by seed ± 2 SE'",
+          "set key outside bottom center horizontal", "set offsets 0,0,0,0")
     parts = ["0 notitle lc rgb '#666666'"]
     for m in methods:
         gaps = gap_curve(x, m) if m != "dense" and "dense" in methods else []
@@ -695,7 +711,7 @@ def cloud_figure(x, folder, name, methods, over, title, labels):
                      for a, b in cloud)
         f.add("set title '%s (%d of %d)'" % (NAMES[m], inside, len(cloud)))
         f.plot(["x with lines lc rgb '#999999'", "0 lc rgb '#999999'",
-                "%s with points pt 7 ps 0.3 lc rgb '%s'" % (
+                "%s with points pt 7 ps 0.4 lc rgb '%s'" % (
                     f.block(cloud), pale(COLORS[m]))])
     return f.draw(folder, name)
 
@@ -730,12 +746,16 @@ def distribution_figure(x, folder):
 
 def beta_figure(x, folder):
     f = Figure(1100, 400)
-    f.add("set multiplot layout 1,2", "set xlabel 'step'", "set key top right")
+    f.add("set multiplot layout 1,2", "set xlabel 'step'",
+          "set key outside bottom center horizontal")
     for column, title in (("beta", "Mean beta of the FFN layers"),
                           ("flip_rate", "Flip rate")):
         f.add("set title '%s'" % title)
-        if column == "flip_rate":
-            f.add("set logscale y", "set format y '%.0e'")
+        if column == "beta":
+            f.add("set offsets 0,0,graph 0.05,graph 0.05")
+        else:
+            f.add("set offsets 0,0,0,0", "set logscale y",
+                  "set format y '%.0e'")
         parts = []
         for variant, name, color in (
                 ("", "beta frozen", COLORS["s-ste"]),
@@ -775,34 +795,34 @@ def ablation_figure(x, folder):
 
 def parameters(x):
     """As examples/gpt.h lays them out."""
-    C, T, L = (x.number(name) for name in ("width", "context", "layers"))
+    C, T, L = (x.facts[name] for name in ("width", "context", "layers"))
     return C + L * (2 * C + 12 * C * C) + 256 * C + T * C
 
 
 def setting(x):
-    steps, tokens = x.number("steps"), x.number("batch") * x.number("context")
-    held_out = x.number("corpus_bytes") // 10
+    steps, tokens = x.facts["steps"], x.facts["batch"] * x.facts["context"]
+    held_out = x.facts["corpus_bytes"] // 10
     cpu = sum(run.cpu for run in x.runs)
     weights = parameters(x)
-    pruned = 8 * x.number("layers") * x.number("width")**2
+    pruned = 8 * x.facts["layers"] * x.facts["width"]**2
     lines = [
         "- Model: a byte-level GPT of %d layers, width %d, %d heads, context "
         "%d: %s weights, %s of them (%.0f %%) in the FFN, which is what the "
-        "methods prune." % (*(x.number(n) for n in (
+        "methods prune." % (*(x.facts[n] for n in (
             "layers", "width", "heads", "context")), f"{weights:,}",
             f"{pruned:,}", 100 * pruned / weights),
         "- Training: %d steps of %s tokens in micro-batches of %d contexts, "
         "%s tokens a run: %.1f times the training text." % (
-            steps, f"{tokens:,}", x.number("micro"), f"{steps * tokens:,}",
-            steps * tokens / (x.number("corpus_bytes") - held_out)),
+            steps, f"{tokens:,}", x.facts["micro"], f"{steps * tokens:,}",
+            steps * tokens / (x.facts["corpus_bytes"] - held_out)),
         "- Text: %s, %s bytes, the last tenth held out; SHA-256 `%s`." % (
-            x.facts["corpus"], f"{x.number('corpus_bytes'):,}",
+            x.facts["corpus"], f"{x.facts['corpus_bytes']:,}",
             x.facts["corpus_sha256"][:16]),
         "- Products of the FFN, of all sparse methods alike: `%s`; STEP's and "
         "T-SR-STE's dense steps have dense ones." % x.facts["products"],
         "- %d runs, %.1f CPU hours; %d at a time on %s, %d CPUs." % (
-            len(x.runs), cpu / 3600, x.number("jobs"), x.facts["machine"],
-            x.number("cpus"))]
+            len(x.runs), cpu / 3600, x.facts["jobs"], x.facts["machine"],
+            x.facts["cpus"])]
     return lines + [""]
 
 
@@ -916,10 +936,9 @@ def findings(x):
         claims += beta_claims(x)
     lines = claim_lines(claims)
     lines.sort(key=lambda line: not line.startswith("- **Shown"))
-    if {"s-ste", "dense"} <= set(x.methods()):
-        gap = paired(x.seeds("s-ste"), x.seeds("dense"), Run.loss)
-        lines.insert(0, "- S-STE's gap to dense: %s bits per byte, %s." % (
-            pm(gap, 4, True), effect(gap)))
+    if any(verdict(c) != "Shown" for c in claims):
+        lines += ["", "What is not shown here may show with more seeds, or in "
+                  "a longer or larger training: --seeds, --steps, --width."]
     return lines + [""]
 
 
@@ -931,7 +950,7 @@ def report(x, folder):
     for section in sections:
         if section is not section_beta or "s-ste" in x.methods():
             lines += section(x, folder)
-    return "\n".join(itertools.chain(lines)).rstrip("\n") + "\n"
+    return "\n".join(lines).rstrip("\n") + "\n"
 
 
 def write(path, folder):

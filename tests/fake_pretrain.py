@@ -6,7 +6,8 @@
 # made-up measures, for the tests of examples/experiment.py: the same options
 # give the same CSV, at once or resumed. FAKE_DELAY is the time of a step in
 # seconds; FAKE_FAIL and FAKE_DIVERGE hold words, and a run whose command line
-# has them all fails, or diverges half-way.
+# has them all fails, or diverges half-way. FAKE_LOG is a file that gets a line
+# as a run begins and one as it ends.
 import math
 import os
 import random
@@ -27,7 +28,8 @@ def line(options, step, noise):
     steps, rate = int(options["--steps"]), float(options["--lr"])
     loss, flips, rough = METHODS[options["--method"]]
     done = step / steps
-    train = 2 + loss + 3 * math.exp(-6 * done) + 0.02 * math.log2(rate / 0.003)**2
+    train = (2 + loss + 3 * math.exp(-6 * done) +
+             0.02 * math.log2(rate / 0.003)**2)
     row = [step, train + noise.gauss(0, 0.05), rate * (1 - done),
            0.02 * flips * math.exp(-3 * done) * noise.uniform(0.8, 1.2), "",
            1.5 if options["--method"] == "s-ste" else 1, "", "", "", "", ""]
@@ -86,5 +88,14 @@ def main(argv):
     return 1 if diverges else 0
 
 
+def log(*words):
+    if "FAKE_LOG" in os.environ:
+        with open(os.environ["FAKE_LOG"], "a", encoding="utf-8") as file:
+            print(*words, file=file)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    log("begin", os.environ["OMP_NUM_THREADS"], *sys.argv[1:])
+    STATUS = main(sys.argv[1:])
+    log("end", STATUS)
+    sys.exit(STATUS)

@@ -1,0 +1,672 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: 2026 The sste authors
+"""Tests of examples/experiment.py and its report, with tests/fake_pretrain.py
+in place of the trainer.
+
+    pytest tests/test_experiment.py   or   python3 tests/test_experiment.py
+
+What a report must say is computed here from the CSV, by other means.
+"""
+import contextlib
+import csv
+import dataclasses
+import fcntl
+import glob
+import io
+import json
+import math
+import os
+import pathlib
+import pty
+import shutil
+import signal
+import statistics
+import sys
+import tempfile
+import time
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "examples"))
+sys.dont_write_bytecode = True
+import experiment  # noqa: E402
+import experiment_report as report  # noqa: E402
+
+# ---- A small experiment ------------------------------------------------------
+
+experiment.METHODS = ("s-ste", "ste", "sr-ste", "dense")
+experiment.DECAYS = {"sr-ste": (20.0, 5.0)}
+experiment.SAVE_EVERY = 7
+experiment.QUICK = dataclasses.replace(
+    experiment.QUICK, steps=20, rates=(0.002, 0.004), probe_every=2,
+    variants=("beta every-step", "fp8 off"))
+RUNS = 4 * 2 + 1 + 4 * 2 + 2 * 3  # rates, decay, seeds, variants
+STEPS = experiment.QUICK.steps
+
+
+@contextlib.contextmanager
+def environment(**values):
+    before = dict(os.environ)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+class Place:
+    """A folder with a corpus, a program, and what comes of them."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.corpus, self.program, self.out, self.log = (
+            os.path.join(folder, name)
+            for name in ("text", "pretrain", "out", "log"))
+        with open(self.corpus, "w", encoding="ascii") as file:
+            file.write("to be or not to be\n" * 100)
+        shutil.copy(HERE / "fake_pretrain.py", self.program)
+
+    def words(self, *more):
+        return ["--quick", "--corpus", self.corpus, "--program", self.program,
+                "--out", self.out, "--jobs", "2", *more]
+
+    def run(self, *more, **env):
+        return call(self.words(*more), FAKE_LOG=self.log, **env)
+
+    def start(self, *more, **env):
+        """The same in another process; its number."""
+        child = os.fork()
+        if child == 0:
+            os._exit(self.run(*more, **env)[0])
+        return child
+
+    def begun(self):
+        """The command lines of all runs so far."""
+        return [line for line in self.logged() if line.startswith("begin")]
+
+    def logged(self):
+        if not os.path.exists(self.log):
+            return []
+        with open(self.log, encoding="utf-8") as file:
+            return file.read().splitlines()
+
+    def csv(self, name="experiment.csv"):
+        """Its rows without those behind #."""
+        with open(os.path.join(self.out, name), encoding="ascii",
+                  newline="") as file:
+            return list(csv.DictReader(x for x in file if x[0] != "#"))
+
+    def read(self, name):
+        with open(os.path.join(self.out, name), encoding="utf-8") as file:
+            return file.read()
+
+
+@contextlib.contextmanager
+def place():
+    with tempfile.TemporaryDirectory() as folder:
+        yield Place(folder)
+
+
+def call(words, **env):
+    """main(): status, stdout, stderr."""
+    out, err = io.StringIO(), io.StringIO()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    with environment(**env), contextlib.redirect_stdout(out), \
+            contextlib.redirect_stderr(err):
+        status = experiment.main(words)
+    for number, handler in zip(numbers, before):
+        signal.signal(number, handler)
+    return status, out.getvalue(), err.getvalue()
+
+
+def status_of(child):
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def wait_for(condition, what):
+    for _ in range(1000):
+        if condition():
+            return
+        time.sleep(0.02)
+    raise AssertionError("waited in vain for " + what)
+
+
+def is_free(lock):
+    with open(lock, encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+
+def without_seconds(rows):
+    return [{k: v for k, v in row.items() if not k.endswith("_seconds")}
+            for row in rows]
+
+
+def last_losses(rows):
+    """(stage, method, variant, rate, decay, seed): last validation loss."""
+    return {tuple(row[c] for c in report.RUN_COLUMNS): float(row["val_bpb"])
+            for row in rows if row["status"] == "0"}
+
+
+def tables(text):
+    """{first cell of the head: {first cell of a row: [cells]}}, the first of
+    each."""
+    found = {}
+    for block in text.split("\n\n"):
+        lines = [line.strip("|").split("|") for line in block.split("\n")
+                 if line.startswith("|")]
+        if lines:
+            cells = [[cell.strip() for cell in line] for line in lines]
+            found.setdefault(" ".join(cells[0]), {
+                row[0]: row[1:] for row in cells[2:]})
+    return found
+
+
+def table_with(text, words):
+    return next(rows for head, rows in tables(text).items() if words in head)
+
+
+# ---- The grid ----------------------------------------------------------------
+
+
+def test_whole():
+    with place() as p:
+        status, out, err = p.run()
+        assert status == 0, err
+        assert out == "report: %s/report.md\n" % p.out
+        assert "%d of %d runs" % (RUNS, RUNS) in err.splitlines()[-1]
+        check_rows(p.csv())
+        check_commands(p.begun())
+        check_side_by_side(p.logged())
+        check_report(p)
+        check_regenerated(p)
+        left = os.listdir(p.out + "/runs")
+        assert {os.path.splitext(x)[1] for x in left} == {".csv", ".json"}
+
+        # The same command again runs nothing, and says the same.
+        before = [p.read("experiment.csv"), p.read("report.md")]
+        begun = len(p.begun())
+        assert p.run()[0] == 0 and len(p.begun()) == begun
+        assert [p.read("experiment.csv"), p.read("report.md")] == before
+
+
+def check_rows(rows):
+    """Every line of every run that the plan asks for, and no other."""
+    assert len(rows) == RUNS * STEPS
+    losses = last_losses(rows)
+    assert len(losses) == RUNS
+    for (stage, method, variant, rate, decay, seed) in losses:
+        others = [k for k in losses if k[1] == method]
+        swept = {k: losses[k] for k in others if k[0] in ("rate", "decay")}
+        best = min(swept, key=swept.get)
+        assert (stage in ("rate", "decay")) == (seed == "1" and not variant)
+        assert stage in ("rate", "decay") or (rate, decay) == best[3:5]
+        assert bool(decay) == (method == "sr-ste")
+        assert (stage == "ablation") == bool(variant)
+        assert not variant or method == "s-ste"
+        first = {k: v for k, v in swept.items() if k[0] == "rate"}
+        assert stage != "decay" or (
+            decay == "5" and rate == min(first, key=first.get)[3])
+    by_stage = [key[0] for key in losses]
+    assert [by_stage.count(s) for s in ("rate", "decay", "seeds", "ablation")
+            ] == [8, 1, 8, 6]
+    for row in rows:
+        last = row["step"] == str(STEPS)
+        assert bool(row["status"]) == bool(row["cpu_seconds"]) == last
+    assert [r["step"] for r in rows[:STEPS]] == list(
+        map(str, range(1, STEPS + 1)))
+
+
+def check_commands(begun):
+    assert len(begun) == len(set(begun)) == RUNS
+    for line in begun:
+        assert line.startswith("begin 1 "), "one thread each"
+        assert "--sample 0" in line and "--save-every 7" in line
+        assert "--steps 20" in line and "--width 64" in line
+        dense, fp8_off = "--method dense" in line, "--fp8 off" in line
+        assert ("--mvue optimal" in line) == (not dense)
+        assert ("--fp8 on" in line) == (not dense and not fp8_off)
+        assert ("--probe-every 2" in line) == (
+            not fp8_off and "every-step" not in line)
+        assert ("--decay" in line) == ("--method sr-ste" in line)
+        assert "--resume" not in line
+    assert sum("--fp8 off" in line for line in begun) == 3
+
+
+def check_side_by_side(lines):
+    now = most = 0
+    for line in lines:
+        now += 1 if line.startswith("begin") else -1
+        most = max(most, now)
+    assert most == 2 and now == 0
+
+
+def check_report(p):
+    """Its numbers, by way of nothing that the report calls."""
+    rows, text = p.csv(), p.read("report.md")
+    losses = last_losses(rows)
+
+    def seeds(method, variant=""):
+        swept = {k: v for k, v in losses.items()
+                 if k[1] == method and k[0] in ("rate", "decay")}
+        best = min(swept, key=swept.get)
+        return [losses[k] for seed in "123" for k in losses
+                if k[1:] == (method, variant, *best[3:5], seed)]
+
+    def error(values):
+        mean = sum(values) / 3
+        return mean, math.sqrt(sum((v - mean)**2 for v in values) / 2 / 3)
+
+    found = table_with(text, "minus dense")
+    for method, name in (("dense", "dense"), ("ste", "STE"),
+                         ("sr-ste", "SR-STE"), ("s-ste", "S-STE")):
+        assert len(seeds(method)) == 3
+        assert found[name][3] == "%.4f ± %.4f" % error(seeds(method))
+        assert found[name][4] == "%.4f" % (
+            error(seeds(method))[1] * math.sqrt(3))
+        gap = [a - b for a, b in zip(seeds(method), seeds("dense"))]
+        assert found[name][5] == ("" if name == "dense" else
+                                  "%+.4f ± %.4f" % error(gap))
+        gap = [a - b for a, b in zip(seeds(method), seeds("s-ste"))]
+        assert found[name][6] == ("" if name == "S-STE" else
+                                  "%+.4f ± %.4f" % error(gap))
+    found = table_with(text, "S-STE with")
+    for variant in ("beta every-step", "fp8 off"):
+        gap = [a - b for a, b in zip(seeds("s-ste", variant), seeds("s-ste"))]
+        assert found[variant][1] == "%+.4f ± %.4f" % error(gap)
+        assert (found[variant][2] == "not shown at this size") == (
+            abs(error(gap)[0]) <= 2 * error(gap)[1])
+    for fact in ("2 layers, width 64, 4 heads", "119,104 weights",
+                 "20 steps of 512 tokens", "10,240 tokens a run",
+                 "text, 1,900 bytes", "%d runs" % RUNS,
+                 "`--fp8 on --mvue optimal`", "in 18 of 100"):
+        assert fact in text, fact
+    for svg in glob.glob(p.out + "/*.svg"):
+        assert "](%s)" % os.path.basename(svg) in text
+    assert text.count("](") == 8
+
+
+def check_regenerated(p):
+    """The CSV alone gives the same files, byte for byte."""
+    again = os.path.join(p.folder, "again")
+    os.mkdir(again)
+    shutil.copy(p.out + "/experiment.csv", again)
+    status, out, err = call(["--report", again + "/experiment.csv"])
+    assert status == 0 and out == "report: %s/report.md\n" % again, err
+    made = sorted(os.listdir(again))
+    assert len(made) == 1 + 1 + 8
+    for name in made:
+        assert pathlib.Path(p.out, name).read_bytes() == pathlib.Path(
+            again, name).read_bytes(), name
+
+
+# ---- Stopped, killed, failed -------------------------------------------------
+
+
+def test_stopped():
+    with place() as p, place() as whole:
+        child = p.start(FAKE_DELAY="0.03")
+        wait_for(lambda: any(x.startswith("end") for x in p.logged()) and
+                 len(p.begun()) >= 4, "runs to stop")
+        os.kill(child, signal.SIGINT)
+        assert status_of(child) == 130
+        ends = [x for x in p.logged() if x.startswith("end")]
+        assert len(ends) == len(p.begun()), "a run is still at work"
+        assert ends.count("end 130") == 2
+        unfinished = glob.glob(p.out + "/runs/*.ckpt")
+        assert len(unfinished) == 2 and not os.path.exists(
+            p.out + "/experiment.csv")
+        seconds = {x: json.loads(pathlib.Path(
+            x[:-5] + ".json").read_text())["cpu_seconds"] for x in unfinished}
+        assert all(value > 0 for value in seconds.values())
+
+        done = len(ends) - 2
+        status, _, err = p.run()
+        assert status == 0, err
+        assert err.startswith("%d of %d runs" % (done, RUNS))
+        assert len(p.begun()) == RUNS + 2
+        assert sorted(x.split("--resume ")[1] for x in p.begun()
+                      if "--resume" in x) == sorted(unfinished)
+        for name, value in seconds.items():  # both parts count
+            assert json.loads(pathlib.Path(
+                name[:-5] + ".json").read_text())["cpu_seconds"] > value
+        assert whole.run()[0] == 0
+        assert without_seconds(p.csv()) == without_seconds(whole.csv())
+
+
+def test_killed():
+    with place() as p:
+        child = p.start(FAKE_DELAY="0.05")
+        wait_for(lambda: len(glob.glob(p.out + "/runs/*.ckpt")) == 2, "saves")
+        os.kill(child, signal.SIGKILL)
+        assert status_of(child) == -signal.SIGKILL
+        status, _, err = p.run()  # while its runs are at work
+        assert status == 2 and "at work" in err and err.count("\n") == 1
+        wait_for(lambda: is_free(p.out + "/lock"), "the runs that were left")
+        # What a run killed in the middle of its CSV leaves behind.
+        left = glob.glob(p.out + "/runs/*.ckpt")[0][:-5] + ".csv.99.part"
+        pathlib.Path(left).write_text("step\n" * 1000)
+        assert p.run()[0] == 0
+        check_rows(p.csv())
+        assert not os.path.exists(left)
+
+
+def test_failed():
+    with place() as p:
+        status, out, err = p.run(FAKE_FAIL="ste --seed 2", FAKE_DELAY="0.02")
+        line = err.splitlines()[-1]
+        assert status == 1 and out == ""
+        assert line.startswith("experiment.py: ste lr 0.00")
+        assert "status 2: pretrain: this run was told to fail" in line
+        assert not os.path.exists(p.out + "/experiment.csv")
+        assert sum(x.startswith("end") for x in p.logged()) == len(p.begun())
+        assert p.run()[0] == 0
+        check_rows(p.csv())
+
+
+def test_diverged():
+    with place() as p:
+        status, _, err = p.run(FAKE_DIVERGE="ste --lr 0.002")
+        assert status == 0, err
+        rows = p.csv()
+        ends = [r for r in rows if r["status"] == "1"]
+        assert [(r["method"], r["peak_lr"], r["step"]) for r in ends] == [
+            ("ste", "0.002", "10")]
+        assert all(r["peak_lr"] == "0.004" for r in rows if
+                   r["method"] == "ste" and r["stage"] == "seeds")
+        assert table_with(p.read("report.md"), "method 0.002 0.004")["STE"][
+            0] == "diverged"
+        begun = len(p.begun())
+        assert p.run()[0] == 0 and len(p.begun()) == begun
+
+    with place() as p:  # all of a method's, from the first step on
+        assert p.run("--steps", "2", "--seeds", "2",
+                     FAKE_DIVERGE="--method ste")[0] == 0
+        text = p.read("report.md")
+        assert table_with(text, "minus dense")["STE"][3:6] == [
+            "diverged (2 of 2)", "-", "-"]
+        assert "Not known, as a run diverged" in text
+
+
+def test_one_seed():
+    with place() as p:
+        assert p.run("--seeds", "1")[0] == 0
+        text = p.read("report.md")
+        assert len(last_losses(p.csv())) == 8 + 1 + 2
+        assert "**Not known from one seed**" in text and "**Shown" not in text
+        assert "nan" not in text and "chance" not in text
+
+
+# ---- Nothing is reused that is something else --------------------------------
+
+
+def test_other_things():
+    with place() as p:
+        assert p.run("--seeds", "1")[0] == 0
+        begun = len(p.begun())
+        assert p.run("--seeds", "1", "--jobs", "1")[0] == 0
+        assert len(p.begun()) == begun  # no matter
+        assert p.run("--seeds", "1", "--width", "32")[0] == 0
+        assert len(p.begun()) == 2 * begun
+        with open(p.corpus, "a", encoding="ascii") as file:
+            file.write("!")
+        assert p.run("--seeds", "1")[0] == 0
+        assert len(p.begun()) == 3 * begun
+        with open(p.program, "a", encoding="ascii") as file:
+            file.write("# another build\n")
+        status, _, err = p.run("--seeds", "1")
+        assert status == 2 and "another build" in err and err.count("\n") == 1
+        assert len(p.begun()) == 3 * begun
+        shutil.rmtree(p.out + "/runs")
+        assert p.run("--seeds", "1")[0] == 0
+        assert len(p.begun()) == 4 * begun
+
+
+def test_damaged_runs():
+    with place() as p:
+        assert p.run("--seeds", "1")[0] == 0
+        name = glob.glob(p.out + "/runs/ste*.csv")[0]
+        good = pathlib.Path(name).read_text()
+        for bad, words in ((good.rsplit("\n", 2)[0] + "\n", "lacks steps"),
+                           (good.replace("\n7,", "\n8,"), "lacks steps"),
+                           (good.replace("frozen", "thawed"), "lacks columns")):
+            pathlib.Path(name).write_text(bad)
+            status, _, err = p.run("--seeds", "1")
+            assert status == 1 and words in err and name in err, err
+        os.remove(name)
+        os.remove(name[:-4] + ".json")
+        assert p.run("--seeds", "1")[0] == 0
+        assert pathlib.Path(name).read_text() == good
+        pathlib.Path(name[:-4] + ".json").write_text("{")
+        status, _, err = p.run("--seeds", "1")
+        assert status == 2 and "damaged" in err
+
+
+# ---- Words -------------------------------------------------------------------
+
+
+def refuses(words, arguments, **env):
+    status, out, err = call(arguments, **env)
+    assert (status, out) == (2, ""), (status, out, err)
+    assert err.startswith("experiment.py: ") and err.count("\n") == 1, err
+    assert words in err, err
+
+
+def test_misuse():
+    with place() as p:
+        refuses("give --corpus", [])
+        refuses("No such file", p.words("--corpus", "no-such-file"))
+        refuses("Is a directory", p.words("--corpus", p.folder))
+        refuses("there is no program", p.words("--program", "no-such-file"))
+        refuses("there is no program", p.words("--program", p.corpus))
+        refuses("there is no program", p.words("--program", p.folder))
+        refuses("unrecognized", p.words("--frobnicate"))
+        refuses("expected one argument", p.words("--jobs"))
+        refuses("no whole number from 1 on", p.words("--jobs", "0"))
+        refuses("no whole number from 1 on", p.words("--steps", "-3"))
+        refuses("no whole number from 1 on", p.words("--steps", "x"))
+        refuses("gnuplot is missing", p.words(), PATH=p.folder)
+        refuses("Not a directory", p.words("--out", p.corpus))
+        refuses("give no --corpus", p.words("--report", p.corpus))
+        refuses("No such file", ["--report", p.folder + "/none.csv"])
+        refuses("is damaged", ["--report", p.corpus])
+        assert not p.begun()
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        try:
+            experiment.main(["--help"])
+        except SystemExit as end:
+            assert end.code == 0
+    assert out.getvalue().startswith("usage: experiment.py")
+
+
+def test_damaged_csv():
+    with place() as p:
+        assert p.run("--seeds", "1", "--steps", "4")[0] == 0
+        good = p.read("experiment.csv")
+        name = p.folder + "/bad.csv"
+        for bad in ("", "step\n", good.replace("experiment 1", "experiment 2"),
+                    good.replace("val_bpb", "val"),
+                    good.replace(",0.002,", ",x,"),
+                    good.replace("# width: 64\n", ""), good.split("stage")[0],
+                    good[:good.index("stage,") + 400]):
+            assert bad != good
+            pathlib.Path(name).write_text(bad)
+            refuses("bad.csv", ["--report", name])
+
+
+def test_terminal():
+    """One line, in place, no wider than the terminal."""
+    with place() as p:
+        child, terminal = pty.fork()
+        if child == 0:
+            with environment(FAKE_DELAY="0.02", COLUMNS="60"):
+                os._exit(experiment.main(p.words("--seeds", "1")))
+        text = b""
+        with contextlib.suppress(OSError):  # the end of a terminal
+            while more := os.read(terminal, 65536):
+                text += more
+        assert status_of(child) == 0
+        progress, last = text.split(b"\r\n")[:2]
+        assert last.startswith(b"report: ")
+        shown = progress.split(b"\r\x1b[K")[1:]
+        assert len(shown) > 3 and max(map(len, shown)) == 59
+        assert shown[0].startswith(b"0 of 11 runs")
+        assert shown[-1].startswith(b"11 of 11 runs")
+
+
+def test_progress():
+    progress = experiment.Progress(experiment.QUICK, kept=3)
+    assert progress.total == RUNS
+
+    class AtWork:
+        run = "some run"
+
+        def __init__(self, done):
+            self.done = done
+
+        def steps(self):
+            return self.done
+
+    losses = dict.fromkeys(experiment.plan(experiment.QUICK, {})[:3], 2.0)
+    resumed, fresh = AtWork(10), AtWork(0)
+    assert "left -:--:--" in progress.line(losses, [resumed, fresh], 0.0)
+    resumed.done, fresh.done = 15, 5  # 10 steps in 10 seconds, 380 to go
+    line = progress.line(losses, [resumed, fresh], 10.0)
+    assert line == ("3 of 23 runs, 0:00:10, left 0:06:20; best s-ste 2.0000 "
+                    "ste 2.0000; now some run 75 %, some run 25 %")
+
+
+# ---- Statistics and sentences ------------------------------------------------
+
+
+def near(a, b, tolerance=1e-12):
+    assert abs(a - b) <= tolerance * max(1.0, abs(b)), (a, b)
+
+
+def test_estimates():
+    e = report.estimate([1.0, 2.0, 6.0])
+    near(e.mean, 3.0)
+    near(e.sd, math.sqrt(7.0))
+    near(e.se, math.sqrt(7.0 / 3.0))
+    assert e.n == 3
+    for values in ([], [math.inf, 1.0], [math.nan, 1.0]):
+        assert math.isnan(report.estimate(values).mean)
+    assert math.isnan(report.estimate([1.0]).se)
+    # Paired: what both seeds share cancels, a seed of one side alone is left.
+    e = report.paired({1: 10.0, 2: 20.0, 3: 5.0}, {2: 18.0, 1: 9.0, 4: 7.0},
+                      lambda value: value)
+    near(e.mean, 1.5)
+    near(e.se, 0.5)
+    assert e.n == 2
+    # Student's t beyond 2: closed forms for 1 and 2 degrees of freedom.
+    near(report.chance(2), 1 - 2 / math.pi * math.atan(2.0), 1e-6)
+    near(report.chance(3), 1 - 2 / math.sqrt(6.0), 1e-6)
+    near(report.chance(5), 0.1161165, 1e-6)
+    near(report.chance(10000), math.erfc(math.sqrt(2.0)), 1e-4)
+
+
+def test_lines():
+    slope, r = report.line_fit([1.0, 2.0, 4.0], [1.0, 3.0, 7.0])
+    near(slope, 2.0)
+    near(r, 1.0)
+    slope, r = report.line_fit([0.0, 1.0, 2.0, 3.0], [1.0, 0.0, 2.0, -1.0])
+    near(slope, -0.4)
+    near(r, statistics.correlation([0, 1, 2, 3], [1, 0, 2, -1]))
+    assert math.isnan(report.line_fit([1.0, 1.0], [1.0, 2.0])[0])
+    assert math.isnan(report.line_fit([1.0], [1.0])[1])
+
+
+def run_of(lines):
+    """A run with these columns, by name."""
+    run = report.Run({"stage": "rate", "method": "ste", "variant": "",
+                      "peak_lr": "0.1", "seed": "1", "decay": ""})
+    run.lines = [[line.get(c, math.nan) for c in report.MEASURES]
+                 for line in lines]
+    return run
+
+
+def test_descent():
+    def probe(before, after, frozen, predicted, mapped=1.0):
+        return {"step": 1.0, "before": before, "after": after,
+                "frozen": frozen, "predicted": predicted,
+                "predicted_map": mapped}
+    run = run_of([probe(3, 3.5, 2.5, 1, 2), probe(3, 2, 2, 2, 1),
+                  probe(3, 2.5, 3.5, 3, 3), probe(3, 4, 3, 1, 5),
+                  {"step": 2.0}, probe(3, math.inf, 2, 1)])
+    assert [d.actual for d in report.descents(run)] == [-0.5, 1, 0.5, -1]
+    assert [d.frozen for d in report.descents(run)] == [0.5, 1, -0.5, 0]
+    assert report.rising(run) == 0.5
+    assert report.opposite(run) == 0.5
+    assert report.wrong(run) == 0.25
+    actual = [-0.5, 1, 0.5, -1]
+    near(report.correlation(run), statistics.correlation([1, 2, 3, 1], actual))
+    near(report.slope(run), statistics.linear_regression([1, 2, 3, 1],
+                                                         actual).slope)
+    near(report.slope(run, "mapped"), statistics.linear_regression(
+        [2, 1, 3, 5], actual).slope)
+    assert math.isnan(report.wrong(run_of([{"step": 1.0}])))
+
+
+def test_flips():
+    run = run_of([{"step": k, "flip_rate": k / 100, "beta": 1 + k}
+                  for k in range(1, 9)])
+    near(report.mean_flips(run), 0.045)
+    near(report.mean_flips(run, 0.75), 0.075)
+    near(report.last_beta(run), 4.5)
+    for (step, rate), part in zip(report.curve([run, run], "flip_rate", 4),
+                                  range(4), strict=True):
+        near(step, 2 * part + 1)
+        near(rate, 0.02 * part + 0.015)
+    assert math.isnan(report.log_flips(run_of([{"step": 1, "flip_rate": 0}])))
+
+
+def test_verdicts():
+    def says(values, sign):
+        claim = report.Claim("a claim", report.estimate(values), sign, "text")
+        return report.verdict(claim)
+    assert says([1.0, 1.1, 0.9], 1) == "Shown"
+    assert says([1.0, 1.1, 0.9], -1) == "The opposite is shown"
+    assert says([-1.0, -1.1, -0.9], -1) == "Shown"
+    assert says([1.0, -0.5, 0.9], 1) == "Not shown at this size"
+    assert says([0.0, 0.0], 1) == "Not shown at this size"
+    assert says([1.0], 1) == "Not known from one seed"
+    assert says([1.0, math.inf], 1).startswith("Not known, as a run diverged")
+    # Two standard errors, no less: 3 values around m with an error of 1.
+    step = math.sqrt(3.0)
+    assert says([2.01 - step, 2.01, 2.01 + step], 1) == "Shown"
+    assert says([1.99 - step, 1.99, 1.99 + step], 1).startswith("Not shown")
+    assert report.effect(report.estimate([1.0, 1.1])) == "worse"
+    assert report.effect(report.estimate([-1.0, -1.1])) == "better"
+    assert report.effect(report.estimate([-1.0, 1.1])).startswith("not shown")
+    assert report.effect(report.estimate([1.0])) == "not known"
+    assert report.ratio(report.estimate([math.log(2.0)] * 2)) == (
+        "2.00 (2.00 to 2.00)")
+
+
+def main():
+    failed = 0
+    tests = [(name, test) for name, test in globals().items()
+             if name.startswith("test_")]
+    for name, test in tests:
+        try:
+            test()
+            print("ok      " + name, flush=True)
+        except unittest.SkipTest as reason:
+            print("skipped %s: %s" % (name, reason))
+        except Exception:  # the others' results are of interest
+            failed += 1
+            print("FAILED  " + name)
+            sys.excepthook(*sys.exc_info())
+    print("%d tests, %d failed" % (len(tests), failed))
+    return failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
