@@ -176,6 +176,15 @@ def line_fit(x, y):
     return xy / xx, xy / math.sqrt(xx * yy)
 
 
+def ranks(values):
+    """Their places in ascending order."""
+    order = sorted(range(len(values)), key=lambda i: values[i])
+    places = [0] * len(values)
+    for place, i in enumerate(order):
+        places[i] = place
+    return places
+
+
 def quantile(values, share):
     values = sorted(values)
     return values[min(len(values) - 1, int(share * len(values)))]
@@ -206,14 +215,21 @@ def last_beta(run):
 Descent = collections.namedtuple("Descent", "actual frozen predicted mapped")
 
 
+WARM_UP = 0.1  # of the steps: the learning rate grows
+
+
 def descents(run):
-    """Of every probe whose measures are all finite."""
-    first = MEASURES.index("before")
-    return [Descent(before - after, before - frozen, predicted, mapped)
-            for before, after, frozen, predicted, mapped in
-            (line[first:] for line in run.lines)
-            if all(map(math.isfinite, (before, after, frozen, predicted,
-                                       mapped)))]
+    """Of every probe whose measures are all finite. Without the warm-up's: a
+    few of those would outweigh all others."""
+    first, found = MEASURES.index("before"), []
+    for line in run.lines:
+        probe = line[first:]
+        if line[0] > WARM_UP * run.lines[-1][0] and all(
+                map(math.isfinite, probe)):
+            before, after, frozen, predicted, mapped = probe
+            found.append(Descent(before - after, before - frozen, predicted,
+                                 mapped))
+    return found
 
 
 def share(run, event):
@@ -233,23 +249,39 @@ def wrong(run):
     return share(run, lambda d: d.actual < 0 < d.frozen)
 
 
-def slope(run, prediction="predicted"):
+def mask_part(run):
+    """How large A - F, the share of the mask's move, is beside F: medians."""
     found = descents(run)
-    return line_fit([getattr(d, prediction) for d in found],
-                    [d.actual for d in found])[0]
+    size = statistics.median(abs(d.frozen) for d in found) if found else 0.0
+    return statistics.median(abs(d.actual - d.frozen)
+                             for d in found) / size if size else math.nan
+
+
+def fit(run, prediction="predicted", scale=list):
+    """Of A over a prediction, after both were scaled: slope, correlation."""
+    found = descents(run)
+    return line_fit(scale([getattr(d, prediction) for d in found]),
+                    scale([d.actual for d in found]))
+
+
+def slope(run, prediction="predicted"):
+    return fit(run, prediction)[0]
 
 
 def correlation(run, prediction="predicted"):
-    found = descents(run)
-    return line_fit([getattr(d, prediction) for d in found],
-                    [d.actual for d in found])[1]
+    return fit(run, prediction)[1]
+
+
+def rank_correlation(run):
+    """Spearman's, which no few outliers decide."""
+    return fit(run, scale=ranks)[1]
 
 
 # ---- 4. Claims ---------------------------------------------------------------
 
-# A sentence and the difference that decides it: shown if its mean is beyond two
-# standard errors on the side of `sign`. text: the difference in words.
-Claim = collections.namedtuple("Claim", "sentence e sign text")
+# What the paper finds, and the difference that decides it: above 0 if `more`
+# is so, below if `less` is; expected: which. text: the difference in words.
+Claim = collections.namedtuple("Claim", "less more expected e text")
 
 
 def pm(e, digits=4, sign=False):
@@ -269,33 +301,47 @@ def ratio(e):
         math.exp(e.mean + k * e.se) for k in (0, -2, 2))
 
 
+VERDICTS = ("Shown", "Shown, against the paper", "Not shown at this size",
+            "Not known")
+
+
 def verdict(claim):
-    e = claim.e
+    """Which of the verdicts, and the sentence that goes with it."""
+    e, expected = claim.e, getattr(claim, claim.expected)
     if e.n < 2:
-        return "Not known from one seed"
+        return "Not known", expected + "; one seed does not tell"
     if math.isnan(e.mean):
-        return "Not known, as a run diverged or measured nothing"
+        return "Not known", expected + "; a run diverged or measured nothing"
     if not shown(e):
-        return "Not shown at this size"
-    return "Shown" if e.mean * claim.sign > 0 else "The opposite is shown"
+        return "Not shown at this size", expected
+    found = claim.more if e.mean > 0 else claim.less
+    return VERDICTS[found != expected], found
 
 
 def claim_lines(claims):
-    return ["- **%s**: %s (%s)." % (verdict(c), c.sentence, c.text)
-            for c in claims]
+    """As they came out: first what is shown."""
+    said = [(*verdict(claim), claim.text) for claim in claims]
+    said.sort(key=lambda words: VERDICTS.index(words[0]))
+    return ["- **%s**: %s (%s)." % words for words in said]
+
+
+def loss_claim(x, method, other, expected):
+    """The two are paired, so that dense's own loss cancels in a comparison of
+    gaps to dense: the lower loss is the nearer one."""
+    e = paired(x.seeds(method), x.seeds(other), Run.loss)
+    both = NAMES[method], NAMES[other]
+    return Claim("%s's loss is lower than %s's" % both,
+                 "%s's loss is higher than %s's" % both, expected, e,
+                 "the difference is %s bits per byte" % pm(e, 4, True))
 
 
 def loss_claims(x):
-    """Which is nearer to dense: paired, dense's own loss cancels."""
-    if {"s-ste", "dense"} <= set(x.methods()):
-        e = paired(x.seeds("s-ste"), x.seeds("dense"), Run.loss)
-        yield Claim("S-STE's loss is above dense's", e, 1,
-                    "the gap is %s bits per byte" % pm(e, 4, True))
-    for rival in ("ste", "sr-ste", "t-sr-ste", "step"):
-        if {"s-ste", rival} <= set(x.methods()):
-            e = paired(x.seeds("s-ste"), x.seeds(rival), Run.loss)
-            yield Claim("S-STE's loss is lower than %s's" % NAMES[rival], e, -1,
-                        "the difference is %s bits per byte" % pm(e, 4, True))
+    if "s-ste" not in x.methods():
+        return
+    for other in x.methods():
+        if other != "s-ste":
+            yield loss_claim(x, "s-ste", other,
+                             "more" if other == "dense" else "less")
 
 
 def flip_claims(x):
@@ -305,8 +351,9 @@ def flip_claims(x):
     logs = {m: paired(x.seeds(m), dense, log_flips) for m in x.methods()}
     for method in ("ste", "sr-ste"):
         if method in logs:
-            yield Claim("%s flips more often than dense does virtually"
-                        % NAMES[method], logs[method], 1,
+            yield Claim("%s flips less often than dense" % NAMES[method],
+                        "%s flips more often than dense" % NAMES[method],
+                        "more", logs[method],
                         "%s times as often" % ratio(logs[method]))
     if {"s-ste", "ste"} <= set(logs):
         soft, hard = x.seeds("s-ste"), x.seeds("ste")
@@ -314,8 +361,9 @@ def flip_claims(x):
             abs(log_flips(soft[s]) - log_flips(dense[s])) -
             abs(log_flips(hard[s]) - log_flips(dense[s]))
             for s in soft if s in hard and s in dense)
-        yield Claim("S-STE's flip rate is nearer to dense's than STE's is", e,
-                    -1, "S-STE %s times dense's, STE %s times" % (
+        yield Claim("S-STE's flip rate is nearer to dense's than STE's is",
+                    "S-STE's flip rate is further from dense's than STE's is",
+                    "less", e, "S-STE %s times dense's, STE %s times" % (
                         ratio(logs["s-ste"]), ratio(logs["ste"])))
 
 
@@ -323,12 +371,20 @@ def descent_claims(x):
     if not {"s-ste", "ste"} <= set(x.methods()):
         return
     soft, hard = x.seeds("s-ste"), x.seeds("ste")
-    e = paired(soft, hard, correlation)
-    yield Claim("S-STE's descent follows the predicted one more closely than "
-                "STE's", e, 1, "the correlations differ by " + pm(e, 3, True))
+    e = paired(soft, hard, rank_correlation)
+    yield Claim("S-STE's descent follows the predicted one less than STE's",
+                "S-STE's descent follows the predicted one more closely than "
+                "STE's", "more", e,
+                "the rank correlations differ by " + pm(e, 3, True))
     e = paired(soft, hard, wrong)
-    yield Claim("S-STE takes fewer steps in a wrong direction than STE", e, -1,
-                "the rates differ by " + pm(e, 3, True))
+    yield Claim("S-STE takes fewer steps in a wrong direction than STE",
+                "S-STE takes more steps in a wrong direction than STE", "less",
+                e, "the rates differ by " + pm(e, 3, True))
+    e = paired(soft, hard, mask_part)
+    yield Claim("a moving mask changes S-STE's descent less than STE's",
+                "a moving mask changes S-STE's descent more than STE's", "less",
+                e, "abs(A - F) / abs(F), medians, differs by " +
+                pm(e, 3, True))
 
 
 def beta_claims(x):
@@ -336,14 +392,16 @@ def beta_claims(x):
     if not again:
         return
     e = paired(again, x.seeds("s-ste"), Run.loss)
-    yield Claim("recomputing beta at every step raises the loss", e, 1,
+    yield Claim("recomputing beta at every step lowers the loss",
+                "recomputing beta at every step raises the loss", "more", e,
                 "the difference is %s bits per byte" % pm(e, 4, True))
     e = paired(again, x.seeds("s-ste"), log_flips)
-    yield Claim("recomputing beta raises the flip rate", e, 1,
+    yield Claim("recomputing beta lowers the flip rate",
+                "recomputing beta raises the flip rate", "more", e,
                 "%s times as many flips" % ratio(e))
     e = estimate(math.log(last_beta(run)) for run in again.values())
-    yield Claim("a recomputed beta grows", e, 1,
-                "at the end it is %s times the first" % ratio(e))
+    yield Claim("a recomputed beta falls", "a recomputed beta grows", "more",
+                e, "at the end it is %s times the first" % ratio(e))
 
 
 # ---- 5. Tables ---------------------------------------------------------------
@@ -462,19 +520,21 @@ def descent_table(x):
         if probes:
             rows.append([NAMES[method], str(probes)] + [
                 pm(estimate(map(measure, runs)), 3) for measure in (
-                    correlation, slope,
+                    rank_correlation, correlation, slope,
                     lambda r: correlation(r, "mapped"),
                     lambda r: slope(r, "mapped"), rising)])
-    return table(["method", "probes", "correlation of A and P", "slope",
-                  "correlation of A and P'", "slope", "A < 0"], rows)
+    return table(["method", "probes", "rank correlation of A and P",
+                  "correlation", "slope", "correlation of A and P'", "slope",
+                  "A < 0"], rows)
 
 
 def frozen_table(x):
     rows = [[NAMES[method]] + [
         pm(estimate(map(measure, x.seeds(method).values())), 3)
-        for measure in (rising, opposite, wrong)] for method in x.methods()]
-    return table(["method", "A < 0", "opposite signs", "F > 0 > A: wrong"],
-                 rows)
+        for measure in (rising, opposite, wrong, mask_part)]
+            for method in x.methods()]
+    return table(["method", "A < 0", "opposite signs", "F > 0 > A: wrong",
+                  "abs(A - F) / abs(F), medians"], rows)
 
 
 def beta_table(x):
@@ -611,14 +671,26 @@ def loss_figure(x, folder):
     f.add("set xrange [*:*]", "set xtics autofreq", "set xlabel 'step'",
           "set title 'Gap to dense, paired by seed ± 2 SE'",
           "set key outside bottom center horizontal", "set offsets 0,0,0,0")
-    parts = ["0 notitle lc rgb '#666666'"]
-    for m in methods:
-        gaps = gap_curve(x, m) if m != "dense" and "dense" in methods else []
-        if gaps:
-            parts.append("%s with yerrorlines pt 7 ps 0.5 lw 2 lc rgb '%s' "
-                         "title '%s'" % (f.block(gaps), COLORS[m], NAMES[m]))
-    f.plot(parts)
+    curves = {m: gap_curve(x, m) for m in methods
+              if m != "dense" and "dense" in methods}
+    f.add("set yrange [%g:%g]" % gap_range(curves.values()))
+    f.plot(["0 notitle lc rgb '#666666'"] + [
+        "%s with yerrorlines pt 7 ps 0.5 lw 2 lc rgb '%s' title '%s'" % (
+            f.block([(step + 0.008 * (i - 2) * x.facts["steps"], gap, two_se)
+                     for step, gap, two_se in points]), COLORS[m], NAMES[m])
+        for i, (m, points) in enumerate(curves.items()) if points])
     return f.draw(folder, "loss")
+
+
+def gap_range(curves):
+    """Of the later half's points and errors, and 0; the first validations of
+    untrained models are far apart."""
+    ends = [0.0]
+    for points in curves:
+        for _, gap, two_se in points[len(points) // 2:]:
+            ends += [gap - two_se, gap + two_se]
+    room = 0.1 * (max(ends) - min(ends)) or 1.0
+    return min(ends) - room, max(ends) + room
 
 
 def gap_curve(x, method):
@@ -664,7 +736,7 @@ def flip_figure(x, folder):
           "set terminal svg enhanced size 900,480 font 'sans,14' "
           "background rgb 'white'")
     parts = []
-    for m in x.methods():
+    for m in sorted(x.methods(), key=lambda m: m == "dense"):
         points = [p for p in curve(x.seeds(m).values(), "flip_rate", BINS)
                   if p[1] > 0]
         if points:
@@ -680,8 +752,8 @@ def pooled(x, method):
 
 
 def span(values):
-    """Around the middle 98 %, and 0."""
-    low, high = quantile(values, 0.01), quantile(values, 0.99)
+    """Around the middle 90 %, and 0."""
+    low, high = quantile(values, 0.05), quantile(values, 0.95)
     low, high = min(low, 0.0), max(high, 0.0)
     room = 0.05 * (high - low) or 1.0
     return low - room, high + room
@@ -717,10 +789,10 @@ def cloud_figure(x, folder, name, methods, over, title, labels):
 
 
 def tick(range_):
-    """About four of them."""
+    """Four of them or fewer."""
     raw = (range_[1] - range_[0]) / 4
     power = 10.0**math.floor(math.log10(raw))
-    return max(k * power for k in (1, 2, 5) if k * power <= raw)
+    return min(k * power for k in (1, 2, 5, 10) if k * power >= raw)
 
 
 def distribution_figure(x, folder):
@@ -820,9 +892,9 @@ def setting(x):
             x.facts["corpus_sha256"][:16]),
         "- Products of the FFN, of all sparse methods alike: `%s`; STEP's and "
         "T-SR-STE's dense steps have dense ones." % x.facts["products"],
-        "- %d runs, %.1f CPU hours; %d at a time on %s, %d CPUs." % (
-            len(x.runs), cpu / 3600, x.facts["jobs"], x.facts["machine"],
-            x.facts["cpus"])]
+        "- %d runs, %.0f CPU minutes; %d at a time on %s, %d CPU%s." % (
+            len(x.runs), cpu / 60, x.facts["jobs"], x.facts["machine"],
+            x.facts["cpus"], "s"[x.facts["cpus"] == 1:])]
     return lines + [""]
 
 
@@ -891,12 +963,14 @@ def section_descent(x, folder):
             "weights S(w_k) and the gradient g_k at them: actual A = L(S(w_k)) "
             "- L(S(w_k+1)), predicted P = <g_k, w_k - w_k+1>, and P' = <g_k, "
             "S(w_k) - S(w_k+1)>. Where S is continuous A follows P, but for "
-            "the loss's curvature.", "", *descent_table(x),
+            "the loss's curvature. Probes of the warm-up, the first tenth of "
+            "the steps, are left out: their descents would outweigh all "
+            "others.", "", *descent_table(x),
             *cloud_figure(x, folder, "descent", x.methods(), "predicted",
                           "Descent of a step, nats; the line is A = P",
                           ("predicted P", "actual A")),
             "In brackets the points in the picture, of all. Its range is that "
-            "of the middle 98 % of all methods' points.", "",
+            "of the middle 90 % of all methods' points.", "",
             *distribution_figure(x, folder)]
 
 
@@ -906,8 +980,8 @@ def section_frozen(x, folder):
     return ["## Frozen masks", "",
             "F is the descent of the same step with step k's mask kept. Where "
             "F > 0 > A the weights alone would have lowered the loss, and the "
-            "mask's move raised it: a wrong step. Dense has no mask, so that F "
-            "= A.", "", *frozen_table(x),
+            "mask's move raised it: a wrong step. A - F is what the mask's "
+            "move adds. Dense has no mask, so that F = A.", "", *frozen_table(x),
             *cloud_figure(x, folder, "frozen",
                           [m for m in x.methods() if m != "dense"], "frozen",
                           "Descent of a step, nats; shaded: wrong steps",
@@ -935,8 +1009,7 @@ def findings(x):
     if "s-ste" in x.methods():
         claims += beta_claims(x)
     lines = claim_lines(claims)
-    lines.sort(key=lambda line: not line.startswith("- **Shown"))
-    if any(verdict(c) != "Shown" for c in claims):
+    if any(verdict(claim)[0] != "Shown" for claim in claims):
         lines += ["", "What is not shown here may show with more seeds, or in "
                   "a longer or larger training: --seeds, --steps, --width."]
     return lines + [""]

@@ -66,7 +66,11 @@ class Place:
             for name in ("text", "pretrain", "out", "log"))
         with open(self.corpus, "w", encoding="ascii") as file:
             file.write("to be or not to be\n" * 100)
-        shutil.copy(HERE / "fake_pretrain.py", self.program)
+        text = (HERE / "fake_pretrain.py").read_text()
+        with open(self.program, "w", encoding="ascii") as file:
+            file.write(text.replace("/usr/bin/env python3",
+                                    sys.executable + " -IS"))
+        os.chmod(self.program, 0o755)
 
     def words(self, *more):
         return ["--quick", "--corpus", self.corpus, "--program", self.program,
@@ -391,7 +395,7 @@ def test_diverged():
         text = p.read("report.md")
         assert table_with(text, "minus dense")["STE"][3:6] == [
             "diverged (2 of 2)", "-", "-"]
-        assert "Not known, as a run diverged" in text
+        assert "; a run diverged or measured nothing" in text
 
 
 def test_one_seed():
@@ -399,7 +403,7 @@ def test_one_seed():
         assert p.run("--seeds", "1")[0] == 0
         text = p.read("report.md")
         assert len(last_losses(p.csv())) == 8 + 1 + 2
-        assert "**Not known from one seed**" in text and "**Shown" not in text
+        assert "; one seed does not tell" in text and "**Shown" not in text
         assert "nan" not in text and "chance" not in text
 
 
@@ -581,6 +585,9 @@ def test_lines():
     near(r, statistics.correlation([0, 1, 2, 3], [1, 0, 2, -1]))
     assert math.isnan(report.line_fit([1.0, 1.0], [1.0, 2.0])[0])
     assert math.isnan(report.line_fit([1.0], [1.0])[1])
+    assert report.ranks([3.0, -1.0, 7.0, 0.0]) == [2, 0, 3, 1]
+    assert report.quantile([4, 1, 3, 2], 0.5) == 3
+    assert report.quantile([4, 1, 3, 2], 0.99) == 4
 
 
 def run_of(lines):
@@ -593,24 +600,31 @@ def run_of(lines):
 
 
 def test_descent():
-    def probe(before, after, frozen, predicted, mapped=1.0):
-        return {"step": 1.0, "before": before, "after": after,
+    def probe(before, after, frozen, predicted, mapped=1.0, step=3):
+        return {"step": step, "before": before, "after": after,
                 "frozen": frozen, "predicted": predicted,
                 "predicted_map": mapped}
-    run = run_of([probe(3, 3.5, 2.5, 1, 2), probe(3, 2, 2, 2, 1),
+    run = run_of([probe(3, 1, 1, 9, 9, step=2),  # in the warm-up
+                  probe(3, 3.5, 2.5, 1, 2), probe(3, 2, 2, 2, 1),
                   probe(3, 2.5, 3.5, 3, 3), probe(3, 4, 3, 1, 5),
-                  {"step": 2.0}, probe(3, math.inf, 2, 1)])
+                  probe(3, math.inf, 2, 1), {"step": 20}])
     assert [d.actual for d in report.descents(run)] == [-0.5, 1, 0.5, -1]
     assert [d.frozen for d in report.descents(run)] == [0.5, 1, -0.5, 0]
     assert report.rising(run) == 0.5
     assert report.opposite(run) == 0.5
     assert report.wrong(run) == 0.25
+    near(report.mask_part(run), 1.0 / 0.5)
     actual = [-0.5, 1, 0.5, -1]
     near(report.correlation(run), statistics.correlation([1, 2, 3, 1], actual))
     near(report.slope(run), statistics.linear_regression([1, 2, 3, 1],
                                                          actual).slope)
     near(report.slope(run, "mapped"), statistics.linear_regression(
         [2, 1, 3, 5], actual).slope)
+    near(report.correlation(run, "mapped"), statistics.correlation(
+        [2, 1, 3, 5], actual))
+    run = run_of([probe(0, -a, 0, p) for a, p in ((1, 1), (2, 9), (99, 2))])
+    near(report.rank_correlation(run), 0.5)
+    assert math.isnan(report.mask_part(run_of([{"step": 1.0}])))
     assert math.isnan(report.wrong(run_of([{"step": 1.0}])))
 
 
@@ -628,20 +642,31 @@ def test_flips():
 
 
 def test_verdicts():
-    def says(values, sign):
-        claim = report.Claim("a claim", report.estimate(values), sign, "text")
-        return report.verdict(claim)
-    assert says([1.0, 1.1, 0.9], 1) == "Shown"
-    assert says([1.0, 1.1, 0.9], -1) == "The opposite is shown"
-    assert says([-1.0, -1.1, -0.9], -1) == "Shown"
-    assert says([1.0, -0.5, 0.9], 1) == "Not shown at this size"
-    assert says([0.0, 0.0], 1) == "Not shown at this size"
-    assert says([1.0], 1) == "Not known from one seed"
-    assert says([1.0, math.inf], 1).startswith("Not known, as a run diverged")
+    def says(values, expected):
+        verdict, sentence = report.verdict(report.Claim(
+            "it falls", "it grows", expected, report.estimate(values), ""))
+        return verdict + ": " + sentence
+    assert says([1.0, 1.1, 0.9], "more") == "Shown: it grows"
+    assert says([1.0, 1.1, 0.9], "less") == "Shown, against the paper: it grows"
+    assert says([-1.0, -1.1, -0.9], "less") == "Shown: it falls"
+    for values in ([1.0, -0.5, 0.9], [0.0, 0.0]):
+        assert says(values, "more") == "Not shown at this size: it grows"
+    assert says([1.0], "less").startswith("Not known: it falls; one seed")
+    assert says([1.0, math.inf], "more").startswith(
+        "Not known: it grows; a run diverged")
     # Two standard errors, no less: 3 values around m with an error of 1.
     step = math.sqrt(3.0)
-    assert says([2.01 - step, 2.01, 2.01 + step], 1) == "Shown"
-    assert says([1.99 - step, 1.99, 1.99 + step], 1).startswith("Not shown")
+    assert says([2.01 - step, 2.01, 2.01 + step], "more") == "Shown: it grows"
+    assert "Not shown" in says([1.99 - step, 1.99, 1.99 + step], "more")
+    # What is shown comes first.
+    claims = [report.Claim("falls", "grows", "more", report.estimate(values),
+                           "text") for values in
+              ([1.0], [1.0, -1.0], [-1.0, -1.1], [1.0, 1.1])]
+    assert report.claim_lines(claims) == [
+        "- **Shown**: grows (text).",
+        "- **Shown, against the paper**: falls (text).",
+        "- **Not shown at this size**: grows (text).",
+        "- **Not known**: grows; one seed does not tell (text)."]
     assert report.effect(report.estimate([1.0, 1.1])) == "worse"
     assert report.effect(report.estimate([-1.0, -1.1])) == "better"
     assert report.effect(report.estimate([-1.0, 1.1])).startswith("not shown")
