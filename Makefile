@@ -43,7 +43,7 @@ need_numpy = $(PYTHON) -c "import numpy" 2>/dev/null || { \
 	echo "NumPy is missing; on Debian: apt-get install -y python3-numpy" >&2; \
 	exit 2; }
 
-.PHONY: help demo examples pretrain-mpi sste lib vectors test test-full test-python \
+.PHONY: help demo examples experiment pretrain-mpi sste lib vectors test test-full test-python \
 	test-portable test-peers test-silicon fuzz cuda test-cuda bench-cuda bench \
 	check-headers install uninstall clean
 .SECONDARY:
@@ -69,6 +69,13 @@ build/examples/pretrain-mpi: examples/pretrain.c $(wildcard examples/*.h) \
 
 demo: build/examples/pretrain ## train a transformer dense and by S-STE, compare
 	@sh examples/demo.sh $(STEPS) "$(TEXT)"
+
+experiment: build/examples/pretrain ## the paper's comparison in small: CORPUS=file [QUICK=1] (a long run)
+	@$(call need,$(PYTHON),python3)
+	@test -n "$(CORPUS)" || { \
+		echo "CORPUS= the text to train on, a file of a megabyte or so" >&2; exit 2; }
+	@$(PYTHON) examples/experiment.py --corpus "$(CORPUS)" \
+		$(if $(QUICK),--quick --out build/experiment-quick) $(EXPERIMENT)
 
 examples: $(LESSONS) ## run the seven lessons
 	@for lesson in $(LESSONS); do echo "== $$lesson"; $$lesson || exit 1; done

@@ -63,9 +63,9 @@
 #include <string.h>
 
 #define SSTE_VERSION_MAJOR 0
-#define SSTE_VERSION_MINOR 7
+#define SSTE_VERSION_MINOR 8
 #define SSTE_VERSION_PATCH 0
-#define SSTE_VERSION "0.7.0"
+#define SSTE_VERSION "0.8.0"
 
 /* SSTE_API: linkage of every public function. Define it empty in one .c file
  * to export the functions from a shared object; callers bring prototypes. */

@@ -65,7 +65,7 @@ import sys
 
 import numpy as np
 
-__version__ = "0.7.0"
+__version__ = "0.8.0"
 
 # ---- The library -------------------------------------------------------------
 
