@@ -125,16 +125,16 @@ static inline float row_max(const float *x, size_t n) {
 /* x <- e^(scale (x - most)), of which the row sum is returned: a softmax but
  * for the division. With the largest element as `most`, nothing overflows. */
 static inline double row_powers(float *x, size_t n, float most, float scale) {
-  size_t i;
+  ptrdiff_t i;
   SSTE_OMP(simd)
-  for (i = 0; i < n; ++i) x[i] = exponential((x[i] - most) * scale);
+  for (i = 0; i < (ptrdiff_t)n; ++i) x[i] = exponential((x[i] - most) * scale);
   return row_sum(x, n);
 }
 
 static inline void row_scale(float *x, size_t n, float factor) {
-  size_t i;
+  ptrdiff_t i;
   SSTE_OMP(simd)
-  for (i = 0; i < n; ++i) x[i] *= factor;
+  for (i = 0; i < (ptrdiff_t)n; ++i) x[i] *= factor;
 }
 
 /* ---- 2. Linear ----------------------------------------------------------- */
