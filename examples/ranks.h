@@ -188,6 +188,7 @@ static inline int ranks_fail(void) {
 static inline void ranks_end(void) {
   int flag = 0;
   if (!mpi.apart) meet(RANK_ENDS, &flag);
+  fflush(NULL); /* mpirun may kill what is left of a job that failed */
   MPI_Finalize();
 }
 
