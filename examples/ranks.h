@@ -241,23 +241,23 @@ static inline void sum_rest(float *sum, float *work, size_t rest) {
   count_sent(rest * sizeof *sum);
 }
 
-/* A sum goes piece by piece: the work space stays small and in the cache, and
- * MPI can count a piece in an int. */
-enum { RANKS_PIECE = 1 << 20 };
+/* A sum goes by pieces of R slices: large enough for a network, small enough
+ * for a cache, and for the int in which MPI counts. */
+enum { RANKS_SLICE = 1 << 18 };
 
 static inline size_t ranks_sum_bytes(size_t count) {
-  const size_t R = ranks_count();
-  return ((count < RANKS_PIECE ? count : RANKS_PIECE) + R * R) * sizeof(float);
+  const size_t R = ranks_count(), piece = R * RANKS_SLICE;
+  return ((count < piece ? count : piece) + R * R) * sizeof(float);
 }
 
 /* Each rank's node of `count` floats goes in, the root comes out on all. `work`
  * has ranks_sum_bytes(count). BITWISE, but for what a NaN carries. */
 static inline void ranks_sum(float *sum, float *work, size_t count) {
-  const size_t R = ranks_count(), most = RANKS_PIECE / R;
+  const size_t R = ranks_count();
   if (R == 1) return;
   ranks_any(0);
   while (count >= R) {
-    const size_t slice = count / R < most ? count / R : most;
+    const size_t slice = count / R < RANKS_SLICE ? count / R : RANKS_SLICE;
     sum_slices(sum, work, slice);
     sum += R * slice;
     count -= R * slice;

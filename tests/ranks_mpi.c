@@ -87,19 +87,11 @@ static void check_sum(size_t M, size_t count) {
 
 static size_t check_sums(void) {
   const size_t R = ranks_count();
-  const size_t counts[] = {0,
-                           1,
-                           2,
-                           3,
-                           5,
-                           1000,
-                           8191,
-                           RANKS_PIECE - 1,
-                           RANKS_PIECE + R,
-                           2 * RANKS_PIECE + 3};
+  const size_t piece = R * RANKS_SLICE;
+  const size_t counts[] = {0, 1, 2, 3, 5, 1000, 8191, piece, 2 * piece - 1};
   size_t M, c, checks = 0;
   for (c = 0; c < sizeof counts / sizeof counts[0]; ++c)
-    for (M = R; M <= (counts[c] < 10000 ? 33u : 4 * R); M += R)
+    for (M = R; M <= (counts[c] < 10000 ? 33u : 2 * R); M += R)
       if (ranks_fit(M, R)) {
         check_sum(M, counts[c]);
         ++checks;
