@@ -118,7 +118,7 @@ static inline void fold_nodes(float *nodes, size_t count, size_t size) {
  * node of the tree. */
 static inline int ranks_fit(size_t M, size_t R) {
   const size_t share = M / R;
-  return R == 1 || (share > 0 && share * R == M && (share & (share - 1)) == 0);
+  return R == 1 || (share * R == M && (share & (share - 1)) == 0);
 }
 
 /* 64 bits that stand for some bytes. A change within one aligned group of eight
@@ -157,14 +157,16 @@ static struct {
  * others; in MPI it would spin. */
 static inline int meet(int state, int *flag) {
   struct timespec nap = {0, 10000};
-  int mine[2], least[2], met;
+  int mine[2], least[2], met = 0;
   MPI_Request request;
   mine[0] = state;
   mine[1] = !*flag;
   MPI_Iallreduce(mine, least, 2, MPI_INT, MPI_MIN, MPI_COMM_WORLD, &request);
-  while (MPI_Test(&request, &met, MPI_STATUS_IGNORE), !met) {
+  MPI_Test(&request, &met, MPI_STATUS_IGNORE);
+  while (!met) {
     nanosleep(&nap, NULL);
     if (nap.tv_nsec < 1000000) nap.tv_nsec *= 2;
+    MPI_Test(&request, &met, MPI_STATUS_IGNORE);
   }
   mpi.apart = least[0] < RANK_GOES_ON;
   *flag = !least[1];
@@ -247,6 +249,7 @@ enum { RANKS_SLICE = 1 << 18 };
 
 static inline size_t ranks_sum_bytes(size_t count) {
   const size_t R = ranks_count(), piece = R * RANKS_SLICE;
+  if (R == 1) return 0;
   return ((count < piece ? count : piece) + R * R) * sizeof(float);
 }
 
