@@ -152,22 +152,29 @@ static struct {
   uint64_t sent;
 } mpi = {0, 1, 0, 0};
 
-/* Returns the lowest state of all ranks; *flag becomes whether it is set on any.
- * A rank that has to wait naps, twice as long each time, and leaves its core to
- * others; in MPI it would spin. */
-static inline int meet(int state, int *flag) {
+/* A rank that waits naps, for it may have to share a core with one that works.
+ * MPI's own waits spin: where ranks and threads outnumber the cores, a sum takes
+ * a hundred times as long. */
+static inline void wait_for(MPI_Request *request) {
   struct timespec nap = {0, 10000};
-  int mine[2], least[2], met = 0;
+  int done = 0;
+  MPI_Test(request, &done, MPI_STATUS_IGNORE);
+  while (!done) {
+    nanosleep(&nap, NULL);
+    if (nap.tv_nsec < 100000) nap.tv_nsec *= 2;
+    MPI_Test(request, &done, MPI_STATUS_IGNORE);
+  }
+}
+
+/* Returns the lowest state of all ranks; *flag becomes whether it is set on
+ * any. */
+static inline int meet(int state, int *flag) {
+  int mine[2], least[2];
   MPI_Request request;
   mine[0] = state;
   mine[1] = !*flag;
   MPI_Iallreduce(mine, least, 2, MPI_INT, MPI_MIN, MPI_COMM_WORLD, &request);
-  MPI_Test(&request, &met, MPI_STATUS_IGNORE);
-  while (!met) {
-    nanosleep(&nap, NULL);
-    if (nap.tv_nsec < 1000000) nap.tv_nsec *= 2;
-    MPI_Test(&request, &met, MPI_STATUS_IGNORE);
-  }
+  wait_for(&request);
   mpi.apart = least[0] < RANK_GOES_ON;
   *flag = !least[1];
   return least[0];
@@ -219,28 +226,39 @@ static inline void count_sent(size_t bytes_to_each) {
 
 /* Each rank has written its `each` doubles at its place; all get all. */
 static inline void ranks_gather(double *all, size_t each) {
+  MPI_Request request;
   ranks_any(0);
-  MPI_Allgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all, (int)each, MPI_DOUBLE,
-                MPI_COMM_WORLD);
+  MPI_Iallgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all, (int)each, MPI_DOUBLE,
+                 MPI_COMM_WORLD, &request);
+  wait_for(&request);
   count_sent(each * sizeof *all);
+}
+
+/* all = the `count` floats of each rank, one behind the other. */
+static inline void gather_floats(float *all, const float *mine, size_t count) {
+  MPI_Request request;
+  MPI_Iallgather(mine, (int)count, MPI_FLOAT, all, (int)count, MPI_FLOAT,
+                 MPI_COMM_WORLD, &request);
+  wait_for(&request);
+  count_sent(count * sizeof *mine);
 }
 
 /* R slices, of which each rank folds one. */
 static inline void sum_slices(float *sum, float *work, size_t slice) {
-  const int n = (int)slice;
-  MPI_Alltoall(sum, n, MPI_FLOAT, work, n, MPI_FLOAT, MPI_COMM_WORLD);
+  MPI_Request request;
+  MPI_Ialltoall(sum, (int)slice, MPI_FLOAT, work, (int)slice, MPI_FLOAT,
+                MPI_COMM_WORLD, &request);
+  wait_for(&request);
+  count_sent(slice * sizeof *sum);
   fold_nodes(work, ranks_count(), slice);
-  MPI_Allgather(work, n, MPI_FLOAT, sum, n, MPI_FLOAT, MPI_COMM_WORLD);
-  count_sent(2 * slice * sizeof *sum);
+  gather_floats(sum, work, slice);
 }
 
 /* Fewer floats than ranks, which each rank folds for itself. */
 static inline void sum_rest(float *sum, float *work, size_t rest) {
-  const int n = (int)rest;
-  MPI_Allgather(sum, n, MPI_FLOAT, work, n, MPI_FLOAT, MPI_COMM_WORLD);
+  gather_floats(work, sum, rest);
   fold_nodes(work, ranks_count(), rest);
   memcpy(sum, work, rest * sizeof *sum);
-  count_sent(rest * sizeof *sum);
 }
 
 /* A sum goes by pieces of R slices: large enough for a network, small enough
@@ -271,11 +289,13 @@ static inline void ranks_sum(float *sum, float *work, size_t count) {
 /* Whether all ranks hold the same bytes there. */
 static inline int ranks_same(const void *p, size_t bytes) {
   unsigned long long mine[2], least[2];
+  MPI_Request request;
   mine[0] = hash_bytes(p, bytes);
   mine[1] = ~mine[0];
   ranks_any(0);
-  MPI_Allreduce(mine, least, 2, MPI_UNSIGNED_LONG_LONG, MPI_MIN,
-                MPI_COMM_WORLD);
+  MPI_Iallreduce(mine, least, 2, MPI_UNSIGNED_LONG_LONG, MPI_MIN,
+                 MPI_COMM_WORLD, &request);
+  wait_for(&request);
   return least[0] == ~least[1];
 }
 

@@ -150,7 +150,7 @@ interrupt() {
   first=$(ls got.csv.*.part | sed 's/.*csv\.\([0-9]*\)\.part/\1/')
   eval "$1"
   wait $pid && fail "$1: status 0"
-  step=$(grep -a '^step ' got.ckpt | cut -c6-) || fail "$1: no checkpoint"
+  step=$(sed -n 's/^step //p;/^$/q' got.ckpt) || fail "$1: no checkpoint"
   [ "$step" -ge 50 ] && [ "$step" -lt 1000 ] || fail "$1: step $step"
   OMP_NUM_THREADS=1 ranks 4 "$pretrain_mpi" "$root/README.md" --csv got.csv \
     --resume got.ckpt >stdout 2>stderr || fail "$1: $(cat stderr)"
