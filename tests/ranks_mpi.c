@@ -168,9 +168,17 @@ static void leave_mark(void) {
   fclose(f);
 }
 
-static void train_for_ever(void) {
+/* Each way to exchange something, in turn, so that a failure meets any. */
+static void train_for_ever(size_t first) {
+  const size_t R = ranks_count();
   float sum[100] = {0}, *work = floats(ranks_sum_bytes(100));
-  for (;;) ranks_sum(sum, work, 100);
+  double *all = (double *)floats(R * sizeof *all);
+  memset(all, 0, R * sizeof *all);
+  for (;; ++first) {
+    if (first % 3 == 0) ranks_sum(sum, work, 100);
+    if (first % 3 == 1) ranks_gather(all, 1);
+    if (first % 3 == 2) ranks_same(sum, sizeof sum);
+  }
 }
 
 static void fail(const char *how) {
@@ -178,11 +186,19 @@ static void fail(const char *how) {
   leave_mark();
   ranks_any(0); /* all have one before one fails */
   if (strcmp(how, "fail-alike") == 0) die("no such file", 0, 0);
-  if (strcmp(how, "fail-last") == 0 && rank == last) die("disk", 0, 0);
-  if (strcmp(how, "fail-some") == 0 && rank > 0) die("memory", 0, 0);
-  if (strcmp(how, "leave") == 0 && rank == last) exit(0);
-  if (strcmp(how, "fail-at-end") != 0) train_for_ever();
-  if (rank == 0) {
+  if (strcmp(how, "fail-last") == 0) {
+    if (rank == last) die("disk", 0, 0);
+    train_for_ever(0);
+  }
+  if (strcmp(how, "fail-some") == 0) {
+    if (rank > 0) die("memory", 0, 0);
+    train_for_ever(1);
+  }
+  if (strcmp(how, "leave") == 0) {
+    if (rank == last) exit(0);
+    train_for_ever(2);
+  }
+  if (strcmp(how, "fail-at-end") == 0 && rank == 0) {
     const struct timespec nap = {0, 200000000};
     nanosleep(&nap, NULL);
     die("checkpoint", 0, 0);
