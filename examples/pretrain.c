@@ -219,23 +219,23 @@ static long read_word(const option *x, const char *text) {
   return 0;
 }
 
-/* One option with its value; 0 if there is no such option. */
-static int set_option(options *o, const char *name, const char *value) {
+/* Null if there is no such option. */
+static const option *find_option(const char *name) {
   int i;
-  for (i = 0; i < OPTIONS; ++i) {
-    const option *x = &all_options[i];
-    if (strcmp(name, x->name) != 0) continue;
-    if (value == NULL || *value == '\0') die("%s wants a value", name);
-    switch (x->takes) {
-      case WORD: *whole_at(o, x) = read_word(x, value); break;
-      case WHOLE: *whole_at(o, x) = read_whole(x, value); break;
-      case REAL:
-      case SHARE: *real_at(o, x) = read_real(x, value); break;
-      case NAME: *name_at(o, x) = value; break;
-    }
-    return 1;
+  for (i = 0; i < OPTIONS; ++i)
+    if (strcmp(name, all_options[i].name) == 0) return &all_options[i];
+  return NULL;
+}
+
+static void set_option(options *o, const option *x, const char *value) {
+  if (value == NULL || *value == '\0') die("%s wants a value", x->name);
+  switch (x->takes) {
+    case WORD: *whole_at(o, x) = read_word(x, value); break;
+    case WHOLE: *whole_at(o, x) = read_whole(x, value); break;
+    case REAL:
+    case SHARE: *real_at(o, x) = read_real(x, value); break;
+    case NAME: *name_at(o, x) = value; break;
   }
-  return 0;
 }
 
 /* The value of an option as set_option reads it; empty if it is not given. */
@@ -347,14 +347,15 @@ static void set_all_options(options *o, int argc, char **argv) {
   int i;
   o->text = NULL;
   for (i = 1; i < argc; ++i) {
-    if (argv[i][0] != '-') {
+    const option *x = find_option(argv[i]);
+    if (x != NULL) {
+      set_option(o, x, argv[++i]); /* argv ends in NULL */
+    } else if (argv[i][0] == '-') {
+      die("unknown option '%s' (see --help)", argv[i]);
+    } else {
       if (o->text != NULL)
         die("one FILE at most: '%s', '%s'", o->text, argv[i]);
       o->text = argv[i];
-    } else if (set_option(o, argv[i], argv[i + 1])) { /* argv ends in NULL */
-      ++i;
-    } else {
-      die("unknown option '%s' (see --help)", argv[i]);
     }
   }
 }
@@ -376,15 +377,17 @@ static void check_same_options(const options *o, const options *saved) {
   int i;
   for (i = 0; i < OPTIONS; ++i) {
     const option *x = &all_options[i];
+    const char *there;
     char here[64];
     strcpy(here, option_text(o, x));
-    if (x->defines && strcmp(here, option_text(saved, x)) != 0)
-      die("%s is %s, but %s was made with %s", x->name, here, o->resume,
-          option_text(saved, x));
+    there = option_text(saved, x);
+    if (x->defines && strcmp(here, there) != 0)
+      die("%s is %s, but %s was made with%s %s", x->name, here, o->resume,
+          *there == '\0' ? "out" : "", there);
   }
 }
 
-static options checkpoint_options(const options *o);
+static options checkpoint_options(const char *name, options o);
 
 static options parse(int argc, char **argv) {
   options o = {.beta = NOT_GIVEN,
@@ -404,6 +407,7 @@ static options parse(int argc, char **argv) {
                .context = 64,
                .batch = 8,
                .lr = 2e-3};
+  const options defaults = o;
   int i;
   for (i = 1; i < argc; ++i)
     if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
@@ -412,7 +416,7 @@ static options parse(int argc, char **argv) {
     }
   set_all_options(&o, argc, argv);
   if (o.resume != NULL) {
-    const options saved = checkpoint_options(&o);
+    const options saved = checkpoint_options(o.resume, defaults);
     o = saved; /* and then again what was given here */
     set_all_options(&o, argc, argv);
     check_same_options(&o, &saved);
@@ -901,29 +905,39 @@ static int take_line(char *line, size_t size) {
   return *line != '\0';
 }
 
-/* The options that a checkpoint was made with, over those given. */
-static options checkpoint_options(const options *given) {
-  options o = *given;
-  char line[256], *value;
-  unsigned long long hash;
-  resumed.name = o.resume;
-  resumed.f = fopen(o.resume, "rb");
-  if (resumed.f == NULL) die("cannot read %s: %s", o.resume, strerror(errno));
+/* Opens it, and refuses what this program did not write, or not all of it. */
+static void resumed_open(const char *name) {
+  char line[256];
+  resumed.name = name;
+  resumed.f = fopen(name, "rb");
+  if (resumed.f == NULL) die("cannot read %s: %s", name, strerror(errno));
+  take_line(line, sizeof line);
+  if (strncmp(line, magic, strlen(magic)) != 0 || line[strlen(magic)] == '\0')
+    damaged();
+  if (atoi(line + strlen(magic)) != VERSION)
+    die("%s has version %s, and this program has %d", name,
+        line + strlen(magic), VERSION);
+  rewind(resumed.f);
   if (!is_whole()) damaged();
   rewind(resumed.f);
   take_line(line, sizeof line);
-  if (strncmp(line, magic, strlen(magic)) != 0) damaged();
-  if (atoi(line + strlen(magic)) != VERSION)
-    die("%s has version %s, and this program has %d", o.resume,
-        line + strlen(magic), VERSION);
+}
+
+/* The options that a checkpoint was made with, over the defaults. */
+static options checkpoint_options(const char *name, options o) {
+  char line[256], *value;
+  unsigned long long hash;
+  resumed_open(name);
   while (take_line(line, sizeof line)) {
+    const option *x;
     value = strchr(line, ' ');
     if (value == NULL) damaged();
     *value++ = '\0';
-    if (strcmp(line, "step") == 0)
+    x = find_option(line);
+    if (x != NULL && x->defines)
+      set_option(&o, x, value);
+    else if (strcmp(line, "step") == 0)
       resumed.step = atol(value);
-    else if (strcmp(line, "text") != 0)
-      set_option(&o, line, value);
     else if (sscanf(value, "%zu %llx", &resumed.text_bytes, &hash) == 2)
       resumed.text_hash = hash;
   }
@@ -938,7 +952,7 @@ static void checkpoint_load(run *r) {
     die("%s was made with another FILE, of %zu bytes", resumed.name,
         resumed.text_bytes);
   r->step = resumed.step;
-  if (r->step > r->o->steps) damaged();
+  if (r->step < 0 || r->step > r->o->steps) damaged();
   each_number(r, take);
   take(&hash, sizeof hash);
   if (fgetc(resumed.f) != EOF) damaged();
@@ -971,7 +985,8 @@ static void files_open(const run *r) {
     die("--csv and --checkpoint are both %s", o->csv);
   if (ranks_rank() != 0) return;
   atexit(drop_files);
-  signal(SIGPIPE, SIG_IGN); /* a reader that has left is a write error */
+  signal(SIGPIPE, SIG_IGN); /* a reader that has left is a write error, */
+  signal(SIGXFSZ, SIG_IGN); /* and so is a limit on the size of files */
   output_open(&checkpoint_file, o->checkpoint, magic);
   output_drop(&checkpoint_file);
   if (o->csv == NULL) return;
@@ -1017,8 +1032,17 @@ static plan run_layout(run *r, arena *a) {
 
 static double megabytes(size_t bytes) { return (double)bytes * 1e-6; }
 
+/* The most memory that this process has had. What getrusage knows, where there
+ * is no /proc, may be of the process that started this one. */
 static size_t peak_bytes(void) {
+  FILE *f = fopen("/proc/self/status", "r");
   struct rusage use;
+  char line[256];
+  size_t kilobytes = 0;
+  while (f != NULL && kilobytes == 0 && fgets(line, sizeof line, f) != NULL)
+    sscanf(line, "VmHWM: %zu", &kilobytes);
+  if (f != NULL) fclose(f);
+  if (kilobytes > 0) return kilobytes * 1024;
   getrusage(RUSAGE_SELF, &use);
   return (size_t)use.ru_maxrss * 1024;
 }
@@ -1118,12 +1142,13 @@ static void train_step(run *r) {
 static volatile sig_atomic_t stop_signal = 0;
 static void stop(int number) { stop_signal = number; }
 
-/* The first Ctrl-C stops the run after its step, the second at once. */
+/* The first Ctrl-C stops the run after its step, the second at once. A write
+ * that waits for a reader goes on waiting. */
 static void watch_signals(void) {
   struct sigaction action;
   memset(&action, 0, sizeof action);
   action.sa_handler = stop;
-  action.sa_flags = (int)SA_RESETHAND;
+  action.sa_flags = (int)(SA_RESETHAND | SA_RESTART);
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
 }
@@ -1222,8 +1247,8 @@ int main(int argc, char **argv) {
   program = peak_bytes();
   t = text_open(&o);
   run_open(&r, &o, &t, program);
-  files_open(&r);
   watch_signals();
+  files_open(&r);
   train(&r);
   print_times(&r, seconds() - start);
   if (csv_file.f != NULL) output_close(&csv_file);

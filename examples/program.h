@@ -134,12 +134,14 @@ static inline void remove_stale_parts(const char *name, const char *head) {
   snprintf(pattern, sizeof pattern, "%s.*.part", name);
   if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0)
     for (i = 0; i < found.gl_pathc; ++i) {
+      const char *part = found.gl_pathv[i];
       char *end;
-      const char *digits = found.gl_pathv[i] + strlen(name) + 1;
-      const long pid = strtol(digits, &end, 10);
+      long pid;
+      if (strncmp(part, name, strlen(name)) != 0) continue; /* it has a * */
+      pid = strtol(part + strlen(name) + 1, &end, 10);
       if (pid > 0 && strcmp(end, ".part") == 0 && kill((pid_t)pid, 0) != 0 &&
-          errno == ESRCH && file_is_ours(found.gl_pathv[i], head))
-        remove(found.gl_pathv[i]);
+          errno == ESRCH && file_is_ours(part, head))
+        remove(part);
     }
   globfree(&found);
 }
