@@ -981,7 +981,8 @@ def section_frozen(x, folder):
             "F is the descent of the same step with step k's mask kept. Where "
             "F > 0 > A the weights alone would have lowered the loss, and the "
             "mask's move raised it: a wrong step. A - F is what the mask's "
-            "move adds. Dense has no mask, so that F = A.", "", *frozen_table(x),
+            "move adds. Dense has no mask, so that F = A.", "",
+            *frozen_table(x),
             *cloud_figure(x, folder, "frozen",
                           [m for m in x.methods() if m != "dense"], "frozen",
                           "Descent of a step, nats; shaded: wrong steps",

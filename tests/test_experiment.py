@@ -25,7 +25,9 @@ import statistics
 import sys
 import tempfile
 import time
+import types
 import unittest
+import unittest.mock
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "examples"))
@@ -36,12 +38,12 @@ import experiment_report as report  # noqa: E402
 # ---- A small experiment ------------------------------------------------------
 
 experiment.METHODS = ("s-ste", "ste", "sr-ste", "dense")
-experiment.DECAYS = {"sr-ste": (20.0, 5.0)}
+experiment.DECAYS = {"sr-ste": (20.0, 10.0, 5.0)}
 experiment.SAVE_EVERY = 7
 experiment.QUICK = dataclasses.replace(
     experiment.QUICK, steps=20, rates=(0.002, 0.004), probe_every=2,
     variants=("beta every-step", "fp8 off"))
-RUNS = 4 * 2 + 1 + 4 * 2 + 2 * 3  # rates, decay, seeds, variants
+RUNS = 4 * 2 + 2 + 4 * 2 + 2 * 3  # rates, decays, seeds, variants
 STEPS = experiment.QUICK.steps
 
 
@@ -181,7 +183,7 @@ def table_with(text, words):
 
 def test_whole():
     with place() as p:
-        status, out, err = p.run()
+        status, out, err = p.run(FAKE_DELAY="0.002")
         assert status == 0, err
         assert out == "report: %s/report.md\n" % p.out
         assert "%d of %d runs" % (RUNS, RUNS) in err.splitlines()[-1]
@@ -189,6 +191,7 @@ def test_whole():
         check_commands(p.begun())
         check_side_by_side(p.logged())
         check_report(p)
+        check_figures(p)
         check_regenerated(p)
         left = os.listdir(p.out + "/runs")
         assert {os.path.splitext(x)[1] for x in left} == {".csv", ".json"}
@@ -216,10 +219,10 @@ def check_rows(rows):
         assert not variant or method == "s-ste"
         first = {k: v for k, v in swept.items() if k[0] == "rate"}
         assert stage != "decay" or (
-            decay == "5" and rate == min(first, key=first.get)[3])
+            decay in ("10", "5") and rate == min(first, key=first.get)[3])
     by_stage = [key[0] for key in losses]
     assert [by_stage.count(s) for s in ("rate", "decay", "seeds", "ablation")
-            ] == [8, 1, 8, 6]
+            ] == [8, 2, 8, 6]
     for row in rows:
         last = row["step"] == str(STEPS)
         assert bool(row["status"]) == bool(row["cpu_seconds"]) == last
@@ -294,6 +297,50 @@ def check_report(p):
     for svg in glob.glob(p.out + "/*.svg"):
         assert "](%s)" % os.path.basename(svg) in text
     assert text.count("](") == 8
+
+
+def check_figures(p):
+    """Some of the points that gnuplot gets, by way of tables and the CSV."""
+    drawn, rows, text = {}, p.csv(), p.read("report.md")
+
+    def keep(figure, folder, name):
+        drawn[name] = [[list(map(float, line.split()))
+                        for line in block.split("\n")[1:-1]]
+                       for block in figure.data]
+        return []
+
+    with unittest.mock.patch.object(report.Figure, "draw", keep):
+        report.report(report.Experiment(p.out + "/experiment.csv"), p.folder)
+    found = table_with(text, "S-STE with")
+    for i, variant in enumerate(("beta every-step", "fp8 off")):
+        (x, y, error), = drawn["ablations"][i]
+        mean, se = map(float, found[variant][1].split(" ± "))
+        near(x, mean, 1e-4)
+        near(error, 2 * se, 2e-4)
+        assert y == i
+    found = table_with(text, "minus dense")
+    for block, name in zip(drawn["loss"][-3:], ("STE", "SR-STE", "S-STE")):
+        mean, se = map(float, found[name][5].split(" ± "))
+        near(block[-1][1], mean, 1e-4)
+        near(block[-1][2], 2 * se, 2e-4)
+        assert len(block) == 10  # validations
+    assert len(drawn["loss"]) == 2 * 4 + 3
+    for block, method in zip(drawn["flips"], ("ste", "sr-ste", "s-ste",
+                                              "dense")):
+        best = [row for row in rows if row["method"] == method and
+                row["seed"] == "2" and not row["variant"]][0]
+        rates = [float(row["flip_rate"]) for row in rows if all(
+            row[c] == best[c] for c in ("method", "variant", "peak_lr",
+                                        "decay"))]
+        assert len(rates) == 3 * STEPS and len(block) == STEPS
+        near(statistics.fmean(y for _, y in block), statistics.fmean(rates),
+             1e-6)
+    for block in drawn["distribution"]:
+        assert len(block) == 3 * 9 and block[-1][1] == 1  # without the warm-up
+        assert block == sorted(block)
+    assert [len(block) for block in drawn["descent"]] == [27] * 4
+    assert [len(block) for block in drawn["frozen"]] == [27] * 3
+    assert [len(block) for block in drawn["beta"]] == [STEPS] * 4
 
 
 def check_regenerated(p):
@@ -402,7 +449,7 @@ def test_one_seed():
     with place() as p:
         assert p.run("--seeds", "1")[0] == 0
         text = p.read("report.md")
-        assert len(last_losses(p.csv())) == 8 + 1 + 2
+        assert len(last_losses(p.csv())) == 8 + 2 + 2
         assert "; one seed does not tell" in text and "**Shown" not in text
         assert "nan" not in text and "chance" not in text
 
@@ -499,7 +546,8 @@ def test_damaged_csv():
                     good.replace("val_bpb", "val"),
                     good.replace(",0.002,", ",x,"),
                     good.replace("# width: 64\n", ""), good.split("stage")[0],
-                    good[:good.index("stage,") + 400]):
+                    good[:-1] + ",1\n", good[:good.index("stage,") + 400],
+                    good[:good.rindex("\n", 0, -1) + 1]):
             assert bad != good
             pathlib.Path(name).write_text(bad)
             refuses("bad.csv", ["--report", name])
@@ -521,8 +569,20 @@ def test_terminal():
         assert last.startswith(b"report: ")
         shown = progress.split(b"\r\x1b[K")[1:]
         assert len(shown) > 3 and max(map(len, shown)) == 59
-        assert shown[0].startswith(b"0 of 11 runs")
-        assert shown[-1].startswith(b"11 of 11 runs")
+        assert shown[0].startswith(b"0 of 12 runs")
+        assert shown[-1].startswith(b"12 of 12 runs")
+
+
+def test_control_c():
+    """The terminal's Ctrl-C reaches each run once, and through the driver."""
+    with place() as p:
+        child, terminal = pty.fork()
+        if child == 0:
+            os._exit(p.run(FAKE_DELAY="0.1")[0])
+        wait_for(lambda: len(glob.glob(p.out + "/runs/*.part")) == 2, "runs")
+        os.write(terminal, b"\x03")
+        assert status_of(child) == 130
+        assert [x for x in p.logged() if x.startswith("end")] == ["end 130"] * 2
 
 
 def test_progress():
@@ -541,9 +601,9 @@ def test_progress():
     losses = dict.fromkeys(experiment.plan(experiment.QUICK, {})[:3], 2.0)
     resumed, fresh = AtWork(10), AtWork(0)
     assert "left -:--:--" in progress.line(losses, [resumed, fresh], 0.0)
-    resumed.done, fresh.done = 15, 5  # 10 steps in 10 seconds, 380 to go
+    resumed.done, fresh.done = 15, 5  # 10 steps in 10 seconds, 400 to go
     line = progress.line(losses, [resumed, fresh], 10.0)
-    assert line == ("3 of 23 runs, 0:00:10, left 0:06:20; best s-ste 2.0000 "
+    assert line == ("3 of 24 runs, 0:00:10, left 0:06:40; best s-ste 2.0000 "
                     "ste 2.0000; now some run 75 %, some run 25 %")
 
 
@@ -639,6 +699,19 @@ def test_flips():
         near(step, 2 * part + 1)
         near(rate, 0.02 * part + 0.015)
     assert math.isnan(report.log_flips(run_of([{"step": 1, "flip_rate": 0}])))
+
+
+def test_edges():
+    """A best rate at the grid's edge is told."""
+    def at(rate):
+        return types.SimpleNamespace(stage="rate", rate=rate)
+    grid = types.SimpleNamespace(
+        runs=[at(0.1), at(0.2), at(0.4)], methods=lambda: ["ste", "s-ste"],
+        best=lambda method: at({"ste": 0.2, "s-ste": edge}[method]))
+    for edge in (0.1, 0.4):
+        assert report.edges(grid)[0].endswith("may be better: S-STE.")
+    edge = 0.2
+    assert report.edges(grid)[0] == "Each best rate lies inside the grid."
 
 
 def test_verdicts():
