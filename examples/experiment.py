@@ -41,27 +41,33 @@ from experiment_report import END_COLUMNS, HEAD, MEASURES, RUN_COLUMNS
 # S-STE first: most runs wait for its best learning rate.
 METHODS = ("s-ste", "ste", "sr-ste", "t-sr-ste", "step", "dense")
 
-# The FFN's products, of all sparse methods alike: what differs is the method.
-PRODUCTS = {"fp8": "on", "mvue": "optimal"}
+# The FFN's products in the main comparison, of all sparse methods alike: floats,
+# so that what differs is the method alone. What FP8 and MVUE add is a variant.
+PRODUCTS = {"fp8": "off", "mvue": "off"}
 
 # Factors of decay, swept on the first seed at the best learning rate that the
 # method has with the first of them.
-DECAYS = {"sr-ste": (20.0,), "t-sr-ste": (2.0,)}
+DECAYS = {"sr-ste": (1.0, 0.1, 10.0), "t-sr-ste": (0.1, 0.0002, 1.0)}
 
-# S-STE with one thing changed.
+# What is changed, with the method's best learning rate.
+SYSTEM = {"fp8": "on", "mvue": "optimal"}
 VARIANTS = {
-    "beta every-step": {"beta": "every-step"},
-    "beta one": {"beta": "one"},
-    "beta equal-l1": {"beta": "equal-l1"},
-    "gamma 0.5": {"gamma": "0.5"},
-    "gamma 1": {"gamma": "1"},
-    "fp8 off": {"fp8": "off"},
-    "forward e3m4": {"forward-format": "e3m4"},
-    "forward e3m4fn": {"forward-format": "e3m4fn"},
-    "rounding stochastic": {"rounding": "stochastic"},
-    "mvue off": {"mvue": "off"},
-    "mvue approximate": {"mvue": "approximate"},
-    "fp8 and mvue off": {"fp8": "off", "mvue": "off"},
+    "s-ste": {
+        "beta every-step": {"beta": "every-step"},
+        "beta one": {"beta": "one"},
+        "beta equal-l1": {"beta": "equal-l1"},
+        "gamma 0.5": {"gamma": "0.5"},
+        "gamma 1": {"gamma": "1"},
+        "fp8": {"fp8": "on"},
+        "mvue": {"mvue": "optimal"},
+        "mvue approximate": {"mvue": "approximate"},
+        "fp8 and mvue": SYSTEM,
+        "fp8 and mvue, e3m4": SYSTEM | {"forward-format": "e3m4"},
+        "fp8 and mvue, e3m4fn": SYSTEM | {"forward-format": "e3m4fn"},
+        "fp8 and mvue, stochastic": SYSTEM | {"rounding": "stochastic"},
+    },
+    "ste": {"fp8 and mvue": SYSTEM},
+    "sr-ste": {"fp8 and mvue": SYSTEM, "decay as published": {"decay": "0.0002"}},
 }
 
 
@@ -77,17 +83,20 @@ class Settings:
     micro: int
     rates: tuple  # learning rates, the same grid for each method
     seeds: tuple  # the first one sweeps
+    varied: int    # how many of them run the variants
     variants: tuple
     probe_every: int  # steps between two measures of the descent
 
 
-FULL = Settings(steps=800, layers=4, heads=4, width=128, context=128, batch=8,
-                micro=2, rates=(0.001, 0.002, 0.004, 0.008), seeds=(1, 2, 3),
-                variants=tuple(VARIANTS), probe_every=10)
+FULL = Settings(steps=5000, layers=2, heads=4, width=64, context=64, batch=8,
+                micro=2, rates=(0.002, 0.004, 0.008, 0.016),
+                seeds=(1, 2, 3, 4, 5), varied=3,
+                variants=tuple(dict.fromkeys(
+                    name for names in VARIANTS.values() for name in names)),
+                probe_every=10)
 QUICK = dataclasses.replace(
-    FULL, steps=400, layers=2, width=64, context=64,
-    rates=(0.002, 0.004, 0.008),
-    variants=("beta every-step", "beta one", "fp8 off", "mvue off"))
+    FULL, steps=1500, rates=(0.004, 0.008, 0.016), seeds=(1, 2, 3),
+    variants=("beta every-step", "beta one", "fp8", "mvue", "fp8 and mvue"))
 
 SAVE_EVERY = 100  # steps between two checkpoints, for kill -9
 
@@ -123,7 +132,7 @@ class Run:
             given.update(PRODUCTS)
         if not self.variant:
             given["probe-every"] = settings.probe_every
-        return given | VARIANTS.get(self.variant, {})
+        return given | VARIANTS.get(self.method, {}).get(self.variant, {})
 
 
 def plan(settings, losses):
@@ -145,11 +154,11 @@ def plan(settings, losses):
         best = min(sweep, key=lambda run: losses[run])
         runs += [dataclasses.replace(best, stage="seeds", seed=seed)
                  for seed in others]
-        if method == "s-ste":
-            runs += [dataclasses.replace(best, stage="ablation", seed=seed,
-                                         variant=variant)
-                     for variant in settings.variants
-                     for seed in settings.seeds]
+        runs += [dataclasses.replace(best, stage="ablation", seed=seed,
+                                     variant=variant)
+                 for variant in VARIANTS.get(method, {})
+                 if variant in settings.variants
+                 for seed in settings.seeds[:settings.varied]]
     stages = ("rate", "decay", "seeds", "ablation")
     return sorted(runs, key=lambda run: stages.index(run.stage))
 

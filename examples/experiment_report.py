@@ -121,8 +121,9 @@ class Experiment:
                 if (r.method, r.variant, r.rate, r.decay) ==
                 (method, variant, best.rate, best.decay)}
 
-    def variants(self):
-        return list(dict.fromkeys(r.variant for r in self.runs if r.variant))
+    def variants(self, method):
+        return list(dict.fromkeys(r.variant for r in self.runs
+                                  if r.method == method and r.variant))
 
 
 # ---- 2. Statistics -----------------------------------------------------------
@@ -325,23 +326,30 @@ def claim_lines(claims):
     return ["- **%s**: %s (%s)." % words for words in said]
 
 
-def loss_claim(x, method, other, expected):
+def loss_claim(runs, others, when, other, expected):
     """The two are paired, so that dense's own loss cancels in a comparison of
     gaps to dense: the lower loss is the nearer one."""
-    e = paired(x.seeds(method), x.seeds(other), Run.loss)
-    both = NAMES[method], NAMES[other]
-    return Claim("%s's loss is lower than %s's" % both,
-                 "%s's loss is higher than %s's" % both, expected, e,
-                 "the difference is %s bits per byte" % pm(e, 4, True))
+    e = paired(runs, others, Run.loss)
+    return Claim("%sS-STE's loss is lower than %s's" % (when, other),
+                 "%sS-STE's loss is higher than %s's" % (when, other), expected,
+                 e, "the difference is %s bits per byte" % pm(e, 4, True))
 
 
 def loss_claims(x):
     if "s-ste" not in x.methods():
         return
+    soft, system = x.seeds("s-ste"), x.seeds("s-ste", "fp8 and mvue")
     for other in x.methods():
         if other != "s-ste":
-            yield loss_claim(x, "s-ste", other,
+            yield loss_claim(soft, x.seeds(other), "", NAMES[other],
                              "more" if other == "dense" else "less")
+        for variant in x.variants(other) if other != "s-ste" else ():
+            if variant != "fp8 and mvue":
+                yield loss_claim(soft, x.seeds(other, variant), "",
+                                 "%s (%s)" % (NAMES[other], variant), "less")
+            elif system:
+                yield loss_claim(system, x.seeds(other, variant),
+                                 "with FP8 and MVUE ", NAMES[other], "less")
 
 
 def flip_claims(x):
@@ -559,19 +567,22 @@ def effect(e):
 
 
 def ablation_table(x):
-    base, rows = x.seeds("s-ste"), []
-    for variant in ["", *x.variants()]:
-        runs = x.seeds("s-ste", variant)
-        e = paired(runs, base, Run.loss)
-        rows.append([variant or "S-STE as above",
-                     loss_text(estimate(r.loss() for r in runs.values()),
-                               count_diverged(runs)),
-                     pm(e, 4, True) if variant else "",
-                     effect(e) if variant else "",
-                     pm(estimate(1000 * mean_flips(r)
-                                 for r in runs.values()), 3)])
-    return table(["S-STE with", "loss ± SE", "difference", "effect",
-                  "flips per 1000"], rows)
+    """Each variant beside the same method without it."""
+    rows = []
+    for method in x.methods():
+        base, variants = x.seeds(method), x.variants(method)
+        for variant in ["", *variants] if variants else ():
+            runs = x.seeds(method, variant)
+            e = paired(runs, base, Run.loss)
+            rows.append([NAMES[method] + (variant and ", " + variant),
+                         loss_text(estimate(r.loss() for r in runs.values()),
+                                   count_diverged(runs)),
+                         pm(e, 4, True) if variant else "",
+                         effect(e) if variant else "",
+                         pm(estimate(1000 * mean_flips(r)
+                                     for r in runs.values()), 3)])
+    return table(["", "loss ± SE", "difference", "effect", "flips per 1000"],
+                 rows)
 
 
 # ---- 6. Figures --------------------------------------------------------------
@@ -842,7 +853,7 @@ def beta_figure(x, folder):
 
 def ablation_figure(x, folder):
     base, rows = x.seeds("s-ste"), []
-    for variant in x.variants():
+    for variant in x.variants("s-ste"):
         e = paired(x.seeds("s-ste", variant), base, Run.loss)
         if math.isfinite(e.mean):
             rows.append((variant, e))
@@ -997,10 +1008,11 @@ def section_beta(x, folder):
 
 
 def section_ablations(x, folder):
-    if not x.variants():
+    if not any(map(x.variants, x.methods())):
         return []
-    return ["## S-STE with one thing changed", "",
-            "At S-STE's best learning rate, paired with S-STE's seeds.", "",
+    return ["## One thing changed", "",
+            "At each method's best learning rate, paired with its own seeds.",
+            "",
             *ablation_table(x), *ablation_figure(x, folder)]
 
 
