@@ -3,15 +3,15 @@
 # SPDX-FileCopyrightText: 2026 The sste authors
 #
 # experiment.py - the paper's comparison in small: pre-trains the same model by
-# each method with several learning rates and seeds, then S-STE with one thing
-# changed at a time, and reports what came out and what did not.
+# each method with several learning rates and seeds, then with one thing changed
+# at a time, and reports what came out and what did not.
 #
 #   1. What is run     2. Runs     3. One at a time     4. Side by side
 #   5. The CSV         6. The program
 """Pre-trains the same small GPT dense, by S-STE and by the methods it is
 compared with, and writes OUT/experiment.csv and OUT/report.md with figures.
 The learning rate of each method is swept on the first seed, its best one then
-run with the others, and S-STE also with one thing changed at a time.
+run with the others, and some methods also with one thing changed at a time.
 
 What is stopped goes on by the same command: finished runs are kept in OUT/runs,
 others resume from their checkpoints. A run of other options or of another
@@ -23,6 +23,7 @@ import dataclasses
 import fcntl
 import glob
 import hashlib
+import io
 import json
 import os
 import re
@@ -41,8 +42,8 @@ from experiment_report import END_COLUMNS, HEAD, MEASURES, RUN_COLUMNS
 # S-STE first: most runs wait for its best learning rate.
 METHODS = ("s-ste", "ste", "sr-ste", "t-sr-ste", "step", "dense")
 
-# The FFN's products in the main comparison, of all sparse methods alike: floats,
-# so that what differs is the method alone. What FP8 and MVUE add is a variant.
+# The FFN's products in the main comparison, of all sparse methods alike:
+# floats, so that what differs is the method alone. FP8 and MVUE are variants.
 PRODUCTS = {"fp8": "off", "mvue": "off"}
 
 # Factors of decay, swept on the first seed at the best learning rate that the
@@ -67,7 +68,8 @@ VARIANTS = {
         "fp8 and mvue, stochastic": SYSTEM | {"rounding": "stochastic"},
     },
     "ste": {"fp8 and mvue": SYSTEM},
-    "sr-ste": {"fp8 and mvue": SYSTEM, "decay as published": {"decay": "0.0002"}},
+    "sr-ste": {"fp8 and mvue": SYSTEM,
+               "decay as published": {"decay": "0.0002"}},
 }
 
 
@@ -83,7 +85,7 @@ class Settings:
     micro: int
     rates: tuple  # learning rates, the same grid for each method
     seeds: tuple  # the first one sweeps
-    varied: int    # how many of them run the variants
+    varied: int  # how many of them run the variants
     variants: tuple
     probe_every: int  # steps between two measures of the descent
 
@@ -486,22 +488,24 @@ def facts(store, runs):
 def write_csv(store, losses):
     """Every line of every run, behind what names the run; its status and
     seconds on its last line. What all have in common stands above, behind #."""
-    runs = plan(store.settings, losses)
-    lines = [HEAD]
-    lines += ["# %s: %s" % fact for fact in facts(store, runs).items()]
-    lines.append(",".join((*RUN_COLUMNS, *MEASURES, *END_COLUMNS)))
+    runs, text = plan(store.settings, losses), io.StringIO()
+    print(HEAD, file=text)
+    for fact in facts(store, runs).items():
+        print("# %s: %s" % fact, file=text)
+    out = csv.writer(text, lineterminator="\n")
+    out.writerow((*RUN_COLUMNS, *MEASURES, *END_COLUMNS))
     for run in runs:
         rows = store.rows(run) or [dict.fromkeys(MEASURES, "")]
         record = store.load(run)
-        name = "%s,%s,%s,%g,%s,%d," % (
-            run.stage, run.method, run.variant, run.rate,
-            "" if run.decay is None else "%g" % run.decay, run.seed)
-        end = "%d,%.2f,%.2f" % tuple(record[c] for c in END_COLUMNS)
+        name = (run.stage, run.method, run.variant, "%g" % run.rate,
+                "" if run.decay is None else "%g" % run.decay, run.seed)
+        end = (record["status"], "%.2f" % record["cpu_seconds"],
+               "%.2f" % record["wall_seconds"])
         for row in rows:
-            lines.append(name + ",".join(row[c] for c in MEASURES) + "," +
-                         (end if row is rows[-1] else ",,"))
+            out.writerow((*name, *(row[c] for c in MEASURES),
+                          *(end if row is rows[-1] else ("", "", ""))))
     path = os.path.join(store.args.out, "experiment.csv")
-    write_whole(path, "\n".join(lines) + "\n")
+    write_whole(path, text.getvalue())
     return path
 
 

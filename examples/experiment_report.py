@@ -910,17 +910,19 @@ def setting(x):
 
 
 def method_of_statistics(x):
-    seeds = max(len(x.seeds(m)) for m in x.methods())
     lines = ["Losses are bits per byte over the whole held-out text, with the "
              "weights that the method multiplies with. SE is the standard "
              "error of a mean over seeds, SD their spread. Differences are "
              "paired: both runs start from the same weights and see the same "
              "batches. *Shown* means that the mean difference is beyond two "
              "of its standard errors."]
-    if seeds > 1:
-        lines.append("That is a mild test: with %d seeds, chance alone does "
-                     "so in %.0f of 100 comparisons." % (
-                         seeds, 100 * chance(seeds)))
+    counts = {len(x.seeds(m, v)) for m in x.methods()
+              for v in ["", *x.variants(m)]}
+    passed = ["%.0f (%d seeds)" % (100 * chance(n), n)
+              for n in sorted(counts, reverse=True) if n > 1]
+    if passed:
+        lines.append("That is a mild test: of 100 comparisons chance alone "
+                     "passes %s." % " or ".join(passed))
     lines.append("Learning rates were chosen on the first seed, which counts "
                  "among the seeds.")
     return [" ".join(lines), ""]

@@ -37,13 +37,20 @@ import experiment_report as report  # noqa: E402
 
 # ---- A small experiment ------------------------------------------------------
 
+REAL = {name: getattr(experiment, name) for name in
+        ("METHODS", "DECAYS", "PRODUCTS", "VARIANTS", "SAVE_EVERY")}
 experiment.METHODS = ("s-ste", "ste", "sr-ste", "dense")
 experiment.DECAYS = {"sr-ste": (20.0, 10.0, 5.0)}
+experiment.PRODUCTS = {"fp8": "off", "mvue": "optimal"}
+experiment.VARIANTS = {"s-ste": {"beta every-step": {"beta": "every-step"},
+                                 "fp8": {"fp8": "on"}},
+                       "sr-ste": {"fp8": {"fp8": "on"}, "none": {}}}
 experiment.SAVE_EVERY = 7
-experiment.QUICK = dataclasses.replace(
-    experiment.QUICK, steps=20, rates=(0.002, 0.004), probe_every=2,
-    variants=("beta every-step", "fp8 off"))
-RUNS = 4 * 2 + 2 + 4 * 2 + 2 * 3  # rates, decays, seeds, variants
+experiment.QUICK = experiment.Settings(
+    steps=20, layers=2, heads=4, width=64, context=64, batch=8, micro=2,
+    rates=(0.002, 0.004), seeds=(1, 2, 3), varied=2,
+    variants=("beta every-step", "fp8"), probe_every=2)
+RUNS = 4 * 2 + 2 + 4 * 2 + 3 * 2  # rates, decays, seeds, variants
 STEPS = experiment.QUICK.steps
 
 
@@ -203,6 +210,32 @@ def test_whole():
         assert [p.read("experiment.csv"), p.read("report.md")] == before
 
 
+def test_real():
+    """The trainer takes every option that the experiment gives, and says what
+    the report needs."""
+    program = HERE.parent / "build" / "examples" / "pretrain"
+    if not program.exists():
+        raise unittest.SkipTest("no build/examples/pretrain")
+    tiny = dataclasses.replace(
+        experiment.FULL, steps=20, layers=1, heads=2, width=8, context=8,
+        batch=4, micro=2, rates=(0.01, 0.02), seeds=(1, 2), varied=2,
+        probe_every=2)
+    with place() as p, unittest.mock.patch.multiple(
+            experiment, QUICK=tiny, **REAL):
+        status, _, err = p.run("--program", str(program))
+        assert status == 0, err
+        rows = p.csv()
+        found = {(row["method"], row["variant"]) for row in rows}
+        assert found == {(m, v) for m in REAL["METHODS"]
+                         for v in ["", *REAL["VARIANTS"].get(m, {})]}
+        assert all(row["status"] == "0" for row in rows
+                   if row["step"] == str(tiny.steps))
+        assert all(bool(row["predicted"]) == (
+            not row["variant"] and int(row["step"]) % 2 == 0) for row in rows)
+        text = p.read("report.md")
+        assert "nan" not in text and text.count("](") == 8
+
+
 def check_rows(rows):
     """Every line of every run that the plan asks for, and no other."""
     assert len(rows) == RUNS * STEPS
@@ -216,7 +249,8 @@ def check_rows(rows):
         assert stage in ("rate", "decay") or (rate, decay) == best[3:5]
         assert bool(decay) == (method == "sr-ste")
         assert (stage == "ablation") == bool(variant)
-        assert not variant or method == "s-ste"
+        assert not variant or (
+            variant in experiment.VARIANTS[method] and seed in "12")
         first = {k: v for k, v in swept.items() if k[0] == "rate"}
         assert stage != "decay" or (
             decay in ("10", "5") and rate == min(first, key=first.get)[3])
@@ -236,14 +270,14 @@ def check_commands(begun):
         assert line.startswith("begin 1 "), "one thread each"
         assert "--sample 0" in line and "--save-every 7" in line
         assert "--steps 20" in line and "--width 64" in line
-        dense, fp8_off = "--method dense" in line, "--fp8 off" in line
+        dense, fp8_on = "--method dense" in line, "--fp8 on" in line
         assert ("--mvue optimal" in line) == (not dense)
-        assert ("--fp8 on" in line) == (not dense and not fp8_off)
+        assert ("--fp8 off" in line) == (not dense and not fp8_on)
         assert ("--probe-every 2" in line) == (
-            not fp8_off and "every-step" not in line)
+            not fp8_on and "every-step" not in line)
         assert ("--decay" in line) == ("--method sr-ste" in line)
         assert "--resume" not in line
-    assert sum("--fp8 off" in line for line in begun) == 3
+    assert sum("--fp8 on" in line for line in begun) == 4
 
 
 def check_side_by_side(lines):
@@ -267,8 +301,8 @@ def check_report(p):
                 if k[1:] == (method, variant, *best[3:5], seed)]
 
     def error(values):
-        mean = sum(values) / 3
-        return mean, math.sqrt(sum((v - mean)**2 for v in values) / 2 / 3)
+        n, mean = len(values), sum(values) / len(values)
+        return mean, math.sqrt(sum((v - mean)**2 for v in values) / (n - 1) / n)
 
     found = table_with(text, "minus dense")
     for method, name in (("dense", "dense"), ("ste", "STE"),
@@ -283,16 +317,20 @@ def check_report(p):
         gap = [a - b for a, b in zip(seeds(method), seeds("s-ste"))]
         assert found[name][6] == ("" if name == "S-STE" else
                                   "%+.4f ± %.4f" % error(gap))
-    found = table_with(text, "S-STE with")
-    for variant in ("beta every-step", "fp8 off"):
-        gap = [a - b for a, b in zip(seeds("s-ste", variant), seeds("s-ste"))]
-        assert found[variant][1] == "%+.4f ± %.4f" % error(gap)
-        assert (found[variant][2] == "not shown at this size") == (
+    found = table_with(text, "difference effect")
+    for method, name, variant in (("s-ste", "S-STE", "beta every-step"),
+                                  ("s-ste", "S-STE", "fp8"),
+                                  ("sr-ste", "SR-STE", "fp8")):
+        gap = [a - b for a, b in zip(seeds(method, variant), seeds(method))]
+        row = found[name + ", " + variant]
+        assert len(gap) == 2 and row[1] == "%+.4f ± %.4f" % error(gap)
+        assert (row[2] == "not shown at this size") == (
             abs(error(gap)[0]) <= 2 * error(gap)[1])
     for fact in ("2 layers, width 64, 4 heads", "119,104 weights",
                  "20 steps of 512 tokens", "10,240 tokens a run",
                  "text, 1,900 bytes", "%d runs" % RUNS,
-                 "`--fp8 on --mvue optimal`", "in 18 of 100"):
+                 "`--fp8 off --mvue optimal`",
+                 "passes 18 (3 seeds) or 30 (2 seeds)."):
         assert fact in text, fact
     for svg in glob.glob(p.out + "/*.svg"):
         assert "](%s)" % os.path.basename(svg) in text
@@ -311,10 +349,10 @@ def check_figures(p):
 
     with unittest.mock.patch.object(report.Figure, "draw", keep):
         report.report(report.Experiment(p.out + "/experiment.csv"), p.folder)
-    found = table_with(text, "S-STE with")
-    for i, variant in enumerate(("beta every-step", "fp8 off")):
+    found = table_with(text, "difference effect")
+    for i, variant in enumerate(("beta every-step", "fp8")):
         (x, y, error), = drawn["ablations"][i]
-        mean, se = map(float, found[variant][1].split(" ± "))
+        mean, se = map(float, found["S-STE, " + variant][1].split(" ± "))
         near(x, mean, 1e-4)
         near(error, 2 * se, 2e-4)
         assert y == i
@@ -449,7 +487,7 @@ def test_one_seed():
     with place() as p:
         assert p.run("--seeds", "1")[0] == 0
         text = p.read("report.md")
-        assert len(last_losses(p.csv())) == 8 + 2 + 2
+        assert len(last_losses(p.csv())) == 8 + 2 + 3
         assert "; one seed does not tell" in text and "**Shown" not in text
         assert "nan" not in text and "chance" not in text
 
@@ -569,8 +607,8 @@ def test_terminal():
         assert last.startswith(b"report: ")
         shown = progress.split(b"\r\x1b[K")[1:]
         assert len(shown) > 3 and max(map(len, shown)) == 59
-        assert shown[0].startswith(b"0 of 12 runs")
-        assert shown[-1].startswith(b"12 of 12 runs")
+        assert shown[0].startswith(b"0 of 13 runs")
+        assert shown[-1].startswith(b"13 of 13 runs")
 
 
 def test_control_c():
