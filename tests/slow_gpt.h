@@ -69,37 +69,48 @@ static inline void slow_gpt_prune_soft(double a[4], double gamma) {
     a[i] = fabs(a[i]) > t ? copysign(fabs(a[i]) - t, a[i]) : 0.0;
 }
 
-/* The rows of a tile that have two of four, the left ones first. */
+/* Which two of four a row of a tile keeps, the left ones first. */
 static const int slow_gpt_pairs[6][4] = {{1, 1, 0, 0}, {1, 0, 1, 0},
                                          {1, 0, 0, 1}, {0, 1, 1, 0},
                                          {0, 1, 0, 1}, {0, 0, 1, 1}};
 
-/* The tile at a, its rows ld apart, by the best of the 90 patterns: of four
- * such rows, those with two in every column. The first of equals wins. */
-static inline void slow_gpt_prune_tile(double *a, size_t ld) {
-  double best = -1.0;
-  int n, best_n = 0, r, c;
-  for (n = 0; n < 6 * 6 * 6 * 6; ++n) {
-    const int row[4] = {n / 216, n / 36 % 6, n / 6 % 6, n % 6};
-    double score = 0.0;
-    int legal = 1;
-    for (c = 0; c < 4; ++c) {
-      int kept = 0;
-      for (r = 0; r < 4; ++r) {
-        kept += slow_gpt_pairs[row[r]][c];
-        score +=
-            slow_gpt_pairs[row[r]][c] * fabs(a[(size_t)r * ld + (size_t)c]);
+/* What pattern n keeps of row r: its number in base 6, row 0 first. */
+static inline const int *slow_gpt_row_of(int n, int r) {
+  static const int power[4] = {216, 36, 6, 1};
+  return slow_gpt_pairs[n / power[r] % 6];
+}
+
+/* What pattern n keeps of the tile at a, its rows ld apart, or -1 if a column
+ * has not two. The sums are of floats, in the order that is promised, so that
+ * ties and near ties fall the same way. */
+static inline double slow_gpt_score(const double *a, size_t ld, int n) {
+  float row[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+  int kept[4] = {0, 0, 0, 0}, r, c;
+  for (r = 0; r < 4; ++r)
+    for (c = 0; c < 4; ++c)
+      if (slow_gpt_row_of(n, r)[c]) {
+        row[r] += (float)fabs(a[(size_t)r * ld + (size_t)c]);
+        ++kept[c];
       }
-      legal = legal && kept == 2;
-    }
-    if (legal && score > best) {
-      best = score;
-      best_n = n;
+  for (c = 0; c < 4; ++c)
+    if (kept[c] != 2) return -1.0;
+  return (double)((row[0] + row[1]) + (row[2] + row[3]));
+}
+
+/* By the best of the 90 patterns; the first of equals wins. */
+static inline void slow_gpt_prune_tile(double *a, size_t ld) {
+  double most = -1.0;
+  int n, best = 0, r, c;
+  for (n = 0; n < 6 * 6 * 6 * 6; ++n) {
+    const double score = slow_gpt_score(a, ld, n);
+    if (score > most) {
+      most = score;
+      best = n;
     }
   }
-  for (r = 3, n = best_n; r >= 0; --r, n /= 6)
+  for (r = 0; r < 4; ++r)
     for (c = 0; c < 4; ++c)
-      if (!slow_gpt_pairs[n % 6][c]) a[(size_t)r * ld + (size_t)c] = 0.0;
+      if (!slow_gpt_row_of(best, r)[c]) a[(size_t)r * ld + (size_t)c] = 0.0;
 }
 
 /* The scale of S = S(W). */
