@@ -12,9 +12,11 @@
  *
  * S is what the method makes of all weights w, which is w itself but for the
  * FFN's; g_k is the gradient at S(w_k). S_k is S with the pattern of step k:
- * the same two of each four are kept, and for soft weights the same one is the
- * threshold, with the same signs. Where S has no edges, F and A are the same to
- * first order; where a hard mask flips, S jumps, and S_k does not.
+ * dense weights stay dense, hard ones keep the same two of each four, and of
+ * soft ones, beside that, the threshold is made of the same two, with the same
+ * signs. Where S has no edges, F and A are the same to first order; where a
+ * hard mask flips, S jumps, and S_k does not. The scale is not a part of the
+ * pattern: where it is made anew each step, S_k has the new one.
  *
  * probe_before is called before the optimiser's step and probe_after behind it;
  * sste_descent_add (sste_train.h) sums up what they return.                 */
@@ -27,8 +29,9 @@ typedef struct probe {
   unsigned char *in, *next; /* the batch: one micro-batch */
   float *w, *g;             /* w_k, and g_k */
   float *map;               /* S(w_k) of the FFN */
-  float *frozen;            /* S_k(w_{k+1}) of the FFN */
-  uint8_t *mask;            /* the pattern of step k, where S is hard */
+  float *next_map;          /* S(w_{k+1}), then S_k(w_{k+1}) of the FFN */
+  sste_weights kind;        /* what S(w_k) is, */
+  uint8_t *mask;            /* and where it is hard its pattern */
 } probe;
 
 /* What one probe measures, in nats. */
@@ -44,14 +47,15 @@ static inline void probe_layout(probe *p, const gpt_config *c, arena *a) {
   p->w = arena_floats(a, gpt_count(c));
   p->g = arena_floats(a, gpt_count(c));
   p->map = arena_floats(a, D);
-  p->frozen = arena_floats(a, D);
+  p->next_map = arena_floats(a, D);
   p->mask = (uint8_t *)arena_take(a, D, 1);
 }
 
-/* W~ of one linear of the FFN, N K floats in a row. */
+/* ---- Maps ---------------------------------------------------------------- */
+
+/* S of one linear of the FFN, which is its W~: N K floats in a row. */
 static inline void probe_map(float *out, gpt_ffn f) {
   const size_t N = f.layer->out_features, K = f.layer->in_features;
-  size_t i;
   switch (f.layer->weights) {
     case SSTE_WEIGHTS_SOFT:
       must(sste_tensor_project_nm(out, K, f.w, K, N, K, sste_nm_of(2, 4),
@@ -59,50 +63,71 @@ static inline void probe_map(float *out, gpt_ffn f) {
            "W~");
       break;
     case SSTE_WEIGHTS_MASKED:
-      for (i = 0; i < N * K; ++i) out[i] = f.mask[i] ? f.w[i] : 0.0f;
+      must(sste_tensor_apply_mask(out, K, f.w, K, f.mask, K, N, K), "W~");
       break;
     case SSTE_WEIGHTS_DENSE: memcpy(out, f.w, N * K * sizeof *out); break;
   }
 }
 
-/* sign(old) now: the magnitude, as long as no sign changes. */
-static inline float probe_along(float old, float now) {
-  return old < 0.0f ? -now : now;
-}
-
-/* S of four weights with the pattern of four old ones: t is made of what were
- * the third and the second largest. */
-static inline void probe_soft_branch(float out[4], const float now[4],
-                                     const float old[4], float gamma,
-                                     float beta) {
-  int rank[4] = {0, 0, 0, 0}, at[4], i, j;
-  float t, above;
-  for (i = 0; i < 4; ++i)
-    for (j = 0; j < 4; ++j)
-      rank[i] += fabsf(old[j]) > fabsf(old[i]) ||
-                 (fabsf(old[j]) == fabsf(old[i]) && j < i);
-  for (i = 0; i < 4; ++i) at[rank[i]] = i;
-  t = probe_along(old[at[2]], now[at[2]]);
-  above = probe_along(old[at[1]], now[at[1]]);
-  t += gamma * (above - t);
+/* Four indices by descending magnitude; of equal ones the lower goes first. */
+static inline void probe_order(int order[4], const float a[4]) {
+  int i, j;
   for (i = 0; i < 4; ++i) {
-    const float size = probe_along(old[i], now[i]) - t;
-    out[i] = rank[i] < 2 ? beta * probe_along(old[i], size) : 0.0f;
+    for (j = i; j > 0 && fabsf(a[i]) > fabsf(a[order[j - 1]]); --j)
+      order[j] = order[j - 1];
+    order[j] = i;
   }
 }
 
-/* S_k of one linear of the FFN: `old` are its weights at step k. */
+/* beta S of four weights, continued from where they had the order and the signs
+ * of `old`. There S is linear: with sizes for magnitudes, which are negative
+ * where a sign has changed since, it keeps the two that were the largest, less
+ * a threshold made of those that were the third and the second. */
+static inline void probe_soft_branch(float out[4], const float now[4],
+                                     const float old[4], float gamma,
+                                     float beta) {
+  float sign[4], size[4], t;
+  int order[4], i;
+  probe_order(order, old);
+  for (i = 0; i < 4; ++i) {
+    sign[i] = old[i] < 0.0f ? -1.0f : 1.0f;
+    size[i] = sign[i] * now[i];
+  }
+  t = size[order[2]];
+  t = (float)((double)t + (double)gamma * (double)(size[order[1]] - t));
+  for (i = 0; i < 4; ++i) out[i] = 0.0f;
+  for (i = 0; i < 2; ++i)
+    out[order[i]] = beta * (sign[order[i]] * (size[order[i]] - t));
+}
+
+/* S_k of one linear of the FFN, of whose weights at step k `old` is. */
 static inline void probe_branch(float *out, gpt_ffn f, const float *old,
-                                const uint8_t *mask) {
-  const size_t count = f.layer->out_features * f.layer->in_features;
+                                sste_weights kind, const uint8_t *mask) {
+  const size_t N = f.layer->out_features, K = f.layer->in_features;
   size_t i;
-  if (f.layer->weights == SSTE_WEIGHTS_SOFT)
-    for (i = 0; i < count; i += 4)
-      probe_soft_branch(out + i, f.w + i, old + i, f.layer->gamma,
-                        f.layer->beta);
-  else
-    for (i = 0; i < count; ++i)
-      out[i] = f.layer->weights == SSTE_WEIGHTS_DENSE || mask[i] ? f.w[i] : 0;
+  switch (kind) {
+    case SSTE_WEIGHTS_SOFT:
+      for (i = 0; i < N * K; i += 4)
+        probe_soft_branch(out + i, f.w + i, old + i, f.layer->gamma,
+                          f.layer->beta);
+      break;
+    case SSTE_WEIGHTS_MASKED:
+      must(sste_tensor_apply_mask(out, K, f.w, K, mask, K, N, K), "W~");
+      break;
+    case SSTE_WEIGHTS_DENSE: memcpy(out, f.w, N * K * sizeof *out); break;
+  }
+}
+
+/* ---- Losses -------------------------------------------------------------- */
+
+/* What W~ is: the same for every linear of the FFN. */
+static inline sste_weights probe_kind(gpt *m) {
+  return gpt_ffn_at(m, 0).layer->weights;
+}
+static inline void probe_set_kind(gpt *m, sste_weights kind) {
+  size_t i;
+  for (i = 0; i < gpt_ffn_count(&m->config); ++i)
+    gpt_ffn_at(m, i).layer->weights = kind;
 }
 
 /* Every FFN without FP8 and MVUE, or as it is configured. */
@@ -131,21 +156,18 @@ static inline void probe_swap(gpt *m, float *map) {
 }
 
 /* The loss with the FFN's W~ given; the model stays as it is. */
-static inline double probe_loss_of(gpt *m, const probe *p, float *map) {
-  const size_t count = gpt_ffn_count(&m->config);
-  sste_weights weights[2 * GPT_MOST_LAYERS];
+static inline double probe_loss_with(gpt *m, const probe *p, float *map) {
+  const sste_weights kind = probe_kind(m);
   double loss;
-  size_t i;
   probe_swap(m, map);
-  for (i = 0; i < count; ++i) {
-    weights[i] = gpt_ffn_at(m, i).layer->weights;
-    gpt_ffn_at(m, i).layer->weights = SSTE_WEIGHTS_DENSE;
-  }
+  probe_set_kind(m, SSTE_WEIGHTS_DENSE);
   loss = gpt_forward(m, p->in, p->next, m->config.contexts);
-  for (i = 0; i < count; ++i) gpt_ffn_at(m, i).layer->weights = weights[i];
+  probe_set_kind(m, kind);
   probe_swap(m, map);
   return loss;
 }
+
+/* ---- The two calls ------------------------------------------------------- */
 
 /* At w_k: its loss, and what probe_after needs of it. */
 static inline void probe_before(probe *p, probe_result *result, gpt *m) {
@@ -161,6 +183,7 @@ static inline void probe_before(probe *p, probe_result *result, gpt *m) {
   memcpy(p->w, m->w.all, m->w.count * sizeof *p->w);
   for (i = 0; i < gpt_ffn_count(c); ++i)
     probe_map(p->map + i * size, gpt_ffn_at(m, i));
+  p->kind = probe_kind(m);
   if (m->masks != NULL) memcpy(p->mask, m->masks, gpt_ffn_entries(c));
 }
 
@@ -174,12 +197,11 @@ static inline double probe_dot(const float *g, const float *a, const float *b,
   return sum;
 }
 
-/* At w_{k+1}. */
+/* At w_{k+1}. P' is P with the maps of the FFN's weights in their place. */
 static inline void probe_after(probe *p, probe_result *result, gpt *m) {
   const gpt_config *c = &m->config;
   const size_t size = gpt_ffn_size(c);
   gpt_params old, g;
-  float *map = p->frozen; /* first for S(w_{k+1}) */
   size_t i;
   gpt_params_at(&old, p->w, c);
   gpt_params_at(&g, p->g, c);
@@ -191,13 +213,14 @@ static inline void probe_after(probe *p, probe_result *result, gpt *m) {
   for (i = 0; i < gpt_ffn_count(c); ++i) {
     const gpt_ffn f = gpt_ffn_at(m, i);
     const float *from = gpt_ffn_of(&old, i), *slope = gpt_ffn_of(&g, i);
-    probe_map(map, f);
-    result->predicted_map += probe_dot(slope, p->map + i * size, map, size) -
+    const float *map = p->map + i * size;
+    float *next_map = p->next_map + i * size;
+    probe_map(next_map, f);
+    result->predicted_map += probe_dot(slope, map, next_map, size) -
                              probe_dot(slope, from, f.w, size);
-    probe_branch(p->frozen + i * size, f, from, p->mask + i * size);
-    map = p->frozen + (i + 1) * size;
+    probe_branch(next_map, f, from, p->kind, p->mask + i * size);
   }
-  result->frozen = probe_loss_of(m, p, p->frozen);
+  result->frozen = probe_loss_with(m, p, p->next_map);
 }
 
 #endif /* PROBE_H */
