@@ -141,7 +141,7 @@ for how in "--method dense --probe-every 1" "--method ste --probe-every 2" \
   "--method s-ste --probe-every 5" "--method sr-ste --decay 2" \
   "--method masked-decay --decay 0.01" "--beta equal-l1" "--beta one" \
   "--beta every-step" "--gamma 0.5" "--mvue approximate" "--mvue off" \
-  "--fp8 off" "--rounding stochastic" "--micro 1 --seed 7"; do
+  "--fp8 off" "--rounding stochastic" "--micro 1 --seed 7 --lr 0.0123456789"; do
   goes_on 4 $how --steps 12
 done
 # STEP goes over to sparse weights behind step 6, or 30.
@@ -214,6 +214,24 @@ grep -q "^file $(wc -c <order.ckpt)$" calls || fail "not all is on the disk"
 grep -q "^file $(wc -c <order.csv)$" calls || fail "not all is on the disk"
 passed
 
+# Killed before each call of the second save: the first one is there until the
+# second is whole.
+for kill in "4 4" "5 4" "6 8"; do
+  set -- $kill
+  rm -f killed.ckpt
+  run_until 9 $1 137 "$text" $small --steps 12 --save-every 4 \
+    --checkpoint killed.ckpt
+  [ -e killed.ckpt ] && [ "$(step_of killed.ckpt)" -eq $2 ] ||
+    fail "killed before call $1: the checkpoint of step $2 is lost"
+  run 0 "$text" --resume killed.ckpt --checkpoint end.ckpt
+  cmp killed.ckpt end.ckpt >cmp.log && fail "killed before call $1: was at the end"
+  run 0 "$text" --resume killed.ckpt
+  cmp killed.ckpt end.ckpt || fail "killed before call $1: other weights"
+  ! ls | grep '\.part$' || fail "killed before call $1: a part is left"
+  passed
+done
+rm killed.ckpt
+
 # ---- Killed 50 times ---------------------------------------------------------
 
 # A run that saves each step and does little else, its masks of the last 40 steps
@@ -223,8 +241,8 @@ killed="--layers 1 --heads 1 --width 16 --context 4 --batch 1 --method t-sr-ste 
 export OMP_NUM_THREADS=1
 run 0 "$text" $killed --checkpoint whole.ckpt --csv whole.csv
 begin=$(date +%s%N)
-run 0 "$text" $tiny --steps 20 --save-every 1 --checkpoint time.ckpt
-most=$((($(date +%s%N) - begin) / 1000)) # microseconds for about 20 saves
+run 0 "$text" $tiny --steps 40 --save-every 1 --checkpoint time.ckpt
+most=$((($(date +%s%N) - begin) / 1000)) # microseconds for about 40 saves
 [ $most -lt 999999 ] || most=999999
 
 random=${TEST_SEED:-1}
@@ -272,9 +290,9 @@ while [ $kills -lt 50 ]; do
 done
 [ ! -e killed.ckpt ] || finished
 [ $whole -ge 1 ] || fail "50 kills, and nothing was ever saved"
-[ $amid -ge 5 ] || fail "50 kills, but only $amid amid a save"
+[ $amid -ge 3 ] || fail "50 kills, but only $amid amid a save"
 passed
-echo "resume: 50 kills, $amid of them amid a save, up to step $saved"
+echo "resume: 50 kills, $amid of them amid a save; $whole times to the end"
 
 # ---- Refused -----------------------------------------------------------------
 
@@ -391,7 +409,6 @@ wait $! || status=$?
 [ $status -eq 2 ] || fail "no folder: status $status"
 [ "$(grep -c '^pretrain: cannot write here/x.ckpt: No such file' stderr)" -eq 1 ] ||
   fail "no folder: $(tail -1 stderr)"
-[ "$(ls gone)" = x.ckpt ] || fail "no folder: $(ls gone)"
 run 2 "$text" --resume gone/x.ckpt --csv nowhere/x
 grep -q "resumed after step" stderr || fail "no folder: $(tail -1 stderr)"
 passed
