@@ -183,23 +183,32 @@ done
 run_until 15 1 0 "$text" $small --steps 4 --save-every 3
 passed
 
-# A run that waits for the reader of its CSV stops when it may go on.
+# A run that waits for the reader of its CSV stops when it may go on, with a
+# checkpoint; told twice it stops at once.
 tiny="--layers 1 --heads 1 --width 8 --context 4 --batch 1"
 run_until 9 3 137 "$text" $tiny --steps 3000 --save-every 2000 \
   --checkpoint wait.ckpt
 mkfifo pipe
-"$pretrain" "$text" --resume wait.ckpt --csv pipe >stdout 2>stderr &
-exec 3<pipe
-sleep 0.3
-kill -TERM $!
-sleep 0.1
-cat <&3 >read.csv
-exec 3<&-
-status=0
-wait $! || status=$?
-[ $status -eq 143 ] || fail "stopped while it waits: $status, $(tail -1 stderr)"
-[ "$(step_of wait.ckpt)" -gt 2000 ] || fail "stopped while it waits: no checkpoint"
-passed
+stop_waiting() { # signals
+  "$pretrain" "$text" --resume wait.ckpt --csv pipe >stdout 2>stderr &
+  exec 3<pipe
+  read -r line <&3 # it has begun
+  for signal in $1; do
+    sleep 0.3
+    kill -$signal $!
+  done
+  sleep 0.1
+  cat <&3 >read.csv
+  exec 3<&-
+  status=0
+  wait $! || status=$?
+  [ $status -eq 143 ] || fail "stopped as it waits: $status, $(tail -1 stderr)"
+  passed
+}
+stop_waiting "TERM TERM"
+[ "$(step_of wait.ckpt)" -eq 2000 ] || fail "told twice, it did not stop at once"
+stop_waiting TERM
+[ "$(step_of wait.ckpt)" -gt 2000 ] || fail "stopped as it waits: no checkpoint"
 
 # The data is on the disk before the name is, and the name before the next step.
 rm -f calls
@@ -213,6 +222,17 @@ stop=
 grep -q "^file $(wc -c <order.ckpt)$" calls || fail "not all is on the disk"
 grep -q "^file $(wc -c <order.csv)$" calls || fail "not all is on the disk"
 passed
+
+# If not told, it saves ten times, and at the end.
+for saves in "20 10" "25 9" "3 3"; do
+  set -- $saves
+  rm calls
+  stop="LD_PRELOAD=$tmp/stop.so CALLS=$tmp/calls"
+  run 0 "$text" $tiny --steps $1
+  stop=
+  [ "$(grep -c file calls)" -eq $2 ] || fail "$1 steps: $(grep -c file calls) saves"
+  passed
+done
 
 # Killed before each call of the second save: the first one is there until the
 # second is whole.
@@ -381,8 +401,8 @@ sed 's/seconds.*//' stdout | cmp - once || fail "finished: another result"
 cmp once.csv again.csv || fail "finished: other measures"
 [ again.ckpt -ot once.ckpt ] || fail "finished: the checkpoint was written"
 sed '$d' once | grep -qv '^| ' && fail "--sample: lines that are no text"
-[ "$(sed '$d;s/^| //' once | tr -d '\n' | wc -c)" -le 103 ] &&
-  [ "$(sed '$d' once | wc -c)" -gt 100 ] || fail "--sample: not 99 bytes"
+[ "$(sed '$d;s/^| //' once | wc -c)" -eq $((4 + 99 + 1)) ] ||
+  fail "--sample: not a context and 99 bytes"
 passed
 
 # ---- No room -----------------------------------------------------------------
