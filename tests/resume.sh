@@ -144,9 +144,19 @@ for how in "--method dense --probe-every 1" "--method ste --probe-every 2" \
   "--fp8 off" "--rounding stochastic" "--micro 1 --seed 7 --lr 0.0123456789"; do
   goes_on 4 $how --steps 12
 done
-# STEP goes over to sparse weights behind step 6, or 30.
+# STEP goes over to sparse weights in the middle at the latest,
 goes_on 4 --method step --steps 12
 goes_on 14 --method step --steps 60
+# or where the second moments have settled, by those of 20 steps: the gradients
+# of a text of one byte vanish.
+readme=$text
+head -c 5000 /dev/zero >one
+text=one
+goes_on 145 --method step --steps 400
+run 0 one $small --method step --steps 400
+at=$(sed -n 's/sparse from step \([0-9]*\) on/\1/p' stderr)
+[ $at -gt 146 ] && [ $at -lt 165 ] || fail "STEP: sparse from $at on"
+text=$readme
 # Masks of steps 1, 41 and 81, and dense from 91 on; killed and stopped between
 # two masks, before the change and behind it.
 goes_on 30 --method t-sr-ste --steps 108
