@@ -43,9 +43,9 @@ need_numpy = $(PYTHON) -c "import numpy" 2>/dev/null || { \
 	echo "NumPy is missing; on Debian: apt-get install -y python3-numpy" >&2; \
 	exit 2; }
 
-.PHONY: help demo examples experiment pretrain-mpi sste lib vectors test test-full test-python \
-	test-portable test-peers test-silicon fuzz cuda test-cuda bench-cuda bench \
-	check-headers install uninstall clean
+.PHONY: help demo examples experiment pretrain-mpi sste lib vectors test \
+	test-full test-experiment test-python test-portable test-peers test-silicon \
+	fuzz cuda test-cuda bench-cuda bench check-headers install uninstall clean
 .SECONDARY:
 
 help: ## list what can be run
@@ -136,10 +136,17 @@ check-headers: ## every header alone, in every language and compiler there is
 test: check-headers run-gcc run-clang build/examples/pretrain sste ## all tests with gcc and clang (minutes)
 	@$(MAKE) --no-print-directory examples
 	@sh tests/programs.sh
+	@sh tests/resume.sh
+	@sh tests/ranks.sh
+	@$(MAKE) --no-print-directory test-experiment
 	@sh tests/command.sh
 	@$(MAKE) --no-print-directory cuda
 	@$(MAKE) --no-print-directory test-python
 	@echo "all tests passed"
+
+test-experiment: build/examples/pretrain ## examples/experiment.py and its report
+	@if command -v gnuplot >/dev/null; then $(PYTHON) tests/test_experiment.py; \
+		else echo "experiment: skipped: no gnuplot"; fi
 
 test-python: lib ## python/sste.py and the committed vectors (PYTHON=...)
 	@$(call need_numpy)

@@ -411,7 +411,7 @@ static options parse(int argc, char **argv) {
   int i;
   for (i = 1; i < argc; ++i)
     if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-      fputs(usage, stdout);
+      if (ranks_rank() == 0) fputs(usage, stdout);
       exit(0);
     }
   set_all_options(&o, argc, argv);
@@ -648,7 +648,7 @@ static void adamw_update(run *r, adamw a, size_t first, size_t last) {
   const float *g = r->g.all;
   const float keep2 = a.frozen ? 1.0f : 0.95f, new2 = a.frozen ? 0.0f : 0.05f;
   ptrdiff_t i;
-  SSTE_OMP(parallel for simd schedule(static))
+  SSTE_OMP(parallel for schedule(static))
   for (i = (ptrdiff_t)first; i < (ptrdiff_t)last; ++i) {
     m1[i] = 0.9f * m1[i] + 0.1f * g[i];
     m2[i] = keep2 * m2[i] + new2 * g[i] * g[i];
@@ -1151,6 +1151,7 @@ static void watch_signals(void) {
   action.sa_flags = (int)(SA_RESETHAND | SA_RESTART);
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
+  sigaction(SIGUSR1, &action, NULL);
 }
 
 /* Trains until the last step, or until a signal is there on some rank. */
@@ -1246,6 +1247,8 @@ int main(int argc, char **argv) {
         micro_batches(&o), ranks_count());
   program = peak_bytes();
   t = text_open(&o);
+  if (!ranks_same(&t.hash, sizeof t.hash))
+    die("the ranks read different texts");
   run_open(&r, &o, &t, program);
   watch_signals();
   files_open(&r);
