@@ -1030,7 +1030,7 @@ static plan run_layout(run *r, arena *a) {
   return p;
 }
 
-static double megabytes(size_t bytes) { return (double)bytes * 1e-6; }
+static double megabytes(uint64_t bytes) { return (double)bytes * 1e-6; }
 
 /* The most memory that this process has had. What getrusage knows, where there
  * is no /proc, may be of the process that started this one. */
@@ -1195,6 +1195,9 @@ static void print_times(const run *r, double all) {
   for (i = 0; i < TIMES; ++i)
     fprintf(stderr, " %s %.1f %%,", time_names[i], 100.0 * r->seconds[i] / all);
   fprintf(stderr, " other %.1f %%\n", 100.0 * (1.0 - known / all));
+  if (ranks_count() > 1)
+    fprintf(stderr, "ranks: %zu, each sent %.3f MB per step\n", ranks_count(),
+            megabytes(ranks_send_bytes()) / (double)r->o->steps);
 }
 
 /* What the model makes of the first held-out bytes: lines that begin with |. */
