@@ -52,6 +52,7 @@ DECAYS = {"sr-ste": (1.0, 0.1, 10.0), "t-sr-ste": (0.1, 0.0002, 1.0)}
 
 # What is changed, with the method's best learning rate.
 SYSTEM = {"fp8": "on", "mvue": "optimal"}
+LONGER, LONGER_BY = "four times the steps", 4
 VARIANTS = {
     "s-ste": {
         "beta every-step": {"beta": "every-step"},
@@ -66,10 +67,12 @@ VARIANTS = {
         "fp8 and mvue, e3m4": SYSTEM | {"forward-format": "e3m4"},
         "fp8 and mvue, e3m4fn": SYSTEM | {"forward-format": "e3m4fn"},
         "fp8 and mvue, stochastic": SYSTEM | {"rounding": "stochastic"},
+        LONGER: {},
     },
-    "ste": {"fp8 and mvue": SYSTEM},
-    "sr-ste": {"fp8 and mvue": SYSTEM,
+    "ste": {"fp8 and mvue": SYSTEM, LONGER: {}},
+    "sr-ste": {"fp8 and mvue": SYSTEM, LONGER: {},
                "decay as published": {"decay": "0.0002"}},
+    "dense": {LONGER: {}},
 }
 
 
@@ -122,11 +125,15 @@ class Run:
                  "seed %d" % self.seed]
         return " ".join(word for word in words if word)
 
+    def steps(self, settings):
+        return settings.steps * (LONGER_BY if self.variant == LONGER else 1)
+
     def options(self, settings):
         """All that decides the run's losses, but for the corpus."""
         given = {"method": self.method, "lr": "%g" % self.rate,
                  "seed": self.seed, "sample": 0}
-        for name in "steps layers heads width context batch micro".split():
+        given["steps"] = self.steps(settings)
+        for name in "layers heads width context batch micro".split():
             given[name] = getattr(settings, name)
         if self.decay is not None:
             given["decay"] = "%g" % self.decay
@@ -156,12 +163,13 @@ def plan(settings, losses):
         best = min(sweep, key=lambda run: losses[run])
         runs += [dataclasses.replace(best, stage="seeds", seed=seed)
                  for seed in others]
-        runs += [dataclasses.replace(best, stage="ablation", seed=seed,
-                                     variant=variant)
+        runs += [dataclasses.replace(
+            best, stage="longer" if variant == LONGER else "ablation",
+            seed=seed, variant=variant)
                  for variant in VARIANTS.get(method, {})
                  if variant in settings.variants
                  for seed in settings.seeds[:settings.varied]]
-    stages = ("rate", "decay", "seeds", "ablation")
+    stages = ("rate", "decay", "seeds", "ablation", "longer")
     return sorted(runs, key=lambda run: stages.index(run.stage))
 
 
@@ -268,11 +276,12 @@ class Store:
             rows = []
         if rows and not set(MEASURES) <= rows[0].keys():
             raise Failed("%s lacks columns of %s" % (path, ",".join(MEASURES)))
-        steps = list(range(1, self.settings.steps + 1))
+        steps = run.steps(self.settings)
         if (self.load(run)["status"] == 0 and
-                [row["step"] for row in rows] != list(map(str, steps))):
+                [row["step"] for row in rows] !=
+                [str(step) for step in range(1, steps + 1)]):
             raise Failed("%s lacks steps of 1 to %d: remove it and its .json "
-                         "to run it again" % (path, self.settings.steps))
+                         "to run it again" % (path, steps))
         return rows
 
     def loss(self, run):
@@ -362,11 +371,16 @@ class Progress:
     """On a terminal one line in place, else a line now and then."""
 
     def __init__(self, settings, kept):
-        self.settings, self.kept = settings, kept
-        self.total = len(plan(settings, Anything()))
+        wanted = plan(settings, Anything())
+        self.settings = settings
+        self.kept = self.steps(kept)
+        self.total, self.total_steps = len(wanted), self.steps(wanted)
         self.start = time.monotonic()
         self.shown, self.worked = self.start - 60.0, None
         self.terminal = sys.stderr.isatty()
+
+    def steps(self, runs):
+        return sum(run.steps(self.settings) for run in runs)
 
     def show(self, losses, processes, now=False):
         time_now = time.monotonic()
@@ -382,13 +396,12 @@ class Progress:
             print(line, file=sys.stderr, flush=True)
 
     def line(self, losses, processes, elapsed):
-        steps = self.settings.steps
         at = {p: p.steps() for p in processes}
-        done = len(losses) * steps + sum(at.values())
+        done = self.steps(losses) + sum(at.values())
         if self.worked is None:  # what resumed runs begin with is no work
-            self.worked = self.kept * steps + sum(at.values())
+            self.worked = self.kept + sum(at.values())
         pace = (done - self.worked) / elapsed if elapsed > 0 else 0
-        left = (clock((self.total * steps - done) / pace)
+        left = (clock((self.total_steps - done) / pace)
                 if pace > 0 else "-:--:--")
         best = {}
         for run, loss in losses.items():
@@ -396,7 +409,8 @@ class Progress:
         return "%d of %d runs, %s, left %s; best %s; now %s" % (
             len(losses), self.total, clock(elapsed), left,
             " ".join("%s %.4f" % item for item in sorted(best.items())) or "-",
-            ", ".join("%s %.0f %%" % (p.run, 100 * n / steps)
+            ", ".join("%s %.0f %%" % (
+                p.run, 100 * n / p.run.steps(self.settings))
                       for p, n in at.items()) or "-")
 
     def end(self):
@@ -432,7 +446,7 @@ def execute(store, signals):
             losses.update(kept)
 
     waiting = wanted()
-    progress = Progress(settings, len(losses))
+    progress = Progress(settings, list(losses))
     try:
         while waiting or processes:
             while waiting and len(processes) < store.args.jobs:

@@ -121,9 +121,9 @@ class Experiment:
                 if (r.method, r.variant, r.rate, r.decay) ==
                 (method, variant, best.rate, best.decay)}
 
-    def variants(self, method):
-        return list(dict.fromkeys(r.variant for r in self.runs
-                                  if r.method == method and r.variant))
+    def variants(self, method, stages=("ablation",)):
+        return list(dict.fromkeys(r.variant for r in self.runs if r.variant and
+                                  r.method == method and r.stage in stages))
 
 
 # ---- 2. Statistics -----------------------------------------------------------
@@ -201,8 +201,8 @@ def mean_flips(run, since=0.0):
     return statistics.fmean(rates) if rates else math.nan
 
 
-def log_flips(run):
-    flips = mean_flips(run)
+def log_flips(run, since=0.0):
+    flips = mean_flips(run, since)
     return math.log(flips) if flips > 0 else math.nan
 
 
@@ -336,43 +336,58 @@ def loss_claim(runs, others, when, other, expected):
 
 
 def loss_claims(x):
+    """As the methods are, with each variant that both have, and against each
+    that only the other has."""
     if "s-ste" not in x.methods():
         return
-    soft, system = x.seeds("s-ste"), x.seeds("s-ste", "fp8 and mvue")
+
+    def variants(method):
+        return ["", *x.variants(method, ("ablation", "longer"))]
     for other in x.methods():
-        if other != "s-ste":
-            yield loss_claim(soft, x.seeds(other), "", NAMES[other],
-                             "more" if other == "dense" else "less")
-        for variant in x.variants(other) if other != "s-ste" else ():
-            if variant != "fp8 and mvue":
-                yield loss_claim(soft, x.seeds(other, variant), "",
-                                 "%s (%s)" % (NAMES[other], variant), "less")
-            elif system:
-                yield loss_claim(system, x.seeds(other, variant),
-                                 "with FP8 and MVUE ", NAMES[other], "less")
+        expected = "more" if other == "dense" else "less"
+        for variant in variants(other) if other != "s-ste" else ():
+            both = variant in variants("s-ste")
+            yield loss_claim(
+                x.seeds("s-ste", variant if both else ""),
+                x.seeds(other, variant),
+                "with %s, " % variant if variant and both else "",
+                NAMES[other] + ("" if both else " (%s)" % variant), expected)
 
 
 def flip_claims(x):
-    if "dense" not in x.methods():
-        return
+    """Over the whole run and, as oscillation is what does not settle, over its
+    last quarter."""
+    if "dense" in x.methods():
+        yield from flip_claims_since(x, 0.0, "")
+        yield from flip_claims_since(x, 0.75, ", in the last quarter")
+
+
+def flip_claims_since(x, since, when):
+    def flips(run):
+        return log_flips(run, since)
     dense = x.seeds("dense")
-    logs = {m: paired(x.seeds(m), dense, log_flips) for m in x.methods()}
+    logs = {m: paired(x.seeds(m), dense, flips) for m in x.methods()}
     for method in ("ste", "sr-ste"):
         if method in logs:
-            yield Claim("%s flips less often than dense" % NAMES[method],
-                        "%s flips more often than dense" % NAMES[method],
-                        "more", logs[method],
+            yield Claim("%s flips less often than dense%s" % (
+                            NAMES[method], when),
+                        "%s flips more often than dense%s" % (
+                            NAMES[method], when), "more", logs[method],
                         "%s times as often" % ratio(logs[method]))
     if {"s-ste", "ste"} <= set(logs):
         soft, hard = x.seeds("s-ste"), x.seeds("ste")
-        e = estimate(
-            abs(log_flips(soft[s]) - log_flips(dense[s])) -
-            abs(log_flips(hard[s]) - log_flips(dense[s]))
-            for s in soft if s in hard and s in dense)
-        yield Claim("S-STE's flip rate is nearer to dense's than STE's is",
-                    "S-STE's flip rate is further from dense's than STE's is",
-                    "less", e, "S-STE %s times dense's, STE %s times" % (
+        e = estimate(abs(flips(soft[s]) - flips(dense[s])) -
+                     abs(flips(hard[s]) - flips(dense[s]))
+                     for s in soft if s in hard and s in dense)
+        yield Claim("S-STE's flip rate is nearer to dense's than STE's is" +
+                    when, "S-STE's flip rate is further from dense's than "
+                    "STE's is" + when, "less", e,
+                    "S-STE %s times dense's, STE %s times" % (
                         ratio(logs["s-ste"]), ratio(logs["ste"])))
+        yield Claim("S-STE flips less often than STE" + when,
+                    "S-STE flips more often than STE" + when, "less",
+                    paired(soft, hard, flips), "%s times as often" % ratio(
+                        paired(soft, hard, flips)))
 
 
 def descent_claims(x):
@@ -449,6 +464,19 @@ def loss_table(x):
     return table(["method", "learning rate", "decay", "seeds", "loss ± SE",
                   "SD", "minus dense", "minus S-STE", "tokens per CPU second"],
                  rows)
+
+
+def longer_table(x):
+    """The variant of more steps, of every method that has it."""
+    runs = {m: x.seeds(m, v) for m in x.methods()
+            for v in x.variants(m, ("longer",))}
+    rows = [[NAMES[m], loss_text(estimate(r.loss() for r in runs[m].values()),
+                                 count_diverged(runs[m]))] +
+            ["" if other == m or other not in runs else
+             pm(paired(runs[m], runs[other], Run.loss), 4, True)
+             for other in ("dense", "s-ste")] for m in runs]
+    return table(["method", "loss ± SE", "minus dense", "minus S-STE"],
+                 rows) if rows else []
 
 
 def rate_table(x, cell):
@@ -589,13 +617,16 @@ def ablation_table(x):
 
 
 class Figure:
-    """A gnuplot script with its data, drawn as SVG. Data come first, then the
-    commands, as gnuplot wants them."""
+    """A gnuplot script with its data, drawn as SVG or, where that would be
+    large, as PNG. Data come first, then the commands, as gnuplot wants them."""
 
-    def __init__(self, width, height):
-        self.data, self.commands = [], [
-            'set terminal svg noenhanced size %d,%d font "sans,14" '
-            'background rgb "white"' % (width, height),
+    def __init__(self, width, height, kind="svg"):
+        self.data, self.kind = [], kind
+        self.commands = [
+            'set terminal %s noenhanced size %d,%d font "sans,%d" '
+            'background rgb "white"' % (
+                ("svg", width, height, 14) if kind == "svg" else
+                ("pngcairo", width, height, 10)),
             "set encoding utf8", "set grid lc rgb '#DDDDDD' lt 1 lw 0.5",
             "set border lc rgb '#666666'", "set tics textcolor rgb 'black'",
             "set key noenhanced"]
@@ -619,11 +650,12 @@ class Figure:
         """Its line in the report; none if there is nothing to see."""
         if not any(c.startswith("plot ") for c in self.commands):
             return []
-        path = os.path.join(folder, name + ".svg")
+        name += "." + self.kind
+        path = os.path.join(folder, name)
         script = "\n".join([*self.data, *self.commands]) + "\n"
         try:
-            done = subprocess.run(["gnuplot"], input=script, text=True,
-                                  encoding="utf-8", stdout=subprocess.PIPE,
+            done = subprocess.run(["gnuplot"], input=script.encode(),
+                                  stdout=subprocess.PIPE,
                                   stderr=subprocess.PIPE, check=False,
                                   env={**os.environ, "LC_ALL": "C.UTF-8"})
         except FileNotFoundError:
@@ -631,10 +663,10 @@ class Figure:
                              "-y gnuplot-nox") from None
         if done.returncode:
             raise Unreadable("gnuplot cannot draw %s: %s" % (
-                path, done.stderr.strip().replace("\n", " ")))
-        with open(path, "w", encoding="utf-8") as file:
+                path, done.stderr.decode().strip().replace("\n", " ")))
+        with open(path, "wb") as file:
             file.write(done.stdout)
-        return ["![%s](%s.svg)" % (name, name), ""]
+        return ["![%s](%s)" % (name, name), ""]
 
 
 def pale(color):
@@ -781,7 +813,7 @@ def cloud_figure(x, folder, name, methods, over, title, labels):
     up = span([p[1] for cloud in clouds.values() for p in cloud])
     columns = min(3, len(clouds))
     lines = -(-len(clouds) // columns)
-    f = Figure(1100, 60 + 340 * lines)
+    f = Figure(1100, 60 + 340 * lines, "png")
     f.add("set multiplot layout %d,%d title '%s'" % (lines, columns, title),
           "unset key", "set xlabel '%s'" % labels[0],
           "set ylabel '%s'" % labels[1], "set xtics %g" % tick(across),
@@ -807,7 +839,7 @@ def tick(range_):
 
 
 def distribution_figure(x, folder):
-    f = Figure(800, 460)
+    f = Figure(800, 460, "png")
     everything = {m: sorted(d.actual for d in pooled(x, m))
                   for m in x.methods()}
     everything = {m: v for m, v in everything.items() if v}
@@ -945,6 +977,9 @@ def section_losses(x, folder):
         lines += ["S-STE's loss minus that of others as training goes on, at "
                   "fewer contexts before the last step; * beyond two standard "
                   "errors:", "", *gap_table(x)]
+    if longer_table(x):
+        lines += ["With four times the steps, at the same peak learning rate:",
+                  "", *longer_table(x)]
     return lines
 
 

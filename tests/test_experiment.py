@@ -624,25 +624,29 @@ def test_control_c():
 
 
 def test_progress():
-    progress = experiment.Progress(experiment.QUICK, kept=3)
+    runs = experiment.plan(experiment.QUICK, {})
+    losses = dict.fromkeys(runs[:3], 2.0)
+    progress = experiment.Progress(experiment.QUICK, list(losses))
     assert progress.total == RUNS
+    assert progress.steps(runs[:3]) == 3 * STEPS
+    longer = dataclasses.replace(runs[0], variant=experiment.LONGER)
+    assert progress.steps([longer]) == 4 * STEPS
 
     class AtWork:
-        run = "some run"
-
-        def __init__(self, done):
-            self.done = done
+        def __init__(self, run, done):
+            self.run, self.done = run, done
 
         def steps(self):
             return self.done
 
-    losses = dict.fromkeys(experiment.plan(experiment.QUICK, {})[:3], 2.0)
-    resumed, fresh = AtWork(10), AtWork(0)
+    resumed, fresh = AtWork(runs[3], 10), AtWork(longer, 0)
     assert "left -:--:--" in progress.line(losses, [resumed, fresh], 0.0)
-    resumed.done, fresh.done = 15, 5  # 10 steps in 10 seconds, 400 to go
+    resumed.done, fresh.done = 15, 5  # 10 steps in 10 seconds, 420 to go
     line = progress.line(losses, [resumed, fresh], 10.0)
-    assert line == ("3 of 24 runs, 0:00:10, left 0:06:40; best s-ste 2.0000 "
-                    "ste 2.0000; now some run 75 %, some run 25 %")
+    left = (RUNS - 3) * STEPS - 20
+    assert line == ("3 of %d runs, 0:00:10, left %s; best s-ste 2.0000 ste "
+                    "2.0000; now %s 75 %%, %s 6 %%" % (
+                        RUNS, experiment.clock(left), runs[3], longer))
 
 
 # ---- Statistics and sentences ------------------------------------------------
