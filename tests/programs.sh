@@ -14,7 +14,8 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 cd "$tmp"
 export OMP_NUM_THREADS=1
-small="--layers 2 --heads 2 --width 16 --context 16 --batch 4 --steps 12 --lr 0.02"
+small="--layers 2 --heads 2 --width 16 --context 16 --batch 4 --steps 12 \
+  --lr 0.02"
 checks=0
 
 fail() { echo "programs: $*" >&2; exit 1; }
@@ -64,10 +65,10 @@ done
   $((runs - 3)) ] || fail "two options do the same, or probes do something"
 passed
 
-# The CSV: its head, eleven values a line, those of a probe where one is; a dense
-# model has no scale and no mask to freeze.
-[ "$(head -1 runmethoddense)" = "step,train_bpb,lr,flip_rate,val_bpb,beta,before,\
-after,frozen,predicted,predicted_map" ] || fail "the head of the CSV"
+# The CSV: its head, eleven values a line, those of a probe where one is; a
+# dense model has no scale and no mask to freeze.
+[ "$(head -1 runmethoddense)" = "step,train_bpb,lr,flip_rate,val_bpb,beta,\
+before,after,frozen,predicted,predicted_map" ] || fail "the head of the CSV"
 for run in run*probe*; do
   awk -F, 'NR > 1 {
       probed = ($7 != "") + ($8 != "") + ($9 != "") + ($10 != "") + ($11 != "")
@@ -84,12 +85,13 @@ cut -d , -f 6 runmethodsste | sed 1d | sort -u >scales
 "$pretrain" "$text" $small --steps 100 --csv rate.csv --checkpoint rate.ckpt \
   >stdout 2>stderr
 [ "$(sed -n '2p;101p' rate.csv | cut -d , -f 3 | tr '\n' ' ')" = \
-  "0.00181818181818 0.00200548255683 " ] || fail "the rate: $(sed -n '2p;101p' rate.csv)"
-[ "$(cut -d , -f 5 rate.csv | grep -c '^[0-9]')" -eq 10 ] || fail "--steps 100: \
-not ten validations"
+  "0.00181818181818 0.00200548255683 " ] ||
+  fail "the rate of learning: $(sed -n '2p;101p' rate.csv)"
+[ "$(cut -d , -f 5 rate.csv | grep -c '^[0-9]')" -eq 10 ] ||
+  fail "--steps 100: not ten validations"
 passed
 
-# ---- What --help says ----------------------------------------------------------
+# ---- What --help says --------------------------------------------------------
 
 "$pretrain" --help >help 2>stderr || fail "--help: status $?"
 grep -q "^usage" help && [ ! -s stderr ] || fail "--help: not on stdout"
@@ -223,7 +225,8 @@ cmp -s old.ckpt 1.ckpt || fail "no room for the checkpoint: the old one is hurt"
 cmp -s old.csv 1.csv || fail "no room for the CSV: the old one is hurt"
 ls | grep -q '\.part$' && fail "a partial file was left: $(ls ./*.part)"
 status=0
-"$pretrain" "$text" $small --checkpoint old.ckpt >/dev/full 2>stderr || status=$?
+"$pretrain" "$text" $small --checkpoint old.ckpt >/dev/full 2>stderr ||
+  status=$?
 [ $status -eq 2 ] && grep -q "cannot write the result" stderr ||
   fail "no room for the result: status $status"
 passed
@@ -272,7 +275,8 @@ for shape in "--width 4 --heads 4 --context 1 --batch 4" \
   "--width 8 --heads 2 --context 400 --batch 1"; do
   for method in dense s-ste sr-ste t-sr-ste step; do
     "$pretrain" one $shape --steps 3 --method $method --csv edge.csv \
-      --sample 9 --probe-every 2 --checkpoint edge.ckpt >stdout 2>stderr || fail "$shape: $(cat stderr)"
+      --sample 9 --probe-every 2 --checkpoint edge.ckpt >stdout 2>stderr ||
+      fail "$shape: $(cat stderr)"
     [ "$(tail -1 edge.csv | cut -d, -f5)" ] || fail "$shape: no validation"
     passed
   done
