@@ -178,7 +178,7 @@ passed
 
 # ---- Stopped -----------------------------------------------------------------
 
-for signal in "2 130" "15 143"; do
+for signal in "2 130" "15 143" "10 138"; do
   set -- $signal
   run_until $1 1 $2 "$text" $small --steps 12 --save-every 4 \
     --checkpoint stopped.ckpt --csv stopped.csv
