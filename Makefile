@@ -25,8 +25,9 @@ KERNELS  := $(wildcard cuda/*.cuh)
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
 STRICT   := -std=c99 $(WARNINGS) -fopenmp -I.
 # For the programs. Fusing multiply and add is for the trainer's own float
-# sums; the headers give the same bits with it, their fast products aside.
-FAST     := -O3 -march=native -ffp-contract=fast
+# sums; the headers give the same bits with it, their fast products aside. A
+# square root that need not set errno goes by vectors.
+FAST     := -O3 -march=native -ffp-contract=fast -fno-math-errno
 LESSONS  := $(patsubst examples/%.c,build/examples/%,$(wildcard examples/0*.c))
 SUITES   := $(patsubst tests/%.c,%,$(wildcard tests/test_*.c))
 NVIDIA   := $(if $(wildcard $(CUDA)/include/cuda_fp8.h),\
@@ -75,7 +76,7 @@ experiment: build/examples/pretrain ## the paper's comparison in small: CORPUS=f
 	@test -n "$(CORPUS)" || { \
 		echo "CORPUS= the text to train on, a file of a megabyte or so" >&2; exit 2; }
 	@$(PYTHON) examples/experiment.py --corpus "$(CORPUS)" \
-		$(if $(QUICK),--quick --out build/experiment-quick) $(EXPERIMENT)
+		$(if $(filter-out 0,$(QUICK)),--quick) $(EXPERIMENT)
 
 examples: $(LESSONS) ## run the seven lessons
 	@for lesson in $(LESSONS); do echo "== $$lesson"; $$lesson || exit 1; done

@@ -33,6 +33,8 @@ import subprocess
 import sys
 import time
 
+if sys.version_info < (3, 11):
+    sys.exit("experiment.py needs Python 3.11 or later")
 sys.dont_write_bytecode = True  # of experiment_report.py, beside this file
 import experiment_report
 from experiment_report import END_COLUMNS, HEAD, MEASURES, RUN_COLUMNS
@@ -46,9 +48,9 @@ METHODS = ("s-ste", "ste", "sr-ste", "t-sr-ste", "step", "dense")
 # floats, so that what differs is the method alone. FP8 and MVUE are variants.
 PRODUCTS = {"fp8": "off", "mvue": "off"}
 
-# Factors of decay, swept on the first seed at the best learning rate that the
+# Factors of decay, swept like the learning rate, at the best one that the
 # method has with the first of them.
-DECAYS = {"sr-ste": (1.0, 0.1, 10.0), "t-sr-ste": (0.1, 0.0002, 1.0)}
+DECAYS = {"sr-ste": (1.0, 0.1, 10.0), "t-sr-ste": (1.0, 0.0002, 0.1, 10.0)}
 
 # What is changed, with the method's best learning rate.
 SYSTEM = {"fp8": "on", "mvue": "optimal"}
@@ -86,9 +88,9 @@ class Settings:
     context: int
     batch: int
     micro: int
-    rates: tuple  # learning rates, the same grid for each method
-    seeds: tuple  # the first one sweeps
-    varied: int  # how many of them run the variants
+    rates: tuple  # learning rates, the same grid for each method, on seed 0
+    seeds: tuple  # at the best of them: what was chosen by is not averaged
+    varied: int  # how many of the seeds run the variants
     variants: tuple
     probe_every: int  # steps between two measures of the descent
 
@@ -98,11 +100,12 @@ FULL = Settings(steps=5000, layers=2, heads=4, width=64, context=64, batch=8,
                 seeds=(1, 2, 3, 4, 5), varied=3,
                 variants=tuple(dict.fromkeys(
                     name for names in VARIANTS.values() for name in names)),
-                probe_every=10)
+                probe_every=7)  # no divisor of T-SR-STE's 40 steps a mask
 QUICK = dataclasses.replace(
     FULL, steps=1500, rates=(0.004, 0.008, 0.016), seeds=(1, 2, 3),
     variants=("beta every-step", "beta one", "fp8", "mvue", "fp8 and mvue"))
 
+SWEEP_SEED = 0
 SAVE_EVERY = 100  # steps between two checkpoints, for kill -9
 
 # ---- 2. Runs -----------------------------------------------------------------
@@ -146,11 +149,10 @@ class Run:
 
 def plan(settings, losses):
     """The runs that are known to be wanted. losses: of the finished ones."""
-    first, *others = settings.seeds
     runs = []
     for method in METHODS:
         decay, *more = DECAYS.get(method, (None,))
-        sweep = [Run("rate", method, "", rate, decay, first)
+        sweep = [Run("rate", method, "", rate, decay, SWEEP_SEED)
                  for rate in settings.rates]
         runs += sweep
         if more and all(run in losses for run in sweep):
@@ -162,7 +164,7 @@ def plan(settings, losses):
             continue
         best = min(sweep, key=lambda run: losses[run])
         runs += [dataclasses.replace(best, stage="seeds", seed=seed)
-                 for seed in others]
+                 for seed in settings.seeds]
         runs += [dataclasses.replace(
             best, stage="longer" if variant == LONGER else "ablation",
             seed=seed, variant=variant)
@@ -198,6 +200,8 @@ class Stopped(Exception):
 
 
 def file_hash(path):
+    if not os.path.isfile(path) and os.path.exists(path):
+        raise Refused("%s is no regular file" % path)
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -242,9 +246,13 @@ class Store:
     def record(path):
         try:
             with open(path, encoding="utf-8") as file:
-                return json.load(file)
-        except ValueError:
-            raise Refused("%s is damaged: remove it" % path) from None
+                record = json.load(file)
+            if (record["status"] in (None, 0, 1) and "program" in record and
+                    record["wall_seconds"] + record["cpu_seconds"] >= 0):
+                return record
+        except (ValueError, TypeError, KeyError):
+            pass
+        raise Refused("%s is damaged: remove it" % path)
 
     def path(self, run, end):
         options = run.options(self.settings)
@@ -290,7 +298,12 @@ class Store:
         status = self.load(run)["status"]
         if status is None:
             return None
-        return float("inf") if status else float(self.rows(run)[-1]["val_bpb"])
+        try:
+            return (float("inf") if status else
+                    float(self.rows(run)[-1]["val_bpb"]))
+        except (ValueError, TypeError):
+            raise Failed("%s is damaged: remove it and its .json to run it "
+                         "again" % self.path(run, ".csv")) from None
 
 
 class Process:
@@ -341,7 +354,7 @@ class Process:
         self.child.returncode = os.waitstatus_to_exitcode(status)
         self.record["wall_seconds"] += time.monotonic() - self.start
         self.record["cpu_seconds"] += used.ru_utime + used.ru_stime
-        if self.child.returncode in (0, 1):  # trained or diverged
+        if self.child.returncode == 0 or self.diverged():
             self.record["status"] = self.child.returncode
             for end in (".ckpt", ".log"):
                 if os.path.exists(self.store.path(self.run, end)):
@@ -349,11 +362,18 @@ class Process:
         self.store.save(self.run, self.record)
         return True
 
+    def log(self):
+        with open(self.store.path(self.run, ".log"), encoding="utf-8",
+                  errors="replace") as file:
+            return file.read()
+
+    def diverged(self):
+        return self.child.returncode == 1 and "diverged" in self.log()
+
     def failure(self):
-        status, log = self.child.returncode, self.store.path(self.run, ".log")
+        status = self.child.returncode
         how = "status %d" % status if status > 0 else "signal %d" % -status
-        with open(log, encoding="utf-8", errors="replace") as file:
-            last = file.read().strip().split("\n")[-1]
+        last = self.log().strip().split("\n")[-1]
         again = "" if not self.resumed else (
             "; if its checkpoint is at fault, remove %s"
             % self.store.path(self.run, ".ckpt"))
@@ -512,7 +532,7 @@ def write_csv(store, losses):
         rows = store.rows(run) or [dict.fromkeys(MEASURES, "")]
         record = store.load(run)
         name = (run.stage, run.method, run.variant, "%g" % run.rate,
-                "" if run.decay is None else "%g" % run.decay, run.seed)
+                run.options(store.settings).get("decay", ""), run.seed)
         end = (record["status"], "%.2f" % record["cpu_seconds"],
                "%.2f" % record["wall_seconds"])
         for row in rows:
@@ -548,7 +568,8 @@ def parse(words):
         "\n128 and the signal's number if stopped.")
     add = parser.add_argument
     add("--corpus", metavar="FILE", help="the text to train on")
-    add("--out", metavar="DIR", help="build/experiment, or the CSV's folder")
+    add("--out", metavar="DIR",
+        help="build/experiment, -quick, or the CSV's folder")
     add("--quick", action="store_true", help="smaller, and fewer variants")
     add("--jobs", metavar="N", type=whole(1),
         default=len(os.sched_getaffinity(0)),
@@ -581,7 +602,11 @@ def run_all(args, signals):
     """The CSV of the whole experiment."""
     if args.corpus is None:
         raise Refused("no text to train on: give --corpus FILE")
-    args.out = args.out or "build/experiment"
+    name = os.path.basename(args.corpus)
+    if not name.isprintable() or not name.isascii():
+        raise Refused("the report cannot name %s: rename it" % ascii(name))
+    args.out = args.out or ("build/experiment-quick" if args.quick else
+                            "build/experiment")
     if not os.access(args.program, os.X_OK) or os.path.isdir(args.program):
         raise Refused("there is no program %s: run make %s first"
                       % (args.program, args.program))

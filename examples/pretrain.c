@@ -80,9 +80,8 @@ static const char usage[] =
     "  --decay X             factor of sr-ste, masked-decay and t-sr-ste\n"
     "                        (0.0002, as SR-STE's paper; for GPT-2 that of\n"
     "                        masked decay has 0.00006 or 0.0002, by size;\n"
-    "                        they act over 100000 steps, in a short run\n"
-    "                        nothing shows below 10 for sr-ste, 1 for the\n"
-    "                        others)\n"
+    "                        they act over 100000 steps, and nothing shows\n"
+    "                        in 5000 below 0.1)\n"
     "  --beta B              s-ste: the scale by min-mse, equal-l1 or one,\n"
     "                        once, or by min-mse at every-step  (min-mse)\n"
     "  --gamma X             s-ste: the threshold, 0 for the paper's, up to\n"
@@ -1231,6 +1230,22 @@ static void print_result(run *r, double all) {
   if (fflush(stdout) != 0) die("cannot write the result: %s", strerror(errno));
 }
 
+/* Ranks that were started with different options, or read different files,
+ * would train different models, or wait for each other in vain. */
+static void check_ranks_agree(const options *o, const text *t) {
+  uint64_t hash = hash_start;
+  int i;
+  for (i = 0; i < OPTIONS; ++i) {
+    const char *value = option_text(o, &all_options[i]);
+    hash = hash_of(hash, value, strlen(value) + 1);
+  }
+  hash = hash_of(hash, &resumed.step, sizeof resumed.step);
+  if (!ranks_same(&hash, sizeof hash))
+    die("the ranks were started with different options or checkpoints");
+  if (!ranks_same(&t->hash, sizeof t->hash))
+    die("the ranks read different texts");
+}
+
 int main(int argc, char **argv) {
   static run r;
   const double start = seconds();
@@ -1250,8 +1265,7 @@ int main(int argc, char **argv) {
         micro_batches(&o), ranks_count());
   program = peak_bytes();
   t = text_open(&o);
-  if (!ranks_same(&t.hash, sizeof t.hash))
-    die("the ranks read different texts");
+  check_ranks_agree(&o, &t);
   run_open(&r, &o, &t, program);
   watch_signals();
   files_open(&r);
