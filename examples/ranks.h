@@ -21,9 +21,10 @@
  * ranks' nodes lie on one level of the tree and fold by the same rule: here
  * three ranks with two micro-batches each.
  *
- * No sum is left to MPI, whose reductions may add in any order. Each rank gets
- * one slice of every rank's node, folds the slices, and hands the result to all:
- * a rank sends 2 (R-1)/R of a gradient, for any number R of ranks.
+ * No sum is left to MPI, whose reductions may add in any order. An allreduce is
+ * an all-to-all, by which each rank gets one slice of every rank's node, a fold
+ * of those slices, and an allgather of the results. A rank hands 2 (R-1)/R of a
+ * gradient to MPI, for any number R of ranks.
  *
  * With -DSSTE_USE_MPI=1 this needs an MPI of version 3 or later. Without, the
  * same calls make up a program of one process, and there is no <mpi.h>.
@@ -171,10 +172,12 @@ static inline void wait_for(MPI_Request *request) {
 static inline int meet(int state, int *flag) {
   int mine[2], least[2];
   MPI_Request request;
-  mine[0] = state;
-  mine[1] = !*flag;
-  MPI_Iallreduce(mine, least, 2, MPI_INT, MPI_MIN, MPI_COMM_WORLD, &request);
-  wait_for(&request);
+  least[0] = mine[0] = state;
+  least[1] = mine[1] = !*flag;
+  if (mpi.count > 1) {
+    MPI_Iallreduce(mine, least, 2, MPI_INT, MPI_MIN, MPI_COMM_WORLD, &request);
+    wait_for(&request);
+  }
   mpi.apart = least[0] < RANK_GOES_ON;
   *flag = !least[1];
   return least[0];
@@ -217,7 +220,7 @@ static inline void ranks_start(int *argc, char ***argv) {
 static inline size_t ranks_rank(void) { return (size_t)mpi.rank; }
 static inline size_t ranks_count(void) { return (size_t)mpi.count; }
 
-/* Bytes that this rank has sent in sums and gathers so far. */
+/* Bytes that this rank has handed to MPI for others, in sums and gathers. */
 static inline uint64_t ranks_send_bytes(void) { return mpi.sent; }
 
 static inline void count_sent(size_t bytes_to_each) {
