@@ -37,7 +37,8 @@ if sys.version_info < (3, 11):
     sys.exit("experiment.py needs Python 3.11 or later")
 sys.dont_write_bytecode = True  # of experiment_report.py, beside this file
 import experiment_report
-from experiment_report import END_COLUMNS, HEAD, MEASURES, RUN_COLUMNS
+from experiment_report import (END_COLUMNS, HEAD, MATCHED, MEASURES,
+                               RUN_COLUMNS)
 
 # ---- 1. What is run ----------------------------------------------------------
 
@@ -149,7 +150,7 @@ class Run:
 
 def plan(settings, losses):
     """The runs that are known to be wanted. losses: of the finished ones."""
-    runs = []
+    runs, rates = [], {}
     for method in METHODS:
         decay, *more = DECAYS.get(method, (None,))
         sweep = [Run("rate", method, "", rate, decay, SWEEP_SEED)
@@ -163,6 +164,7 @@ def plan(settings, losses):
         if not all(run in losses for run in sweep):
             continue
         best = min(sweep, key=lambda run: losses[run])
+        rates[method] = best.rate
         runs += [dataclasses.replace(best, stage="seeds", seed=seed)
                  for seed in settings.seeds]
         runs += [dataclasses.replace(
@@ -171,7 +173,10 @@ def plan(settings, losses):
                  for variant in VARIANTS.get(method, {})
                  if variant in settings.variants
                  for seed in settings.seeds[:settings.varied]]
-    stages = ("rate", "decay", "seeds", "ablation", "longer")
+    if len({rates.get("s-ste"), rates.get("dense")} - {None}) == 2:
+        runs += [Run("matched", "dense", MATCHED, rates["s-ste"], None, seed)
+                 for seed in settings.seeds]
+    stages = ("rate", "decay", "seeds", "matched", "ablation", "longer")
     return sorted(runs, key=lambda run: stages.index(run.stage))
 
 

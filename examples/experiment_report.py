@@ -29,6 +29,8 @@ RUN_COLUMNS = ("stage", "method", "variant", "peak_lr", "decay", "seed")
 END_COLUMNS = ("status", "cpu_seconds", "wall_seconds")
 # What all runs have in common stands above, a line each; these are numbers.
 HEAD = "# sste experiment 1"
+# The variant of dense for the flip rate, which follows the learning rate.
+MATCHED = "at the rate of s-ste"
 NUMBERS = ("steps", "layers", "heads", "width", "context", "batch", "micro",
            "corpus_bytes", "cpus", "jobs", "runs")
 WORDS = ("corpus", "corpus_sha256", "program_sha256", "machine", "products")
@@ -129,6 +131,13 @@ class Experiment:
     def variants(self, method, stages=("ablation",)):
         return list(dict.fromkeys(r.variant for r in self.runs if r.variant and
                                   r.method == method and r.stage in stages))
+
+
+def dense_at_rate(x):
+    """Dense at S-STE's learning rate, to compare flip rates with."""
+    same = ("s-ste" not in x.methods() or
+            x.best("dense").rate == x.best("s-ste").rate)
+    return x.seeds("dense", "" if same else MATCHED)
 
 
 # ---- 2. Statistics -----------------------------------------------------------
@@ -352,7 +361,7 @@ def claim_lines(claims):
 def at_one_rate(x, e, *methods):
     """Flips and descents follow the learning rate: where the methods' best ones
     differ, there is no comparing them."""
-    if len({x.best(m).rate for m in methods}) == 1:
+    if len({x.best(m).rate for m in methods if m in x.methods()}) == 1:
         return e
     return Estimate(math.nan, math.nan, math.nan, e.n)
 
@@ -396,8 +405,8 @@ def flip_claims(x):
 def flip_claims_since(x, since, when):
     def flips(run):
         return log_flips(run, since)
-    dense = x.seeds("dense")
-    logs = {m: at_one_rate(x, paired(x.seeds(m), dense, flips), m, "dense")
+    dense = dense_at_rate(x)
+    logs = {m: at_one_rate(x, paired(x.seeds(m), dense, flips), m, "s-ste")
             for m in ("ste", "sr-ste", "s-ste") if m in x.methods()}
     for method in ("ste", "sr-ste"):
         if method in logs:
@@ -414,7 +423,7 @@ def flip_claims_since(x, since, when):
         yield Claim("S-STE's flip rate is nearer to dense's than STE's is" +
                     when, "S-STE's flip rate is further from dense's than "
                     "STE's is" + when, "less",
-                    at_one_rate(x, e, "s-ste", "ste", "dense"),
+                    at_one_rate(x, e, "s-ste", "ste"),
                     "S-STE %s times dense's, STE %s times; the distances of "
                     "the logarithms differ by %s" % (
                         ratio(logs["s-ste"]), ratio(logs["ste"]),
@@ -563,14 +572,16 @@ def flip_table(x):
     rows = []
     for method in x.methods():
         runs = x.seeds(method)
-        row = [NAMES[method]]
+        if method == "dense":
+            runs = dense_at_rate(x)
+        row = [NAMES[method], "%g" % next(iter(runs.values())).rate]
         for since in (0.0, 0.75):
             e = estimate(1000 * mean_flips(r, since) for r in runs.values())
             row.append(pm(e, 3))
-        row.append(ratio(paired(runs, x.seeds("dense"), log_flips))
+        row.append(ratio(paired(runs, dense_at_rate(x), log_flips))
                    if "dense" in x.methods() and method != "dense" else "")
         rows.append(row)
-    return table(["method", "flips per 1000 entries and step",
+    return table(["method", "learning rate", "flips per 1000 entries and step",
                   "the last quarter", "all steps, times dense's"], rows)
 
 
@@ -819,7 +830,8 @@ def flip_figure(x, folder):
           "background rgb 'white'")
     parts = []
     for m in sorted(x.methods(), key=lambda m: m == "dense"):
-        points = [p for p in curve(x.seeds(m).values(), "flip_rate", BINS)
+        runs = dense_at_rate(x) if m == "dense" else x.seeds(m)
+        points = [p for p in curve(runs.values(), "flip_rate", BINS)
                   if p[1] > 0]
         if points:
             parts.append("%s with lines lw 2.5 %s lc rgb '%s' title '%s'" % (
@@ -1036,7 +1048,7 @@ def section_flips(x, folder):
              "The share of the FFN's mask entries that a step flips, of the "
              "mask of the two largest magnitudes in four: dense does not use "
              "it, nor do T-SR-STE and STEP in its dense steps, so theirs are "
-             "virtual. What the paper calls oscillation is a rate that does "
+             "virtual; dense has S-STE's learning rate here. What the paper calls oscillation is a rate that does "
              "not settle. The curves join "
              "means over the seeds and over %d equal parts of the run." % BINS,
              "", *flip_figure(x, folder), *flip_table(x)]

@@ -16,8 +16,8 @@
  *                                           dW = Q(MVUE(dZ))^T Q(X)
  *
  * Forward and backward take one micro-batch: a few contexts, over whose tokens
- * the scales of FP8 and the groups of MVUE run. A batch has as many of them as
- * it has; whoever trains adds their gradients.
+ * the scales of FP8 and the groups of MVUE run. A step's batch is made of one
+ * or more, and whoever trains adds their gradients.
  *
  * The same seed gives the same bits for any number of threads: threads share
  * out outputs, never terms of a sum, and every random number is a function of
@@ -78,7 +78,9 @@ typedef struct gpt_block {
 typedef struct gpt_params {
   float *all;
   size_t count, gains;
-  float *norm, *bytes, *places; /* C, 256 x C, T x C */
+  float *norm;   /* C: of the last LayerNorm, as all norms without a bias */
+  float *bytes;  /* 256 x C: the token embedding, tied to the head */
+  float *places; /* T x C: the position embedding */
   gpt_block block[GPT_MOST_LAYERS];
 } gpt_params;
 

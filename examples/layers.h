@@ -15,9 +15,9 @@
  * of them to a head.
  *
  * ORDERED, all of it: threads share out outputs, never terms of a sum, and the
- * comments say in what order sums are taken. exp and log are this file's own,
- * so that no loss depends on the machine's. A NaN goes through to the loss:
- * that is how divergence is noticed.                                        */
+ * comments say in what order sums are taken. exp and log are this file's own:
+ * they go by vectors and do not depend on the machine's libm. A NaN goes
+ * through to the loss: that is how divergence is noticed.                   */
 #ifndef LAYERS_H
 #define LAYERS_H
 

@@ -14,16 +14,19 @@
  * The same seed gives the same weights and measures to the last bit for any
  * number of threads and ranks, and whether or not the run was interrupted.
  *
- *   1. Options        3. A batch's gradient   5. Measures      7. Training
- *   2. The text       4. Optimiser            6. Checkpoints
+ *   1. Options        3. A batch's gradient   5. Measures
+ *   2. The text       4. Optimiser            6. Checkpoints and the CSV
+ *                                             7. Training
  *
- * Letters: C width, T context; steps count from 1 where they are printed and
- * from 0 where sste_train.h counts them.                                    */
+ * Letters: C width, T context. Steps count from 1 where they are printed and in
+ * what is drawn at random, and from 0 in the schedule and for sste_train.h. */
+#define _DEFAULT_SOURCE /* for the terminal's width */
 #define _XOPEN_SOURCE 700
 #define PROGRAM "pretrain"
 
 #include <glob.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 
 #include "gpt.h"
@@ -121,13 +124,17 @@ static const char usage[] =
     "\n"
     "The width must be a multiple of 4 and of the heads, micro x context a\n"
     "multiple of 4, the batch of the micro-batch, and FILE ten times as long\n"
-    "as a context and a byte. Losses and validation are in bits per byte. The\n"
-    "flip rate is the share of FFN mask entries that a step changes: of the\n"
+    "as a context and a byte. Losses and validation are in bits per byte, and\n"
+    "what --probe-every adds in nats (examples/probe.h): before, after, "
+    "frozen,\n"
+    "predicted, predicted_map. The flip rate is the share of FFN mask entries "
+    "that a step changes: of the\n"
     "mask by magnitude, which is virtual where a method uses none, or "
     "another.\n"
     "OMP_NUM_THREADS sets the threads; no result depends on it, on the number\n"
     "of ranks (make pretrain-mpi), or on interruptions.\n"
-    "Exit status: 0 trained, 1 diverged, 2 bad input or a file error; stopped\n"
+    "Exit status: 0 trained, 1 diverged (a loss that is not finite), 2 bad "
+    "input or a file error; stopped\n"
     "by a signal, with a checkpoint: 128 and its number.\n";
 
 /* What an option takes: one of some words, a whole number, a number above
@@ -301,7 +308,7 @@ static gpt_config config_of(const options *o) {
   return c;
 }
 
-/* Refuses what the method would ignore. */
+/* Refuses a decay, a scale and a threshold that the method would ignore. */
 static void check_method(const options *o) {
   const sste_method how = method_of(o);
   const char *method = method_names[o->method];
@@ -1084,27 +1091,40 @@ static void run_open(run *r, const options *o, const text *t, size_t program) {
   flip_rate(r); /* the masks to count from */
 }
 
+/* Columns of the terminal, or as many as the line wants. */
+static int line_width(void) {
+  struct winsize size;
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 2)
+    return 255;
+  return size.ws_col - 1;
+}
+
 /* The progress line: in place on a terminal, now and then in a log. */
 static void progress(const run *r, const measures *now, double spent,
                      long steps_here) {
   static double shown = 0.0;
   const int terminal = isatty(STDERR_FILENO);
   const double time = seconds();
+  char line[256];
+  size_t used;
   const long left =
       (long)(spent / (double)steps_here * (double)(r->o->steps - r->step) +
              0.5);
   if (ranks_rank() != 0) return;
   if (isnan(now->valid) && time - shown < (terminal ? 0.2 : 30.0)) return;
   shown = time;
-  fprintf(stderr,
-          "%s%s %5ld/%ld  train %.4f bits/byte  %6.0f tokens/s  left "
-          "%ld:%02ld  flips %.1e",
-          terminal ? "\r\033[K" : "", method_names[r->o->method], r->step,
-          r->o->steps, now->train,
-          (double)(r->o->batch * r->o->context * steps_here) / spent, left / 60,
-          left % 60, mean_flips(r));
-  if (!isnan(now->valid)) fprintf(stderr, "  valid %.4f", now->valid);
+  snprintf(line, sizeof line,
+           "%s %ld/%ld  train %.4f bits/byte  %.0f tokens/s  left %ld:%02ld  "
+           "flips %.1e",
+           method_names[r->o->method], r->step, r->o->steps, now->train,
+           (double)(r->o->batch * r->o->context * steps_here) / spent,
+           left / 60, left % 60, mean_flips(r));
+  used = strlen(line);
+  if (!isnan(now->valid))
+    snprintf(line + used, sizeof line - used, "  valid %.4f", now->valid);
   line_is_open = terminal && isnan(now->valid);
+  fprintf(stderr, "%s%.*s", terminal ? "\r\033[K" : "",
+          line_is_open ? line_width() : 255, line);
   if (!line_is_open) fprintf(stderr, "\n");
 }
 
@@ -1144,13 +1164,16 @@ static void stop(int number) { stop_signal = number; }
 /* The first Ctrl-C stops the run after its step, the second at once. A write
  * that waits for a reader goes on waiting. */
 static void watch_signals(void) {
-  struct sigaction action;
+  const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
+  struct sigaction action, before;
+  size_t i;
   memset(&action, 0, sizeof action);
   action.sa_handler = stop;
   action.sa_flags = (int)(SA_RESETHAND | SA_RESTART);
-  sigaction(SIGINT, &action, NULL);
-  sigaction(SIGTERM, &action, NULL);
-  sigaction(SIGUSR1, &action, NULL);
+  for (i = 0; i < sizeof signals / sizeof *signals; ++i)
+    if (sigaction(signals[i], NULL, &before) == 0 &&
+        before.sa_handler != SIG_IGN) /* as under nohup */
+      sigaction(signals[i], &action, NULL);
 }
 
 /* Trains until the last step, or until a signal is there on some rank. */
@@ -1175,8 +1198,9 @@ static void train(run *r) {
     if (stopped || r->step == o->steps || r->step % o->save_every == 0)
       checkpoint_save(r);
     if (!stopped || r->step == o->steps) continue;
-    say("stopped after step %ld of %ld; to go on: --resume %s", r->step,
-        o->steps, o->checkpoint);
+    if (csv_file.f != NULL) output_close(&csv_file);
+    say("stopped after step %ld of %ld; to go on, the same with --resume %s",
+        r->step, o->steps, o->checkpoint);
     exit(128 + (stop_signal != 0 ? (int)stop_signal : SIGTERM));
   }
 }

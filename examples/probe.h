@@ -18,8 +18,9 @@
  * hard mask flips, S jumps, and S_k does not. The scale is not a part of the
  * pattern: where it is made anew each step, S_k has the new one.
  *
- * probe_before is called before the optimiser's step and probe_after behind it;
- * sste_descent_add (sste_train.h) sums up what they return.                 */
+ * probe_before is called before the optimiser's step and probe_after behind it.
+ * They fill a probe_result, in which A = before - after and F = before -
+ * frozen; sste_descent_add (sste_train.h) can sum such results up.          */
 #ifndef PROBE_H
 #define PROBE_H
 

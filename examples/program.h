@@ -126,7 +126,8 @@ static inline int file_is_ours(const char *name, const char *head) {
   return got == 0 || (got == length && memcmp(found, head, length) == 0);
 }
 
-/* What a killed run could not remove: NAME.PID.part, whose process is gone. */
+/* What a killed run could not remove: NAME.PID.part, whose process is gone, or
+ * has given its number to this one. */
 static inline void remove_stale_parts(const char *name, const char *head) {
   char pattern[4096];
   glob_t found;
@@ -139,19 +140,25 @@ static inline void remove_stale_parts(const char *name, const char *head) {
       long pid;
       if (strncmp(part, name, strlen(name)) != 0) continue; /* it has a * */
       pid = strtol(part + strlen(name) + 1, &end, 10);
-      if (pid > 0 && strcmp(end, ".part") == 0 && kill((pid_t)pid, 0) != 0 &&
-          errno == ESRCH && file_is_ours(part, head))
-        remove(part);
+      if (pid <= 0 || strcmp(end, ".part") != 0) continue;
+      if (pid != getpid() && (kill((pid_t)pid, 0) == 0 || errno != ESRCH))
+        continue;
+      if (file_is_ours(part, head)) remove(part);
     }
   globfree(&found);
+}
+
+/* Whether a name stands for something else, such as /dev/stdout for any file,
+ * which is written through and not replaced. */
+static inline int is_device(const char *name) {
+  return strncmp(name, "/dev/", 5) == 0 || strncmp(name, "/proc/", 6) == 0;
 }
 
 /* The name behind a link, so that the file is replaced and not the link. */
 static inline const char *output_target(const char *name) {
   struct stat info;
   const char *target = name;
-  if (lstat(name, &info) == 0 && S_ISLNK(info.st_mode) &&
-      strncmp(name, "/dev/", 5) != 0)
+  if (lstat(name, &info) == 0 && S_ISLNK(info.st_mode) && !is_device(name))
     target = realpath(name, NULL);
   if (target == NULL) die("cannot write %s: %s", name, strerror(errno));
   return target;
@@ -163,8 +170,8 @@ static inline void output_open(output *out, const char *name,
   int fd;
   out->name = name = output_target(name);
   out->part[0] = '\0';
-  if (stat(name, &info) == 0) {
-    if (!S_ISREG(info.st_mode)) {
+  if (is_device(name) || stat(name, &info) == 0) {
+    if (is_device(name) || !S_ISREG(info.st_mode)) {
       out->f = fopen(name, "wb");
       if (out->f == NULL) output_failed(out);
       return;
@@ -188,6 +195,8 @@ static inline void output_open(output *out, const char *name,
 
 /* Removes what is not whole; for atexit. */
 static inline void output_drop(output *out) {
+  if (out->f != NULL) fclose(out->f);
+  out->f = NULL;
   if (out->part[0] != '\0') remove(out->part);
   out->part[0] = '\0';
 }

@@ -154,8 +154,8 @@ static struct {
 } mpi = {0, 1, 0, 0};
 
 /* A rank that waits naps, for it may have to share a core with one that works.
- * MPI's own waits spin: where ranks and threads outnumber the cores, a sum takes
- * a hundred times as long. */
+ * MPI's own waits spin: where ranks and threads outnumber the cores, a sum
+ * takes a hundred times as long. */
 static inline void wait_for(MPI_Request *request) {
   struct timespec nap = {0, 10000};
   int done = 0;
