@@ -632,7 +632,8 @@ def beta_table(x):
                      pm(estimate(last_beta(r) for r in runs.values()), 3),
                      pm(estimate(1000 * mean_flips(r)
                                  for r in runs.values()), 3)])
-    return table(["", "loss ± SE", "last beta / first", "flips per 1000"], rows)
+    return table(["", "loss ± SE", "last beta / first", "flips per 1000"],
+                 rows)
 
 
 def effect(e):
@@ -1048,9 +1049,9 @@ def section_flips(x, folder):
              "The share of the FFN's mask entries that a step flips, of the "
              "mask of the two largest magnitudes in four: dense does not use "
              "it, nor do T-SR-STE and STEP in its dense steps, so theirs are "
-             "virtual; dense has S-STE's learning rate here. What the paper calls oscillation is a rate that does "
-             "not settle. The curves join "
-             "means over the seeds and over %d equal parts of the run." % BINS,
+             "virtual; dense has S-STE's learning rate here. What the paper "
+             "calls oscillation is a rate that does not settle. The curves "
+             "join means over the seeds and over %d equal parts of the run." % BINS,
              "", *flip_figure(x, folder), *flip_table(x)]
     if "dense" in x.methods():
         lines += ["A higher learning rate flips more. At equal rates, for "
