@@ -10,8 +10,8 @@
 #   5. The CSV         6. The program
 """Pre-trains the same small GPT dense, by S-STE and by the methods it is
 compared with, and writes OUT/experiment.csv and OUT/report.md with figures.
-The learning rate of each method is swept on the first seed, its best one then
-run with the others, and some methods also with one thing changed at a time.
+The learning rate of each method is swept on seed 0, its best one then run with
+other seeds, and some methods also with one thing changed at a time.
 
 What is stopped goes on by the same command: finished runs are kept in OUT/runs,
 others resume from their checkpoints. A run of other options or of another
@@ -25,6 +25,7 @@ import glob
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import shutil
@@ -287,6 +288,8 @@ class Store:
                 rows = list(csv.DictReader(file))
         except FileNotFoundError:
             rows = []
+        except ValueError:
+            raise self.damaged(path) from None
         if rows and not set(MEASURES) <= rows[0].keys():
             raise Failed("%s lacks columns of %s" % (path, ",".join(MEASURES)))
         steps = run.steps(self.settings)
@@ -301,14 +304,20 @@ class Store:
         """The last validation loss, infinite if the run diverged; None before
         the run's end."""
         status = self.load(run)["status"]
-        if status is None:
-            return None
+        if status != 0:
+            return None if status is None else math.inf
         try:
-            return (float("inf") if status else
-                    float(self.rows(run)[-1]["val_bpb"]))
+            loss = float(self.rows(run)[-1]["val_bpb"])
         except (ValueError, TypeError):
-            raise Failed("%s is damaged: remove it and its .json to run it "
-                         "again" % self.path(run, ".csv")) from None
+            loss = math.nan
+        if not math.isfinite(loss):
+            raise self.damaged(self.path(run, ".csv"))
+        return loss
+
+    @staticmethod
+    def damaged(path):
+        return Failed("%s is damaged: remove it and its .json to run it again"
+                      % path)
 
 
 class Process:
@@ -322,7 +331,7 @@ class Process:
             os.remove(part)
         checkpoint = store.path(run, ".ckpt")
         command = [store.args.program, store.args.corpus]
-        for name, value in self.record["options"].items():
+        for name, value in run.options(store.settings).items():
             command += ["--" + name, str(value)]
         command += ["--csv", store.path(run, ".csv"),
                     "--checkpoint", checkpoint, "--save-every", str(SAVE_EVERY)]

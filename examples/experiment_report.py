@@ -74,8 +74,12 @@ class Experiment:
                 self.read(file, named)
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise Unreadable("%s is damaged: %s" % (path, error)) from None
-        if not all(self.sweep(method) for method in self.methods()):
-            raise Unreadable("%s is damaged: a method without its sweep" % path)
+        stages = {(r.method, r.stage, r.variant) for r in self.runs}
+        if not self.runs or not all(
+                {(method, "rate", ""), (method, "seeds", "")} <= stages
+                for method in self.methods()):
+            raise Unreadable("%s is damaged: a method without its sweep or "
+                             "its seeds" % path)
         ended = sum(run.status is not None for run in self.runs)
         if ended != self.facts["runs"]:
             raise Unreadable("%s is damaged: it has %d whole runs of %d" % (
@@ -90,6 +94,8 @@ class Experiment:
             self.facts[key] = int(value) if key in NUMBERS else value
         if not {*NUMBERS, *WORDS} <= self.facts.keys():
             raise ValueError("its head lacks lines")
+        if min(self.facts[name] for name in NUMBERS) < 1:
+            raise ValueError("its head has a number below 1")
         columns = line.rstrip("\n").split(",")
         if columns != [*RUN_COLUMNS, *MEASURES, *END_COLUMNS]:
             raise ValueError("its columns are others")
@@ -97,7 +103,8 @@ class Experiment:
             if None in row or None in row.values():
                 raise ValueError("a line of more or fewer columns")
             key = tuple(row[c] for c in RUN_COLUMNS)
-            if not re.fullmatch("[a-z0-9 .,-]*", "".join(key)):
+            if row["method"] not in NAMES or not re.fullmatch(
+                    "[a-z0-9 .,-]*", "".join(key)):
                 raise ValueError("a run of a strange name")
             if key not in named:
                 named[key] = Run(row)
@@ -517,13 +524,14 @@ def longer_table(x):
     """The variant of more steps, of every method that has it."""
     runs = {m: x.seeds(m, v) for m in x.methods()
             for v in x.variants(m, ("longer",))}
-    rows = [[NAMES[m], loss_text(estimate(r.loss() for r in runs[m].values()),
-                                 count_diverged(runs[m]))] +
+    rows = [[NAMES[m], str(len(runs[m])),
+             loss_text(estimate(r.loss() for r in runs[m].values()),
+                       count_diverged(runs[m]))] +
             ["" if other == m or other not in runs else
              pm(paired(runs[m], runs[other], Run.loss), 4, True)
              for other in ("dense", "s-ste")] for m in runs]
-    return table(["method", "loss ± SE", "minus dense", "minus S-STE"],
-                 rows) if rows else []
+    return table(["method", "seeds", "loss ± SE", "minus dense",
+                  "minus S-STE"], rows) if rows else []
 
 
 def rate_table(x, cell):
@@ -578,7 +586,8 @@ def flip_table(x):
         for since in (0.0, 0.75):
             e = estimate(1000 * mean_flips(r, since) for r in runs.values())
             row.append(pm(e, 3))
-        row.append(ratio(paired(runs, dense_at_rate(x), log_flips))
+        row.append(ratio(at_one_rate(
+            x, paired(runs, dense_at_rate(x), log_flips), method, "s-ste"))
                    if "dense" in x.methods() and method != "dense" else "")
         rows.append(row)
     return table(["method", "learning rate", "flips per 1000 entries and step",
@@ -626,14 +635,14 @@ def beta_table(x):
     rows = []
     for name, variant in (("frozen", ""), ("every step", "beta every-step")):
         runs = x.seeds("s-ste", variant)
-        rows.append(["beta " + name,
+        rows.append(["beta " + name, str(len(runs)),
                      loss_text(estimate(r.loss() for r in runs.values()),
                                count_diverged(runs)),
                      pm(estimate(last_beta(r) for r in runs.values()), 3),
                      pm(estimate(1000 * mean_flips(r)
                                  for r in runs.values()), 3)])
-    return table(["", "loss ± SE", "last beta / first", "flips per 1000"],
-                 rows)
+    return table(["", "seeds", "loss ± SE", "last beta / first",
+                  "flips per 1000"], rows)
 
 
 def effect(e):
@@ -1000,9 +1009,11 @@ def setting(x):
 def method_of_statistics(x):
     return [
         "Losses are bits per byte over the whole held-out text, with the "
-        "weights that the method multiplies with. SE is the standard error of "
-        "a mean over seeds, SD their spread. Differences are paired: both runs "
-        "start from the same weights and see the same batches. *Shown* means "
+        "weights that the method multiplies with. Behind ± stands the standard "
+        "error (SE) of a mean over seeds, in brackets behind a factor its 95 % "
+        "interval; SD is the seeds' spread. Differences are paired, over the "
+        "seeds that both have: both runs start from the same weights and see "
+        "the same batches. *Shown* means "
         "that 0 lies outside the 95 % interval of the mean difference, by "
         "Student's t over the seeds (of one text and one division of it): "
         "chance alone passes one comparison in twenty, and there are many "
@@ -1054,8 +1065,9 @@ def section_flips(x, folder):
              "join means over the seeds and over %d equal parts of the run." % BINS,
              "", *flip_figure(x, folder), *flip_table(x)]
     if "dense" in x.methods():
-        lines += ["A higher learning rate flips more. At equal rates, for "
-                  "seed 0, in units of dense's at that rate:", "",
+        lines += ["A higher learning rate flips more: where the best ones "
+                  "differ, there is no factor above. At equal rates, for seed "
+                  "0, in units of dense's at that rate:", "",
                   *rate_table(x, flips_at(x))]
     return lines
 

@@ -77,6 +77,7 @@ def main(argv):
             if step > first:
                 time.sleep(float(os.environ.get("FAKE_DELAY", "0")))
             if diverges and step == steps // 2:
+                print("pretrain: the loss diverged", file=sys.stderr)
                 break
             if step % int(options["--save-every"]) == 0 or stopped:
                 with open(options["--checkpoint"], "w",

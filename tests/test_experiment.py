@@ -19,6 +19,7 @@ import math
 import os
 import pathlib
 import pty
+import re
 import shutil
 import signal
 import statistics
@@ -44,13 +45,16 @@ experiment.DECAYS = {"sr-ste": (20.0, 10.0, 5.0)}
 experiment.PRODUCTS = {"fp8": "off", "mvue": "optimal"}
 experiment.VARIANTS = {"s-ste": {"beta every-step": {"beta": "every-step"},
                                  "fp8": {"fp8": "on"}},
-                       "sr-ste": {"fp8": {"fp8": "on"}, "none": {}}}
+                       "sr-ste": {"fp8": {"fp8": "on"}, "none": {},
+                                  "decay": {"decay": "0.5"}}}
 experiment.SAVE_EVERY = 7
 experiment.QUICK = experiment.Settings(
     steps=20, layers=2, heads=4, width=64, context=64, batch=8, micro=2,
     rates=(0.002, 0.004), seeds=(1, 2, 3), varied=2,
-    variants=("beta every-step", "fp8"), probe_every=2)
-RUNS = 4 * 2 + 2 + 4 * 2 + 3 * 2  # rates, decays, seeds, variants
+    variants=("beta every-step", "fp8", "decay"), probe_every=2)
+RUNS = 4 * 2 + 2 + 4 * 3 + 4 * 2  # rates, decays, seeds, variants
+RUNS_OF_ONE = 4 * 2 + 2 + 4 + 4  # of one seed
+STUDENT = {2: 12.706, 3: 4.303, 5: 2.776, 10: 2.262}  # of n values, tables
 STEPS = experiment.QUICK.steps
 
 
@@ -245,8 +249,9 @@ def check_rows(rows):
         others = [k for k in losses if k[1] == method]
         swept = {k: losses[k] for k in others if k[0] in ("rate", "decay")}
         best = min(swept, key=swept.get)
-        assert (stage in ("rate", "decay")) == (seed == "1" and not variant)
-        assert stage in ("rate", "decay") or (rate, decay) == best[3:5]
+        assert (stage in ("rate", "decay")) == (seed == "0")
+        assert stage in ("rate", "decay") or (rate, decay) == (
+            best[3], "0.5" if variant == "decay" else best[4])
         assert bool(decay) == (method == "sr-ste")
         assert (stage == "ablation") == bool(variant)
         assert not variant or (
@@ -256,7 +261,7 @@ def check_rows(rows):
             decay in ("10", "5") and rate == min(first, key=first.get)[3])
     by_stage = [key[0] for key in losses]
     assert [by_stage.count(s) for s in ("rate", "decay", "seeds", "ablation")
-            ] == [8, 2, 8, 6]
+            ] == [8, 2, 12, 8]
     for row in rows:
         last = row["step"] == str(STEPS)
         assert bool(row["status"]) == bool(row["cpu_seconds"]) == last
@@ -274,7 +279,8 @@ def check_commands(begun):
         assert ("--mvue optimal" in line) == (not dense)
         assert ("--fp8 off" in line) == (not dense and not fp8_on)
         assert ("--probe-every 2" in line) == (
-            not fp8_on and "every-step" not in line)
+            not fp8_on and "every-step" not in line and
+            "--decay 0.5" not in line)
         assert ("--decay" in line) == ("--method sr-ste" in line)
         assert "--resume" not in line
     assert sum("--fp8 on" in line for line in begun) == 4
@@ -298,7 +304,7 @@ def check_report(p):
                  if k[1] == method and k[0] in ("rate", "decay")}
         best = min(swept, key=swept.get)
         return [losses[k] for seed in "123" for k in losses
-                if k[1:] == (method, variant, *best[3:5], seed)]
+                if k[1:4] == (method, variant, best[3]) and k[5] == seed]
 
     def error(values):
         n, mean = len(values), sum(values) / len(values)
@@ -320,21 +326,29 @@ def check_report(p):
     found = table_with(text, "difference effect")
     for method, name, variant in (("s-ste", "S-STE", "beta every-step"),
                                   ("s-ste", "S-STE", "fp8"),
-                                  ("sr-ste", "SR-STE", "fp8")):
+                                  ("sr-ste", "SR-STE", "fp8"),
+                                  ("sr-ste", "SR-STE", "decay")):
         gap = [a - b for a, b in zip(seeds(method, variant), seeds(method))]
         row = found[name + ", " + variant]
-        assert len(gap) == 2 and row[1] == "%+.4f ± %.4f" % error(gap)
-        assert (row[2] == "not shown at this size") == (
-            abs(error(gap)[0]) <= 2 * error(gap)[1])
+        assert len(gap) == 2 and row[2] == "%+.4f ± %.4f" % error(gap)
+        assert (row[3] == "not shown at this size") == (
+            abs(error(gap)[0]) <= STUDENT[2] * error(gap)[1])
+        assert row[0] == "2" and found[name][0] == "3"
+    found = table_with(text, "last beta")
+    assert [found["beta " + x][0] for x in ("frozen", "every step")] == [
+        "3", "2"]
     for fact in ("2 layers, width 64, 4 heads", "119,104 weights",
                  "20 steps of 512 tokens", "10,240 tokens a run",
                  "text, 1,900 bytes", "%d runs" % RUNS,
-                 "`--fp8 off --mvue optimal`",
-                 "passes 18 (3 seeds) or 30 (2 seeds)."):
+                 "`--fp8 off --mvue optimal`"):
         assert fact in text, fact
-    for svg in glob.glob(p.out + "/*.svg"):
-        assert "](%s)" % os.path.basename(svg) in text
-    assert text.count("](") == 8
+    figures = glob.glob(p.out + "/*.svg") + glob.glob(p.out + "/*.png")
+    for name in figures:
+        assert "](%s)" % os.path.basename(name) in text
+    assert text.count("](") == len(figures) == 8
+    for name in ("descent", "frozen", "distribution"):  # of many points
+        with open("%s/%s.png" % (p.out, name), "rb") as file:
+            assert file.read(4) == b"\x89PNG"
 
 
 def check_figures(p):
@@ -352,24 +366,23 @@ def check_figures(p):
     found = table_with(text, "difference effect")
     for i, variant in enumerate(("beta every-step", "fp8")):
         (x, y, error), = drawn["ablations"][i]
-        mean, se = map(float, found["S-STE, " + variant][1].split(" ± "))
+        mean, se = map(float, found["S-STE, " + variant][2].split(" ± "))
         near(x, mean, 1e-4)
-        near(error, 2 * se, 2e-4)
+        near(error, STUDENT[2] * se, 1e-3)
         assert y == i
     found = table_with(text, "minus dense")
     for block, name in zip(drawn["loss"][-3:], ("STE", "SR-STE", "S-STE")):
         mean, se = map(float, found[name][5].split(" ± "))
         near(block[-1][1], mean, 1e-4)
-        near(block[-1][2], 2 * se, 2e-4)
+        near(block[-1][2], STUDENT[3] * se, 1e-3)
         assert len(block) == 10  # validations
     assert len(drawn["loss"]) == 2 * 4 + 3
     for block, method in zip(drawn["flips"], ("ste", "sr-ste", "s-ste",
                                               "dense")):
         best = [row for row in rows if row["method"] == method and
-                row["seed"] == "2" and not row["variant"]][0]
+                row["stage"] == "seeds"][0]
         rates = [float(row["flip_rate"]) for row in rows if all(
-            row[c] == best[c] for c in ("method", "variant", "peak_lr",
-                                        "decay"))]
+            row[c] == best[c] for c in ("stage", "method", "variant"))]
         assert len(rates) == 3 * STEPS and len(block) == STEPS
         near(statistics.fmean(y for _, y in block), statistics.fmean(rates),
              1e-6)
@@ -448,6 +461,12 @@ def test_killed():
 
 def test_failed():
     with place() as p:
+        # Status 1 without a word of divergence is a failure, too.
+        status, _, err = p.run("--program", "/bin/false")
+        assert status == 1 and "failed with status 1" in err.splitlines()[-1]
+        assert not os.path.exists(p.out + "/experiment.csv")
+        shutil.rmtree(p.out)
+
         status, out, err = p.run(FAKE_FAIL="ste --seed 2", FAKE_DELAY="0.02")
         line = err.splitlines()[-1]
         assert status == 1 and out == ""
@@ -480,16 +499,16 @@ def test_diverged():
         text = p.read("report.md")
         assert table_with(text, "minus dense")["STE"][3:6] == [
             "diverged (2 of 2)", "-", "-"]
-        assert "; a run diverged or measured nothing" in text
+        assert "or a run diverged or measured nothing" in text
 
 
 def test_one_seed():
     with place() as p:
         assert p.run("--seeds", "1")[0] == 0
         text = p.read("report.md")
-        assert len(last_losses(p.csv())) == 8 + 2 + 3
+        assert len(last_losses(p.csv())) == RUNS_OF_ONE
         assert "; one seed does not tell" in text and "**Shown" not in text
-        assert "nan" not in text and "chance" not in text
+        assert "nan" not in text
 
 
 # ---- Nothing is reused that is something else --------------------------------
@@ -524,17 +543,35 @@ def test_damaged_runs():
         good = pathlib.Path(name).read_text()
         for bad, words in ((good.rsplit("\n", 2)[0] + "\n", "lacks steps"),
                            (good.replace("\n7,", "\n8,"), "lacks steps"),
-                           (good.replace("frozen", "thawed"), "lacks columns")):
-            pathlib.Path(name).write_text(bad)
+                           (good.replace("frozen", "thawed"), "lacks columns"),
+                           (last_loss(good, ""), "is damaged"),
+                           (last_loss(good, "x"), "is damaged"),
+                           (last_loss(good, "nan"), "is damaged"),
+                           (good.replace("frozen", "frözen"), "is damaged")):
+            assert bad != good
+            pathlib.Path(name).write_text(bad, encoding="utf-8")
             status, _, err = p.run("--seeds", "1")
             assert status == 1 and words in err and name in err, err
+            assert "Traceback" not in err
         os.remove(name)
         os.remove(name[:-4] + ".json")
         assert p.run("--seeds", "1")[0] == 0
         assert pathlib.Path(name).read_text() == good
-        pathlib.Path(name[:-4] + ".json").write_text("{")
-        status, _, err = p.run("--seeds", "1")
-        assert status == 2 and "damaged" in err
+        record = pathlib.Path(name[:-4] + ".json")
+        good = json.loads(record.read_text())
+        for bad in ("{", "[]", "{}", *(json.dumps(good | other) for other in (
+                {"status": 7}, {"wall_seconds": "1.5"},
+                {"cpu_seconds": math.nan}, {"cpu_seconds": -9e9}))):
+            record.write_text(bad)
+            refuses("%s is damaged" % record, p.words("--seeds", "1"))
+
+
+def last_loss(text, value):
+    """A run's CSV with this for its last validation loss."""
+    *lines, last = text.splitlines()
+    cells = last.split(",")
+    cells[report.MEASURES.index("val_bpb")] = value
+    return "\n".join([*lines, ",".join(cells)]) + "\n"
 
 
 # ---- Words -------------------------------------------------------------------
@@ -551,10 +588,22 @@ def test_misuse():
     with place() as p:
         refuses("give --corpus", [])
         refuses("No such file", p.words("--corpus", "no-such-file"))
-        refuses("Is a directory", p.words("--corpus", p.folder))
+        refuses("is no regular file", p.words("--corpus", p.folder))
+        os.mkfifo(p.folder + "/pipe")
+        refuses("is no regular file", p.words("--corpus", p.folder + "/pipe"))
+        for name in ("a\n# width: 3", "\u00e9", "\x1b[2J"):
+            shutil.copy(p.corpus, os.path.join(p.folder, name))
+            refuses("cannot name " + ascii(name), p.words(
+                "--corpus", os.path.join(p.folder, name)))
         refuses("there is no program", p.words("--program", "no-such-file"))
         refuses("there is no program", p.words("--program", p.corpus))
         refuses("there is no program", p.words("--program", p.folder))
+        with contextlib.chdir(p.folder):  # where it goes without --out
+            for quick, out in ((["--quick"], "build/experiment-quick"),
+                               ([], "build/experiment")):
+                assert call(["--corpus", "text", "--program", "/bin/false",
+                             *quick])[0] == 1 and os.path.isdir(out + "/runs")
+                shutil.rmtree("build")
         refuses("unrecognized", p.words("--frobnicate"))
         refuses("expected one argument", p.words("--jobs"))
         refuses("no whole number from 1 on", p.words("--jobs", "0"))
@@ -580,15 +629,24 @@ def test_damaged_csv():
         assert p.run("--seeds", "1", "--steps", "4")[0] == 0
         good = p.read("experiment.csv")
         name = p.folder + "/bad.csv"
+        head = good[:good.index("\n", good.index("\nstage,") + 1) + 1]
         for bad in ("", "step\n", good.replace("experiment 1", "experiment 2"),
                     good.replace("val_bpb", "val"),
                     good.replace(",0.002,", ",x,"),
                     good.replace("# width: 64\n", ""), good.split("stage")[0],
+                    good.replace("# width: 64\n", "# width: 0\n"),
+                    good.replace(",fp8,", ",`fp8`,"),
+                    good.replace(",ste,", ",`ste`,"),
+                    good.replace(",ste,", ",other,"),
+                    good.replace("rate,ste,", "ablation,ste,"),
+                    good.replace("seeds,ste,", "ablation,ste,"),
+                    re.sub("# runs: .*", "# runs: 0", head),
+                    re.sub("# jobs: .*", "# jobs: 0", good),
                     good[:-1] + ",1\n", good[:good.index("stage,") + 400],
                     good[:good.rindex("\n", 0, -1) + 1]):
             assert bad != good
             pathlib.Path(name).write_text(bad)
-            refuses("bad.csv", ["--report", name])
+            refuses("bad.csv is damaged", ["--report", name])
 
 
 def test_terminal():
@@ -607,8 +665,9 @@ def test_terminal():
         assert last.startswith(b"report: ")
         shown = progress.split(b"\r\x1b[K")[1:]
         assert len(shown) > 3 and max(map(len, shown)) == 59
-        assert shown[0].startswith(b"0 of 13 runs")
-        assert shown[-1].startswith(b"13 of 13 runs")
+        assert shown[0].startswith(b"0 of %d runs" % RUNS_OF_ONE)
+        assert shown[-1].startswith(b"%d of %d runs" % (
+            RUNS_OF_ONE, RUNS_OF_ONE))
 
 
 def test_control_c():
@@ -671,11 +730,51 @@ def test_estimates():
     near(e.mean, 1.5)
     near(e.se, 0.5)
     assert e.n == 2
-    # Student's t beyond 2: closed forms for 1 and 2 degrees of freedom.
-    near(report.chance(2), 1 - 2 / math.pi * math.atan(2.0), 1e-6)
-    near(report.chance(3), 1 - 2 / math.sqrt(6.0), 1e-6)
-    near(report.chance(5), 0.1161165, 1e-6)
-    near(report.chance(10000), math.erfc(math.sqrt(2.0)), 1e-4)
+
+
+def test_student():
+    # Beyond 2: closed forms for 1 and 2 degrees of freedom.
+    near(report.chance(2, 2), 1 - 2 / math.pi * math.atan(2.0), 1e-6)
+    near(report.chance(3, 2), 1 - 2 / math.sqrt(6.0), 1e-6)
+    near(report.chance(5, 2), 0.1161165, 1e-6)
+    near(report.chance(10000, 2), math.erfc(math.sqrt(2.0)), 1e-4)
+    for n, t in STUDENT.items():
+        assert abs(report.student(n) - t) <= 0.0005, n
+    near(report.margin(report.Estimate(9.0, 5.0, 2.0, 5)), 2 * 2.776, 1e-3)
+    assert math.isnan(report.margin(report.estimate([1.0])))
+    assert report.shown(report.Estimate(-2.78, 1.0, 1.0, 5))
+    assert not report.shown(report.Estimate(2.77, 1.0, 1.0, 5))
+    for values in ([0.0, 0.0], [1.0, 1.0], [1.0], [math.nan, 1.0]):
+        assert not report.shown(report.estimate(values)), values
+
+
+def test_at_one_rate():
+    """Flips and descents at other learning rates are not compared."""
+    def claims(rate, flips=2.0):
+        """Of two seeds; `rate` is S-STE's and STE's."""
+        def runs(method, _=""):
+            rates = {"dense": 0.01, "ste": 0.04, "s-ste": 0.01 * flips}
+            return {seed: run_of([
+                {"step": k, "flip_rate": rates[method] * (1 + 0.01 * seed * k),
+                 "val_bpb": 1.0} for k in range(4)]) for seed in (1, 2)}
+        best = {"dense": 0.1, "ste": rate, "s-ste": rate}
+        return list(report.flip_claims(types.SimpleNamespace(
+            methods=lambda: list(best), seeds=runs,
+            best=lambda method: types.SimpleNamespace(rate=best[method]))))
+    assert len(claims(0.1)) == len(claims(0.2)) == 2 * 3
+    assert all(math.isfinite(claim.e.mean) for claim in claims(0.1))
+    for claim in claims(0.2):  # S-STE and STE still have one rate
+        both = "flips less often than STE" in claim.less
+        assert math.isfinite(claim.e.mean) == both and claim.e.n == 2
+        assert both or report.verdict(claim) == (
+            "Not known", getattr(claim, claim.expected) + "; learning rates "
+            "differ, or a run diverged or measured nothing")
+
+    x = types.SimpleNamespace(best=lambda rate: types.SimpleNamespace(
+        rate=rate))
+    e = report.estimate([1.0, 2.0])
+    assert report.at_one_rate(x, e, 0.1, 0.1) is e
+    assert math.isnan(report.at_one_rate(x, e, 0.1, 0.1, 0.2).mean)
 
 
 def test_lines():
@@ -696,6 +795,7 @@ def run_of(lines):
     """A run with these columns, by name."""
     run = report.Run({"stage": "rate", "method": "ste", "variant": "",
                       "peak_lr": "0.1", "seed": "1", "decay": ""})
+    run.status = 0
     run.lines = [[line.get(c, math.nan) for c in report.MEASURES]
                  for line in lines]
     return run
@@ -728,6 +828,8 @@ def test_descent():
     near(report.rank_correlation(run), 0.5)
     assert math.isnan(report.mask_part(run_of([{"step": 1.0}])))
     assert math.isnan(report.wrong(run_of([{"step": 1.0}])))
+    run.status = 1  # diverged
+    assert not report.descents(run)
 
 
 def test_flips():
@@ -741,19 +843,29 @@ def test_flips():
         near(step, 2 * part + 1)
         near(rate, 0.02 * part + 0.015)
     assert math.isnan(report.log_flips(run_of([{"step": 1, "flip_rate": 0}])))
+    run.status = 1  # diverged
+    assert math.isnan(report.mean_flips(run))
+    assert math.isnan(report.last_beta(run))
 
 
 def test_edges():
-    """A best rate at the grid's edge is told."""
-    def at(rate):
-        return types.SimpleNamespace(stage="rate", rate=rate)
-    grid = types.SimpleNamespace(
-        runs=[at(0.1), at(0.2), at(0.4)], methods=lambda: ["ste", "s-ste"],
-        best=lambda method: at({"ste": 0.2, "s-ste": edge}[method]))
-    for edge in (0.1, 0.4):
-        assert report.edges(grid)[0].endswith("may be better: S-STE.")
-    edge = 0.2
-    assert report.edges(grid)[0] == "Each best rate lies inside the grid."
+    """A best rate or decay at its grid's edge is told."""
+    def at(rate, decay):
+        return types.SimpleNamespace(stage="rate", rate=rate, decay=decay)
+
+    def told(rate, decay):
+        sweep = {"ste": [at(rate, None) for rate in (0.1, 0.2, 0.4)],
+                 "sr-ste": [at(0.2, decay) for decay in (1.0, 10.0, 0.1)]}
+        return report.edges(types.SimpleNamespace(
+            runs=sweep["ste"], methods=lambda: list(sweep),
+            sweep=lambda method: sweep[method],
+            best=lambda method: at(rate, None) if method == "ste" else
+            at(0.2, decay)))[0]
+    for rate in (0.1, 0.4):
+        assert told(rate, 1.0).endswith("may be better: STE.")
+    for decay in (0.1, 10.0):
+        assert told(0.2, decay).endswith("may be better: SR-STE (decay).")
+    assert told(0.2, 1.0) == "Each best one lies inside its grid."
 
 
 def test_verdicts():
@@ -762,32 +874,33 @@ def test_verdicts():
             "it falls", "it grows", expected, report.estimate(values), ""))
         return verdict + ": " + sentence
     assert says([1.0, 1.1, 0.9], "more") == "Shown: it grows"
-    assert says([1.0, 1.1, 0.9], "less") == "Shown, against the paper: it grows"
+    assert says([1.0, 1.1, 0.9], "less") == (
+        "Shown, against what was expected: it grows")
     assert says([-1.0, -1.1, -0.9], "less") == "Shown: it falls"
-    for values in ([1.0, -0.5, 0.9], [0.0, 0.0]):
+    for values in ([1.0, -0.5, 0.9], [0.0, 0.0], [1.0, 1.0], [1.0, 1.5]):
         assert says(values, "more") == "Not shown at this size: it grows"
     assert says([1.0], "less").startswith("Not known: it falls; one seed")
     assert says([1.0, math.inf], "more").startswith(
-        "Not known: it grows; a run diverged")
-    # Two standard errors, no less: 3 values around m with an error of 1.
+        "Not known: it grows; learning rates differ, or a run diverged")
+    # Student's t, no less: 3 values around m with an error of 1.
     step = math.sqrt(3.0)
-    assert says([2.01 - step, 2.01, 2.01 + step], "more") == "Shown: it grows"
-    assert "Not shown" in says([1.99 - step, 1.99, 1.99 + step], "more")
+    assert says([4.31 - step, 4.31, 4.31 + step], "more") == "Shown: it grows"
+    assert "Not shown" in says([4.29 - step, 4.29, 4.29 + step], "more")
     # What is shown comes first.
     claims = [report.Claim("falls", "grows", "more", report.estimate(values),
                            "text") for values in
               ([1.0], [1.0, -1.0], [-1.0, -1.1], [1.0, 1.1])]
     assert report.claim_lines(claims) == [
         "- **Shown**: grows (text).",
-        "- **Shown, against the paper**: falls (text).",
+        "- **Shown, against what was expected**: falls (text).",
         "- **Not shown at this size**: grows (text).",
         "- **Not known**: grows; one seed does not tell (text)."]
     assert report.effect(report.estimate([1.0, 1.1])) == "worse"
     assert report.effect(report.estimate([-1.0, -1.1])) == "better"
     assert report.effect(report.estimate([-1.0, 1.1])).startswith("not shown")
     assert report.effect(report.estimate([1.0])) == "not known"
-    assert report.ratio(report.estimate([math.log(2.0)] * 2)) == (
-        "2.00 (2.00 to 2.00)")
+    assert report.ratio(report.Estimate(math.log(2.0), 1.0, 0.1, 5)) == (
+        "2.00 (1.52 to 2.64)")
 
 
 def main():
