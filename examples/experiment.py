@@ -56,7 +56,6 @@ DECAYS = {"sr-ste": (1.0, 0.1, 10.0), "t-sr-ste": (1.0, 0.0002, 0.1, 10.0)}
 
 # What is changed, with the method's best learning rate.
 SYSTEM = {"fp8": "on", "mvue": "optimal"}
-LONGER, LONGER_BY = "four times the steps", 4
 VARIANTS = {
     "s-ste": {
         "beta every-step": {"beta": "every-step"},
@@ -71,12 +70,10 @@ VARIANTS = {
         "fp8 and mvue, e3m4": SYSTEM | {"forward-format": "e3m4"},
         "fp8 and mvue, e3m4fn": SYSTEM | {"forward-format": "e3m4fn"},
         "fp8 and mvue, stochastic": SYSTEM | {"rounding": "stochastic"},
-        LONGER: {},
     },
-    "ste": {"fp8 and mvue": SYSTEM, LONGER: {}},
-    "sr-ste": {"fp8 and mvue": SYSTEM, LONGER: {},
+    "ste": {"fp8 and mvue": SYSTEM},
+    "sr-ste": {"fp8 and mvue": SYSTEM,
                "decay as published": {"decay": "0.0002"}},
-    "dense": {LONGER: {}},
 }
 
 
@@ -130,15 +127,11 @@ class Run:
                  "seed %d" % self.seed]
         return " ".join(word for word in words if word)
 
-    def steps(self, settings):
-        return settings.steps * (LONGER_BY if self.variant == LONGER else 1)
-
     def options(self, settings):
         """All that decides the run's losses, but for the corpus."""
         given = {"method": self.method, "lr": "%g" % self.rate,
                  "seed": self.seed, "sample": 0}
-        given["steps"] = self.steps(settings)
-        for name in "layers heads width context batch micro".split():
+        for name in "steps layers heads width context batch micro".split():
             given[name] = getattr(settings, name)
         if self.decay is not None:
             given["decay"] = "%g" % self.decay
@@ -169,15 +162,14 @@ def plan(settings, losses):
         runs += [dataclasses.replace(best, stage="seeds", seed=seed)
                  for seed in settings.seeds]
         runs += [dataclasses.replace(
-            best, stage="longer" if variant == LONGER else "ablation",
-            seed=seed, variant=variant)
+            best, stage="ablation", seed=seed, variant=variant)
                  for variant in VARIANTS.get(method, {})
                  if variant in settings.variants
                  for seed in settings.seeds[:settings.varied]]
     if len({rates.get("s-ste"), rates.get("dense")} - {None}) == 2:
         runs += [Run("matched", "dense", MATCHED, rates["s-ste"], None, seed)
                  for seed in settings.seeds]
-    stages = ("rate", "decay", "seeds", "matched", "ablation", "longer")
+    stages = ("rate", "decay", "seeds", "matched", "ablation")
     return sorted(runs, key=lambda run: stages.index(run.stage))
 
 
@@ -292,7 +284,7 @@ class Store:
             raise self.damaged(path) from None
         if rows and not set(MEASURES) <= rows[0].keys():
             raise Failed("%s lacks columns of %s" % (path, ",".join(MEASURES)))
-        steps = run.steps(self.settings)
+        steps = self.settings.steps
         if (self.load(run)["status"] == 0 and
                 [row["step"] for row in rows] !=
                 [str(step) for step in range(1, steps + 1)]):
@@ -405,16 +397,12 @@ class Progress:
     """On a terminal one line in place, else a line now and then."""
 
     def __init__(self, settings, kept):
-        wanted = plan(settings, Anything())
         self.settings = settings
-        self.kept = self.steps(kept)
-        self.total, self.total_steps = len(wanted), self.steps(wanted)
+        self.kept = kept
+        self.total = len(plan(settings, Anything()))
         self.start = time.monotonic()
         self.shown, self.worked = self.start - 60.0, None
         self.terminal = sys.stderr.isatty()
-
-    def steps(self, runs):
-        return sum(run.steps(self.settings) for run in runs)
 
     def show(self, losses, processes, now=False):
         time_now = time.monotonic()
@@ -430,21 +418,21 @@ class Progress:
             print(line, file=sys.stderr, flush=True)
 
     def line(self, losses, processes, elapsed):
+        steps, total = self.settings.steps, max(self.total, len(losses))
         at = {p: p.steps() for p in processes}
-        done = self.steps(losses) + sum(at.values())
+        done = len(losses) * steps + sum(at.values())
         if self.worked is None:  # what resumed runs begin with is no work
-            self.worked = self.kept + sum(at.values())
+            self.worked = self.kept * steps + sum(at.values())
         pace = (done - self.worked) / elapsed if elapsed > 0 else 0
-        left = (clock((self.total_steps - done) / pace)
+        left = (clock((total * steps - done) / pace)
                 if pace > 0 else "-:--:--")
         best = {}
         for run, loss in losses.items():
             best[run.method] = min(loss, best.get(run.method, loss))
         return "%d of %d runs, %s, left %s; best %s; now %s" % (
-            len(losses), self.total, clock(elapsed), left,
+            len(losses), total, clock(elapsed), left,
             " ".join("%s %.4f" % item for item in sorted(best.items())) or "-",
-            ", ".join("%s %.0f %%" % (
-                p.run, 100 * n / p.run.steps(self.settings))
+            ", ".join("%s %.0f %%" % (p.run, 100 * n / steps)
                       for p, n in at.items()) or "-")
 
     def end(self):
@@ -480,7 +468,7 @@ def execute(store, signals):
             losses.update(kept)
 
     waiting = wanted()
-    progress = Progress(settings, list(losses))
+    progress = Progress(settings, len(losses))
     try:
         while waiting or processes:
             while waiting and len(processes) < store.args.jobs:

@@ -135,9 +135,10 @@ class Experiment:
                 if (r.method, r.variant) == (method, variant)
                 and r.stage not in ("rate", "decay")}
 
-    def variants(self, method, stages=("ablation",)):
-        return list(dict.fromkeys(r.variant for r in self.runs if r.variant and
-                                  r.method == method and r.stage in stages))
+    def variants(self, method):
+        return list(dict.fromkeys(
+            r.variant for r in self.runs
+            if r.method == method and r.stage == "ablation"))
 
 
 def dense_at_rate(x):
@@ -389,7 +390,7 @@ def loss_claims(x):
         return
 
     def variants(method):
-        return ["", *x.variants(method, ("ablation", "longer"))]
+        return ["", *x.variants(method)]
     for other in x.methods():
         expected = "more" if other == "dense" else "less"
         for variant in variants(other) if other != "s-ste" else ():
@@ -518,20 +519,6 @@ def loss_table(x):
     return table(["method", "learning rate", "decay", "seeds", "loss ± SE",
                   "SD", "minus dense", "minus S-STE", "tokens per CPU second"],
                  rows)
-
-
-def longer_table(x):
-    """The variant of more steps, of every method that has it."""
-    runs = {m: x.seeds(m, v) for m in x.methods()
-            for v in x.variants(m, ("longer",))}
-    rows = [[NAMES[m], str(len(runs[m])),
-             loss_text(estimate(r.loss() for r in runs[m].values()),
-                       count_diverged(runs[m]))] +
-            ["" if other == m or other not in runs else
-             pm(paired(runs[m], runs[other], Run.loss), 4, True)
-             for other in ("dense", "s-ste")] for m in runs]
-    return table(["method", "seeds", "loss ± SE", "minus dense",
-                  "minus S-STE"], rows) if rows else []
 
 
 def rate_table(x, cell):
@@ -1043,9 +1030,6 @@ def section_losses(x, folder):
         lines += ["S-STE's loss minus that of others as training goes on, at "
                   "fewer contexts before the last step; * beyond the 95 % "
                   "interval:", "", *gap_table(x)]
-    if longer_table(x):
-        lines += ["With four times the steps, at the same peak learning rate:",
-                  "", *longer_table(x)]
     return lines
 
 
@@ -1062,7 +1046,8 @@ def section_flips(x, folder):
              "it, nor do T-SR-STE and STEP in its dense steps, so theirs are "
              "virtual; dense has S-STE's learning rate here. What the paper "
              "calls oscillation is a rate that does not settle. The curves "
-             "join means over the seeds and over %d equal parts of the run." % BINS,
+             "join means over the seeds and over %d equal parts of the run."
+             % BINS,
              "", *flip_figure(x, folder), *flip_table(x)]
     if "dense" in x.methods():
         lines += ["A higher learning rate flips more: where the best ones "
