@@ -89,14 +89,13 @@ class Settings:
     micro: int
     rates: tuple  # learning rates, the same grid for each method, on seed 0
     seeds: tuple  # at the best of them: what was chosen by is not averaged
-    varied: int  # how many of the seeds run the variants
     variants: tuple
     probe_every: int  # steps between two measures of the descent
 
 
 FULL = Settings(steps=5000, layers=2, heads=4, width=64, context=64, batch=8,
                 micro=2, rates=(0.002, 0.004, 0.008, 0.016),
-                seeds=(1, 2, 3, 4, 5), varied=3,
+                seeds=(1, 2, 3, 4, 5),
                 variants=tuple(dict.fromkeys(
                     name for names in VARIANTS.values() for name in names)),
                 probe_every=7)  # no divisor of T-SR-STE's 40 steps a mask
@@ -165,7 +164,7 @@ def plan(settings, losses):
             best, stage="ablation", seed=seed, variant=variant)
                  for variant in VARIANTS.get(method, {})
                  if variant in settings.variants
-                 for seed in settings.seeds[:settings.varied]]
+                 for seed in settings.seeds]
     if len({rates.get("s-ste"), rates.get("dense")} - {None}) == 2:
         runs += [Run("matched", "dense", MATCHED, rates["s-ste"], None, seed)
                  for seed in settings.seeds]
