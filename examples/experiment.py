@@ -423,7 +423,7 @@ class Progress:
         if self.worked is None:  # what resumed runs begin with is no work
             self.worked = self.kept * steps + sum(at.values())
         pace = (done - self.worked) / elapsed if elapsed > 0 else 0
-        left = (clock((total * steps - done) / pace)
+        left = (clock(max(0, total * steps - done) / pace)
                 if pace > 0 else "-:--:--")
         best = {}
         for run, loss in losses.items():

@@ -129,8 +129,8 @@ static slow_gpt slow_of(const run *r, slow_gpt_map map,
 
 /* ---- The reference ------------------------------------------------------- */
 
-/* Near the smallest number, where numbers lie that far apart and ties go to even
- * multiples, and near the largest, which is what all beyond it becomes. */
+/* Near the smallest number, where numbers lie that far apart and ties go to
+ * even multiples, and near the largest, which is what all beyond it becomes. */
 static void check_format(slow_gpt_format f, double least, double largest) {
   const double last = slow_gpt_unit(f, largest);
   assert_true(slow_gpt_round(f, least) == least);

@@ -437,8 +437,8 @@ static void slow_adamw_step(slow_adamw *s, run *r, const float *g,
   }
 }
 
-/* Gradients so small that Adam's epsilon counts, so large that they are clipped,
- * and between. */
+/* Gradients so small that Adam's epsilon counts, so large that they are
+ * clipped, and between. */
 static void check_optimiser(const variant *v) {
   const double size[8] = {1e-6, 1.0, 1.0, 0.01, 0.01, 1.0, 0.1, 0.01};
   char line[128];
