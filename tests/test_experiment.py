@@ -284,7 +284,7 @@ def check_commands(begun):
             "--decay 0.5" not in line)
         assert ("--decay" in line) == ("--method sr-ste" in line)
         assert "--resume" not in line
-    assert sum("--fp8 on" in line for line in begun) == 4
+    assert sum("--fp8 on" in line for line in begun) == 6
 
 
 def check_side_by_side(lines):
