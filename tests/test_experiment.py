@@ -331,7 +331,7 @@ def check_report(p):
                                   ("sr-ste", "SR-STE", "decay")):
         gap = [a - b for a, b in zip(seeds(method, variant), seeds(method))]
         row = found[name + ", " + variant]
-        assert len(gap) == 2 and row[2] == "%+.4f ± %.4f" % error(gap)
+        assert len(gap) == 3 and row[2] == "%+.4f ± %.4f" % error(gap)
         assert (row[3] == "not shown at this size") == (
             abs(error(gap)[0]) <= STUDENT[2] * error(gap)[1])
         assert row[0] == "2" and found[name][0] == "3"
