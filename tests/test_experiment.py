@@ -333,11 +333,11 @@ def check_report(p):
         row = found[name + ", " + variant]
         assert len(gap) == 3 and row[2] == "%+.4f ± %.4f" % error(gap)
         assert (row[3] == "not shown at this size") == (
-            abs(error(gap)[0]) <= STUDENT[2] * error(gap)[1])
-        assert row[0] == "2" and found[name][0] == "3"
+            abs(error(gap)[0]) <= STUDENT[3] * error(gap)[1])
+        assert row[0] == "3" and found[name][0] == "3"
     found = table_with(text, "last beta")
     assert [found["beta " + x][0] for x in ("frozen", "every step")] == [
-        "3", "2"]
+        "3", "3"]
     for fact in ("2 layers, width 64, 4 heads", "119,104 weights",
                  "20 steps of 512 tokens", "10,240 tokens a run",
                  "text, 1,900 bytes", "%d runs" % RUNS,
@@ -369,7 +369,7 @@ def check_figures(p):
         (x, y, error), = drawn["ablations"][i]
         mean, se = map(float, found["S-STE, " + variant][2].split(" ± "))
         near(x, mean, 1e-4)
-        near(error, STUDENT[2] * se, 1e-3)
+        near(error, STUDENT[3] * se, 1e-3)
         assert y == i
     found = table_with(text, "minus dense")
     for block, name in zip(drawn["loss"][-3:], ("STE", "SR-STE", "S-STE")):
