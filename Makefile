@@ -8,7 +8,7 @@
 PREFIX     ?= /usr/local
 includedir ?= $(PREFIX)/include
 CUDA       ?= /usr/local/cuda
-STEPS      ?= 500
+STEPS      ?= 2000
 MPICC      ?= mpicc
 # Debian's NumPy belongs to Debian's Python, which need not be first on PATH.
 PYTHON     ?= $(or $(shell for p in python3 /usr/bin/python3; do \
