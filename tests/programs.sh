@@ -269,6 +269,13 @@ head -c 5000 /dev/zero >one
   >/dev/null 2>&1 || fail "a text of one byte: status $?"
 [ "$(tail -1 zero.csv | cut -d, -f5)" ] || fail "a loss of 0 is not written"
 passed
+# All its batches are alike, so that what --seed changes is the weights.
+for seed in 1 2; do
+  "$pretrain" one $small --steps 1 --seed $seed --csv seed$seed.csv \
+    --checkpoint edge.ckpt >stdout 2>stderr || fail "--seed $seed"
+done
+cmp -s seed1.csv seed2.csv && fail "--seed does not change the weights"
+passed
 for shape in "--width 4 --heads 4 --context 1 --batch 4" \
   "--width 128 --heads 1 --context 4 --batch 1" \
   "--width 36 --heads 3 --context 7 --batch 4 --layers 3" \
