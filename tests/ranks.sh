@@ -132,7 +132,7 @@ refuses "cannot write" "$root/README.md" --batch 6 --csv no/folder # rank 0 alon
 
 # ---- The trainer: interrupted, and resumed by other ranks --------------------
 
-long="$small --batch 8 --steps 1000"
+long="$small --batch 8 --steps 4000"
 OMP_NUM_THREADS=1 "$pretrain" "$root/README.md" $long --csv want.csv \
   --checkpoint want.ckpt >stdout 2>stderr || fail "$long: $(cat stderr)"
 
@@ -151,7 +151,7 @@ interrupt() {
   eval "$1"
   wait $pid && fail "$1: status 0"
   step=$(sed -n 's/^step //p;/^$/q' got.ckpt) || fail "$1: no checkpoint"
-  [ "$step" -ge 50 ] && [ "$step" -lt 1000 ] || fail "$1: step $step"
+  [ "$step" -ge 50 ] && [ "$step" -lt 4000 ] || fail "$1: step $step"
   OMP_NUM_THREADS=1 ranks 4 "$pretrain_mpi" "$root/README.md" --csv got.csv \
     --resume got.ckpt >stdout 2>stderr || fail "$1: $(cat stderr)"
   cmp got.csv want.csv || fail "$1 at step $step: the losses are others"
@@ -159,7 +159,7 @@ interrupt() {
   ! ls | grep -q '\.part$' || fail "$1 left $(ls ./*.part)"
   passed
 }
-interrupt 'kill -INT $pid'
+interrupt 'kill -TERM $pid'
 all && interrupt 'kill -KILL $first'
 
 echo "ranks: $checks checks passed"
