@@ -457,7 +457,7 @@ def execute(store, signals):
     settings, losses, processes = store.settings, {}, []
 
     def wanted():
-        """Not finished, in this or an earlier session."""
+        """Not finished, now or before."""
         while True:
             runs = [run for run in plan(settings, losses) if run not in losses]
             kept = {run: loss for run in runs
