@@ -11,7 +11,8 @@
 """Pre-trains the same small GPT dense, by S-STE and by the methods it is
 compared with, and writes OUT/experiment.csv and OUT/report.md with figures.
 The learning rate of each method is swept on seed 0, its best one then run with
-other seeds, and some methods also with one thing changed at a time.
+other seeds, and some methods also with one thing changed at a time. --sizes
+does the same, but for that, with a wider model and with longer runs.
 
 What is stopped goes on by the same command: finished runs are kept in OUT/runs,
 others resume from their checkpoints. A run of other options or of another
@@ -77,9 +78,15 @@ VARIANTS = {
 }
 
 
+# For --sizes: what is how many times as large, and by which methods.
+SIZES = {"width": 2, "steps": 4}
+SIZED = ("s-ste", "ste", "sr-ste", "dense")
+
+
 @dataclasses.dataclass(frozen=True)
 class Settings:
     """The size of an experiment. A step has batch x context tokens."""
+    methods: tuple
     steps: int
     layers: int
     heads: int
@@ -90,12 +97,23 @@ class Settings:
     rates: tuple  # learning rates, the same grid for each method, on seed 0
     seeds: tuple  # at the best of them: what was chosen by is not averaged
     variants: tuple
-    probe_every: int  # steps between two measures of the descent
+    probe_every: int  # steps between two measures of the descent, or 0
+    sized: bool = False
+
+    def sizes(self):
+        """These, named "", and those of every other size with its name."""
+        found = {"": self}
+        for field, times in SIZES.items() if self.sized else ():
+            value = times * getattr(self, field)
+            found["%s %d" % (field, value)] = dataclasses.replace(
+                self, methods=tuple(m for m in SIZED if m in self.methods),
+                variants=(), probe_every=0, sized=False, **{field: value})
+        return found
 
 
-FULL = Settings(steps=5000, layers=2, heads=4, width=64, context=64, batch=8,
-                micro=2, rates=(0.002, 0.004, 0.008, 0.016),
-                seeds=(1, 2, 3, 4, 5),
+FULL = Settings(methods=METHODS, steps=5000, layers=2, heads=4, width=64,
+                context=64, batch=8, micro=2,
+                rates=(0.002, 0.004, 0.008, 0.016), seeds=(1, 2, 3, 4, 5),
                 variants=tuple(dict.fromkeys(
                     name for names in VARIANTS.values() for name in names)),
                 probe_every=7)  # no divisor of T-SR-STE's 40 steps a mask
@@ -119,15 +137,17 @@ class Run:
     rate: float
     decay: float | None
     seed: int
+    size: str  # of Settings.sizes
 
     def __str__(self):
         words = [self.method, self.variant, "lr %g" % self.rate,
                  "" if self.decay is None else "decay %g" % self.decay,
-                 "seed %d" % self.seed]
+                 "seed %d" % self.seed, self.size]
         return " ".join(word for word in words if word)
 
     def options(self, settings):
         """All that decides the run's losses, but for the corpus."""
+        settings = settings.sizes()[self.size]
         given = {"method": self.method, "lr": "%g" % self.rate,
                  "seed": self.seed, "sample": 0}
         for name in "steps layers heads width context batch micro".split():
@@ -136,17 +156,22 @@ class Run:
             given["decay"] = "%g" % self.decay
         if self.method != "dense":
             given.update(PRODUCTS)
-        if not self.variant:
+        if settings.probe_every and not self.variant:
             given["probe-every"] = settings.probe_every
         return given | VARIANTS.get(self.method, {}).get(self.variant, {})
 
 
 def plan(settings, losses):
     """The runs that are known to be wanted. losses: of the finished ones."""
+    return [run for size, at in settings.sizes().items()
+            for run in plan_size(size, at, losses)]
+
+
+def plan_size(size, settings, losses):
     runs, rates = [], {}
-    for method in METHODS:
+    for method in settings.methods:
         decay, *more = DECAYS.get(method, (None,))
-        sweep = [Run("rate", method, "", rate, decay, SWEEP_SEED)
+        sweep = [Run("rate", method, "", rate, decay, SWEEP_SEED, size)
                  for rate in settings.rates]
         runs += sweep
         if more and all(run in losses for run in sweep):
@@ -166,7 +191,8 @@ def plan(settings, losses):
                  if variant in settings.variants
                  for seed in settings.seeds]
     if len({rates.get("s-ste"), rates.get("dense")} - {None}) == 2:
-        runs += [Run("matched", "dense", MATCHED, rates["s-ste"], None, seed)
+        runs += [Run("matched", "dense", MATCHED, rates["s-ste"], None, seed,
+                     size)
                  for seed in settings.seeds]
     stages = ("rate", "decay", "seeds", "matched", "ablation")
     return sorted(runs, key=lambda run: stages.index(run.stage))
@@ -283,7 +309,7 @@ class Store:
             raise self.damaged(path) from None
         if rows and not set(MEASURES) <= rows[0].keys():
             raise Failed("%s lacks columns of %s" % (path, ",".join(MEASURES)))
-        steps = self.settings.steps
+        steps = self.settings.sizes()[run.size].steps
         if (self.load(run)["status"] == 0 and
                 [row["step"] for row in rows] !=
                 [str(step) for step in range(1, steps + 1)]):
@@ -396,12 +422,18 @@ class Progress:
     """On a terminal one line in place, else a line now and then."""
 
     def __init__(self, settings, kept):
-        self.settings = settings
-        self.kept = kept
-        self.total = len(plan(settings, Anything()))
+        self.sizes = settings.sizes()
+        self.kept = self.work(kept)
+        self.planned = plan(settings, Anything())
         self.start = time.monotonic()
         self.shown, self.worked = self.start - 60.0, None
         self.terminal = sys.stderr.isatty()
+
+    def work(self, runs, share=1.0):
+        """What takes time, about: a share of all weights' updates, in units of
+        the model's width."""
+        return share * sum(self.sizes[run.size].steps *
+                           self.sizes[run.size].width for run in runs)
 
     def show(self, losses, processes, now=False):
         time_now = time.monotonic()
@@ -417,22 +449,24 @@ class Progress:
             print(line, file=sys.stderr, flush=True)
 
     def line(self, losses, processes, elapsed):
-        steps, total = self.settings.steps, max(self.total, len(losses))
-        at = {p: p.steps() for p in processes}
-        done = len(losses) * steps + sum(at.values())
+        at = {p: p.steps() / self.sizes[p.run.size].steps for p in processes}
+        begun = sum(self.work([p.run], share) for p, share in at.items())
+        done = self.work(losses) + begun
         if self.worked is None:  # what resumed runs begin with is no work
-            self.worked = self.kept * steps + sum(at.values())
+            self.worked = self.kept + begun
+        total = max(len(self.planned), len(losses))
         pace = (done - self.worked) / elapsed if elapsed > 0 else 0
-        left = (clock(max(0, total * steps - done) / pace)
+        left = (clock(max(0, self.work(self.planned) - done) / pace)
                 if pace > 0 else "-:--:--")
         best = {}
         for run, loss in losses.items():
-            best[run.method] = min(loss, best.get(run.method, loss))
+            if not run.size:
+                best[run.method] = min(loss, best.get(run.method, loss))
         return "%d of %d runs, %s, left %s; best %s; now %s" % (
             len(losses), total, clock(elapsed), left,
             " ".join("%s %.4f" % item for item in sorted(best.items())) or "-",
-            ", ".join("%s %.0f %%" % (p.run, 100 * n / steps)
-                      for p, n in at.items()) or "-")
+            ", ".join("%s %.0f %%" % (p.run, 100 * share)
+                      for p, share in at.items()) or "-")
 
     def end(self):
         if self.terminal:
@@ -467,7 +501,7 @@ def execute(store, signals):
             losses.update(kept)
 
     waiting = wanted()
-    progress = Progress(settings, len(losses))
+    progress = Progress(settings, losses)
     try:
         while waiting or processes:
             while waiting and len(processes) < store.args.jobs:
@@ -515,7 +549,7 @@ def facts(store, runs):
               "jobs": store.args.jobs, "runs": len(runs),
               "products": " ".join("--%s %s" % x for x in PRODUCTS.items())}
     for name, value in dataclasses.asdict(store.settings).items():
-        if name not in ("rates", "seeds", "variants"):
+        if name not in ("methods", "rates", "seeds", "variants", "sized"):
             common[name] = value
     return common
 
@@ -533,7 +567,8 @@ def write_csv(store, losses):
         rows = store.rows(run) or [dict.fromkeys(MEASURES, "")]
         record = store.load(run)
         name = (run.stage, run.method, run.variant, "%g" % run.rate,
-                run.options(store.settings).get("decay", ""), run.seed)
+                run.options(store.settings).get("decay", ""), run.seed,
+                run.size)
         end = (record["status"], "%.2f" % record["cpu_seconds"],
                "%.2f" % record["wall_seconds"])
         for row in rows:
@@ -561,6 +596,29 @@ def whole(least):
     return number
 
 
+def listed(one):
+    """Of some, each once, behind commas."""
+    def read(text):
+        return tuple(dict.fromkeys(map(one, text.split(","))))
+    return read
+
+
+def learning_rate(text):
+    try:
+        if 0 < float(text) <= 1:
+            return float(text)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError("'%s' is no number from 0 to 1" % text)
+
+
+def method(text):
+    if text not in METHODS:
+        raise argparse.ArgumentTypeError("'%s' is no method of %s" % (
+            text, ", ".join(METHODS)))
+    return text
+
+
 def parse(words):
     parser = Parser(
         "experiment.py", description=__doc__, allow_abbrev=False,
@@ -585,18 +643,38 @@ def parse(words):
             help="%s (%d; quick: %d)" % (what, getattr(FULL, name),
                                          getattr(QUICK, name)))
     add("--seeds", metavar="N", type=whole(1),
-        help="per method (%d)" % len(FULL.seeds))
-    return parser.parse_args(words)
+        help="per method (%d; quick: %d)" % (len(FULL.seeds),
+                                             len(QUICK.seeds)))
+    add("--rates", metavar="X,...", type=listed(learning_rate),
+        help="of learning (%s; quick: %s)" % tuple(
+            ",".join("%g" % x for x in given.rates) for given in (FULL, QUICK)))
+    add("--methods", metavar="M,...", type=listed(method),
+        help="some of " + ",".join(METHODS))
+    add("--no-variants", action="store_true", help="the methods as they are")
+    add("--sizes", action="store_true",
+        help="also %s, by %s, as they are" % (
+            " or ".join("%d times the %s" % (times, field)
+                        for field, times in SIZES.items()), ", ".join(SIZED)))
+    args = parser.parse_args(words)
+    if args.report:
+        for name, value in vars(args).items():
+            if (name not in ("report", "out") and
+                    value != parser.get_default(name)):
+                parser.error("--report runs nothing: give no --%s"
+                             % name.replace("_", "-"))
+    return args
 
 
 def settings_of(args):
     settings = QUICK if args.quick else FULL
     given = {name: getattr(args, name) for name in
-             "steps layers heads width context batch".split()
+             "steps layers heads width context batch rates methods".split()
              if getattr(args, name) is not None}
     if args.seeds is not None:
         given["seeds"] = tuple(range(1, args.seeds + 1))
-    return dataclasses.replace(settings, **given)
+    if args.no_variants:
+        given["variants"] = ()
+    return dataclasses.replace(settings, **given, sized=args.sizes)
 
 
 def run_all(args, signals):
@@ -622,8 +700,6 @@ def main(words):
             signal.signal(number, lambda got, frame: signals.append(got))
     try:
         args = parse(words)
-        if args.report and args.corpus:
-            raise Refused("--report runs nothing: give no --corpus")
         if not shutil.which("gnuplot"):
             raise Refused("gnuplot is missing; on Debian: apt-get install -y "
                           "gnuplot-nox")

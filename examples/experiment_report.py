@@ -8,6 +8,7 @@
 #   1. Reading     2. Statistics     3. Measures of a run     4. Claims
 #   5. Tables      6. Figures        7. The report
 import collections
+import copy
 import csv
 import functools
 import math
@@ -25,7 +26,7 @@ COLORS = {"dense": "#000000", "ste": "#D55E00", "sr-ste": "#E69F00",
 MEASURES = ("step", "train_bpb", "lr", "flip_rate", "val_bpb", "beta", "before",
             "after", "frozen", "predicted", "predicted_map")
 # What this experiment writes in front of them and, on a run's last line, after.
-RUN_COLUMNS = ("stage", "method", "variant", "peak_lr", "decay", "seed")
+RUN_COLUMNS = ("stage", "method", "variant", "peak_lr", "decay", "seed", "size")
 END_COLUMNS = ("status", "cpu_seconds", "wall_seconds")
 # What all runs have in common stands above, a line each; these are numbers.
 HEAD = "# sste experiment 1"
@@ -46,8 +47,8 @@ class Run:
     """One training. lines: its measures, NaN where there is none."""
 
     def __init__(self, row):
-        self.stage, self.method, self.variant = (
-            row[c] for c in ("stage", "method", "variant"))
+        self.stage, self.method, self.variant, self.size = (
+            row[c] for c in ("stage", "method", "variant", "size"))
         self.rate, self.seed = float(row["peak_lr"]), int(row["seed"])
         self.decay = float(row["decay"]) if row["decay"] else None
         self.lines, self.status, self.cpu = [], None, 0.0
@@ -65,7 +66,8 @@ class Run:
 
 
 class Experiment:
-    """facts: what all runs have in common; runs: all of them."""
+    """facts: what all runs have in common; runs: all of one size; sizes: the
+    experiments of the others."""
 
     def __init__(self, path):
         self.facts, self.runs, named = {}, [], {}
@@ -74,16 +76,33 @@ class Experiment:
                 self.read(file, named)
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise Unreadable("%s is damaged: %s" % (path, error)) from None
-        stages = {(r.method, r.stage, r.variant) for r in self.runs}
-        if not self.runs or not all(
-                {(method, "rate", ""), (method, "seeds", "")} <= stages
-                for method in self.methods()):
-            raise Unreadable("%s is damaged: a method without its sweep or "
-                             "its seeds" % path)
         ended = sum(run.status is not None for run in self.runs)
         if ended != self.facts["runs"]:
             raise Unreadable("%s is damaged: it has %d whole runs of %d" % (
                 path, ended, self.facts["runs"]))
+        self.cpu = sum(run.cpu for run in self.runs)
+        self.sizes = [self.at(size) for size in dict.fromkeys(
+            run.size for run in self.runs if run.size)]
+        self.runs = [run for run in self.runs if not run.size]
+        for x in (self, *self.sizes):
+            if not x.complete():
+                raise Unreadable("%s is damaged: a method without its sweep or "
+                                 "its seeds" % path)
+
+    def at(self, size):
+        """The part of one size: 'steps 20', where the facts have another."""
+        x = copy.copy(self)
+        name, value = size.split(" ")
+        x.facts = self.facts | {name: int(value)}
+        x.runs = [run for run in self.runs if run.size == size]
+        return x
+
+    def complete(self):
+        """Whether each method has a sweep and seeds, and there is one."""
+        stages = {(r.method, r.stage, r.variant) for r in self.runs}
+        return self.runs and all(
+            {(method, "rate", ""), (method, "seeds", "")} <= stages
+            for method in self.methods())
 
     def read(self, file, named):
         line = file.readline()
@@ -104,7 +123,8 @@ class Experiment:
                 raise ValueError("a line of more or fewer columns")
             key = tuple(row[c] for c in RUN_COLUMNS)
             if row["method"] not in NAMES or not re.fullmatch(
-                    "[a-z0-9 .,-]*", "".join(key)):
+                    "[a-z0-9 .,-]*", "".join(key)) or not re.fullmatch(
+                        "((steps|width) [1-9][0-9]*)?", row["size"]):
                 raise ValueError("a run of a strange name")
             if key not in named:
                 named[key] = Run(row)
@@ -200,6 +220,22 @@ def margin(e):
 def shown(e):
     """0 lies outside the 95 % interval."""
     return e.se > 0 and abs(e.mean) > margin(e)
+
+
+def p_value(e):
+    """How often chance alone takes the mean as far from 0; NaN if no SE."""
+    return chance(e.n, abs(e.mean) / e.se) if e.se > 0 else math.nan
+
+
+def holm(ps):
+    """The largest of the p-values that are shown at once, so that chance alone
+    passes any of them in one experiment of twenty (Holm 1979); 0 if none is."""
+    ps, largest = sorted(p for p in ps if not math.isnan(p)), 0.0
+    for left, p in zip(range(len(ps), 0, -1), ps):
+        if p * left > 0.05:
+            break
+        largest = p
+    return largest
 
 
 def line_fit(x, y):
@@ -359,11 +395,22 @@ def verdict(claim):
     return VERDICTS[found != expected], found
 
 
+def evidence(e, largest):
+    """largest: what holm gave for all claims."""
+    p, seeds = p_value(e), "%d seed%s" % (e.n, "s"[e.n == 1:])
+    if math.isnan(p):
+        return seeds
+    return "%s, p %s%s" % (seeds, "< 0.0001" if p < 1e-4 else "%.4f" % p,
+                           " \\*" * (p <= largest))
+
+
 def claim_lines(claims):
     """As they came out: first what is shown."""
-    said = [(*verdict(claim), claim.text) for claim in claims]
+    largest = holm(p_value(claim.e) for claim in claims)
+    said = [(*verdict(claim), claim.text, evidence(claim.e, largest))
+            for claim in claims]
     said.sort(key=lambda words: VERDICTS.index(words[0]))
-    return ["- **%s**: %s (%s)." % words for words in said]
+    return ["- **%s**: %s (%s; %s)." % words for words in said]
 
 
 def at_one_rate(x, e, *methods):
@@ -410,11 +457,18 @@ def flip_claims(x):
         yield from flip_claims_since(x, 0.75, ", in the last quarter")
 
 
+def flips_over_dense(x, method, since):
+    """The logarithm of the factor, at S-STE's learning rate."""
+    return at_one_rate(x, paired(x.seeds(method), dense_at_rate(x),
+                                 lambda run: log_flips(run, since)),
+                       method, "s-ste")
+
+
 def flip_claims_since(x, since, when):
     def flips(run):
         return log_flips(run, since)
     dense = dense_at_rate(x)
-    logs = {m: at_one_rate(x, paired(x.seeds(m), dense, flips), m, "s-ste")
+    logs = {m: flips_over_dense(x, m, since)
             for m in ("ste", "sr-ste", "s-ste") if m in x.methods()}
     for method in ("ste", "sr-ste"):
         if method in logs:
@@ -545,6 +599,11 @@ def loss_of(run):
     return "%.4f" % run.loss() if run.status == 0 else "diverged"
 
 
+def marked(e):
+    """A difference, with a star where it is shown."""
+    return pm(e, 4, True) + "*" * shown(e)
+
+
 def gap_table(x):
     """S-STE's loss minus the others', wherever all were validated."""
     rivals = [m for m in ("dense", "ste", "sr-ste") if m in x.methods()]
@@ -555,11 +614,8 @@ def gap_table(x):
 
     def at(step):
         return lambda run: dict(run.column("val_bpb"))[step]
-    rows = []
-    for step in steps:
-        found = [paired(soft, x.seeds(m), at(step)) for m in rivals]
-        rows.append(["%d" % step] + [pm(e, 4, True) + "*" * shown(e)
-                                     for e in found])
+    rows = [["%d" % step] + [marked(paired(soft, x.seeds(m), at(step)))
+                             for m in rivals] for step in steps]
     return table(["step"] + ["minus " + NAMES[m] for m in rivals], rows)
 
 
@@ -573,12 +629,13 @@ def flip_table(x):
         for since in (0.0, 0.75):
             e = estimate(1000 * mean_flips(r, since) for r in runs.values())
             row.append(pm(e, 3))
-        row.append(ratio(at_one_rate(
-            x, paired(runs, dense_at_rate(x), log_flips), method, "s-ste"))
-                   if "dense" in x.methods() and method != "dense" else "")
+        for since in (0.0, 0.75):
+            row.append(ratio(flips_over_dense(x, method, since))
+                       if "dense" in x.methods() and method != "dense" else "")
         rows.append(row)
     return table(["method", "learning rate", "flips per 1000 entries and step",
-                  "the last quarter", "all steps, times dense's"], rows)
+                  "the last quarter", "all steps, times dense's",
+                  "the last quarter, times dense's"], rows)
 
 
 def flips_at(x):
@@ -616,6 +673,22 @@ def frozen_table(x):
             for method in x.methods()]
     return table(["method", "A < 0", "opposite signs", "F > 0 > A: wrong",
                   "abs(A - F) / abs(F), medians"], rows)
+
+
+def size_table(x):
+    """The main comparison of every size beside the others."""
+    rows = []
+    for at in (x, *x.sizes):
+        soft, row = at.seeds("s-ste"), [size_name(at), f"{parameters(at):,}",
+                                        "%g" % at.best("s-ste").rate]
+        for other in SIZED:
+            row.append(marked(paired(soft, at.seeds(other), Run.loss)))
+        for method in ("ste", "s-ste"):
+            row.append(ratio(flips_over_dense(at, method, 0.75)))
+        rows.append(row)
+    return table(["size", "weights", "learning rate"] +
+                 ["loss minus %s's" % NAMES[other] for other in SIZED] +
+                 ["flips of STE, times dense's", "of S-STE"], rows)
 
 
 def beta_table(x):
@@ -966,7 +1039,6 @@ def parameters(x):
 def setting(x):
     steps, tokens = x.facts["steps"], x.facts["batch"] * x.facts["context"]
     held_out = x.facts["corpus_bytes"] // 10
-    cpu = sum(run.cpu for run in x.runs)
     weights = parameters(x)
     pruned = 8 * x.facts["layers"] * x.facts["width"]**2
     lines = [
@@ -988,7 +1060,7 @@ def setting(x):
         "- Products of the FFN, of all sparse methods alike: `%s`; STEP's and "
         "T-SR-STE's dense steps have dense ones." % x.facts["products"],
         "- %d runs, %.0f CPU minutes; %d at a time on %s, %d CPU%s." % (
-            len(x.runs), cpu / 60, x.facts["jobs"], x.facts["machine"],
+            x.facts["runs"], x.cpu / 60, x.facts["jobs"], x.facts["machine"],
             x.facts["cpus"], "s"[x.facts["cpus"] == 1:])]
     return lines + [""]
 
@@ -1004,7 +1076,8 @@ def method_of_statistics(x):
         "that 0 lies outside the 95 % interval of the mean difference, by "
         "Student's t over the seeds (of one text and one division of it): "
         "chance alone passes one comparison in twenty, and there are many "
-        "here. Learning rates and decays were chosen by the loss of seed 0 at "
+        "above; \\* marks what is shown for all of them at once, by Holm's "
+        "correction. Learning rates and decays were chosen by the loss of seed 0 at "
         "each, which is not among the seeds; variants were not tuned again.",
         ""]
 
@@ -1117,6 +1190,30 @@ def section_ablations(x, folder):
             *ablation_table(x), *ablation_figure(x, folder)]
 
 
+SIZED = ("dense", "ste", "sr-ste")
+
+
+def size_name(x):
+    return "width %d, %d steps" % (x.facts["width"], x.facts["steps"])
+
+
+def section_sizes(x, folder):
+    """What depends on the size; without figures, so that folder is unused."""
+    if not x.sizes or not all({"s-ste", *SIZED} <= set(at.methods())
+                              for at in (x, *x.sizes)):
+        return []
+    lines = ["## Other sizes", "",
+             "The same comparison with one thing larger: S-STE's loss minus "
+             "that of others, and flips in the last quarter at S-STE's "
+             "learning rate; * beyond the 95 % interval.", "", *size_table(x)]
+    for at in x.sizes:
+        lines += ["### " + size_name(at).capitalize(), "",
+                  *claim_lines([*loss_claims(at), *flip_claims(at)]), "",
+                  *loss_table(at), *rate_table(at, loss_of), *decay_table(at),
+                  *edges(at)]
+    return lines
+
+
 def findings(x):
     """What came out, then what did not."""
     claims = [*loss_claims(x), *flip_claims(x), *descent_claims(x)]
@@ -1128,7 +1225,7 @@ def findings(x):
 
 def report(x, folder):
     sections = (section_losses, section_rates, section_flips, section_descent,
-                section_frozen, section_beta, section_ablations)
+                section_frozen, section_beta, section_ablations, section_sizes)
     lines = ["# 2:4 pre-training compared", "",
              "The comparison, the ablations and the diagnostics of *S-STE: "
              "Continuous Pruning Function for Efficient 2:4 Sparse "

@@ -49,8 +49,8 @@ experiment.VARIANTS = {"s-ste": {"beta every-step": {"beta": "every-step"},
                                   "decay": {"decay": "0.5"}}}
 experiment.SAVE_EVERY = 7
 experiment.QUICK = experiment.Settings(
-    steps=20, layers=2, heads=4, width=64, context=64, batch=8, micro=2,
-    rates=(0.002, 0.004), seeds=(1, 2, 3),
+    methods=experiment.METHODS, steps=20, layers=2, heads=4, width=64,
+    context=64, batch=8, micro=2, rates=(0.002, 0.004), seeds=(1, 2, 3),
     variants=("beta every-step", "fp8", "decay"), probe_every=2)
 RUNS = 4 * 2 + 2 + 4 * 3 + 4 * 3  # rates, decays, seeds, variants
 RUNS_OF_ONE = 4 * 2 + 2 + 4 + 4  # of one seed
@@ -167,8 +167,8 @@ def without_seconds(rows):
 
 def last_losses(rows):
     """(stage, method, variant, rate, decay, seed): last validation loss."""
-    return {tuple(row[c] for c in report.RUN_COLUMNS): float(row["val_bpb"])
-            for row in rows if row["status"] == "0"}
+    return {tuple(row[c] for c in report.RUN_COLUMNS[:6]):
+            float(row["val_bpb"]) for row in rows if row["status"] == "0"}
 
 
 def tables(text):
@@ -409,6 +409,79 @@ def check_regenerated(p):
             again, name).read_bytes(), name
 
 
+def test_sizes():
+    """What --sizes adds: the main comparison with one thing larger."""
+    with place() as p:
+        status, _, err = p.run("--sizes", "--no-variants", "--methods",
+                               "dense,s-ste,ste,sr-ste", "--rates", "0.002")
+        assert status == 0, err
+        rows, text = p.csv(), p.read("report.md")
+        sizes = {"": 20, "width 128": 20, "steps 80": 80}
+        runs = 4 + 2 + 4 * 3  # rates, decays, seeds
+        assert {row["size"] for row in rows} == set(sizes)
+        assert "%d of %d runs" % (3 * runs, 3 * runs) in err.splitlines()[-1]
+        for size, steps in sizes.items():
+            assert sum(row["size"] == size for row in rows) == runs * steps
+        begun = p.begun()
+        for words in ("--width 128", "--steps 80"):
+            of_size = [line for line in begun if words in line]
+            assert len(of_size) == runs
+            assert not any("--probe-every" in line for line in of_size)
+        assert not any("--width 128" in line and "--steps 80" in line
+                       for line in begun)
+
+        found = table_with(text, "size weights")
+        assert list(found) == ["width 64, 20 steps", "width 128, 20 steps",
+                               "width 64, 80 steps"]
+        assert [cells[0] for cells in found.values()] == [
+            "119,104", "434,816", "119,104"]
+        for size, cells in zip(sizes, found.values()):
+            check_size([row for row in rows if row["size"] == size and
+                        row["seed"] != "0"], cells)
+        assert text.count("\n### ") == 2
+        before, after = text.split("\n## Other sizes")
+        assert before.count("S-STE's loss is lower than STE's") == 1
+        assert after.count("S-STE's loss is lower than STE's") == 2
+
+        whole = p.read("experiment.csv")
+        name = p.folder + "/bad.csv"
+        for bad in (whole.replace(",width 128,", ",height 128,"),
+                    whole.replace(",width 128,", ",width 0,"),
+                    whole.replace(",width 128,", ",width,"),
+                    re.sub("seeds(,ste,.*,width 128,)", r"ablation\1", whole)):
+            assert bad != whole
+            pathlib.Path(name).write_text(bad)
+            refuses("bad.csv is damaged", ["--report", name])
+        # Without one of the four methods there is nothing to compare.
+        assert p.run("--sizes", "--no-variants", "--methods", "dense,s-ste",
+                     "--rates", "0.002")[0] == 0
+        assert "Other sizes" not in p.read("report.md")
+
+
+def check_size(rows, cells):
+    """A row of the table of sizes, from these lines of the CSV."""
+    losses = {(r["method"], r["seed"]): float(r["val_bpb"])
+              for r in rows if r["status"]}
+    steps = len({row["step"] for row in rows})
+
+    def star(mean, se):
+        return "*" * (abs(mean) > STUDENT[3] * se)
+    for cell, other in zip(cells[2:], ("dense", "ste", "sr-ste")):
+        gap = [losses["s-ste", seed] - losses[other, seed] for seed in "123"]
+        mean, se = statistics.fmean(gap), statistics.stdev(gap) / math.sqrt(3)
+        assert cell == "%+.4f ± %.4f" % (mean, se) + star(mean, se)
+
+    def flips(method, seed):
+        return math.log(statistics.fmean(
+            float(r["flip_rate"]) for r in rows
+            if (r["method"], r["seed"]) == (method, seed) and
+            int(r["step"]) > 0.75 * steps))
+    for cell, method in zip(cells[5:], ("ste", "s-ste")):
+        ratio = math.exp(statistics.fmean(
+            flips(method, seed) - flips("dense", seed) for seed in "123"))
+        assert cell.split(" ")[0] == "%.2f" % ratio
+
+
 # ---- Stopped, killed, failed -------------------------------------------------
 
 
@@ -612,7 +685,12 @@ def test_misuse():
         refuses("no whole number from 1 on", p.words("--steps", "x"))
         refuses("gnuplot is missing", p.words(), PATH=p.folder)
         refuses("Not a directory", p.words("--out", p.corpus))
-        refuses("give no --corpus", p.words("--report", p.corpus))
+        for words in (["--corpus", p.corpus], ["--quick"], ["--sizes"],
+                      ["--steps", "3"], ["--no-variants"], ["--jobs", "99"]):
+            refuses("give no " + words[0], ["--report", p.corpus, *words])
+        for rates in ("", "0.1,", "x", "0", "-1", "nan", "inf", "2"):
+            refuses("no number from 0 to 1", p.words("--rates=" + rates))
+        refuses("'adam' is no method", p.words("--methods", "ste,adam"))
         refuses("No such file", ["--report", p.folder + "/none.csv"])
         refuses("is damaged", ["--report", p.corpus])
         assert not p.begun()
@@ -686,8 +764,8 @@ def test_control_c():
 def test_progress():
     runs = experiment.plan(experiment.QUICK, {})
     losses = dict.fromkeys(runs[:3], 2.0)
-    progress = experiment.Progress(experiment.QUICK, len(losses))
-    assert progress.total == RUNS
+    progress = experiment.Progress(experiment.QUICK, losses)
+    assert len(progress.planned) == RUNS
 
     class AtWork:
         def __init__(self, run, done):
@@ -701,6 +779,12 @@ def test_progress():
     resumed.done, fresh.done = 15, 5  # 10 steps in 10 seconds
     line = progress.line(losses, [resumed, fresh], 10.0)
     left = (RUNS - 3) * STEPS - 20
+    wide = dataclasses.replace(runs[0], size="width 128")
+    long = dataclasses.replace(runs[0], size="steps 80")
+    sized = experiment.Progress(dataclasses.replace(
+        experiment.QUICK, sized=True), [])
+    assert [sized.work([run]) / sized.work(runs[:1]) for run in (wide, long)
+            ] == [2, 4]
     assert line == ("3 of %d runs, 0:00:10, left %s; best s-ste 2.0000 ste "
                     "2.0000; now %s 75 %%, %s 25 %%" % (
                         RUNS, experiment.clock(left), runs[3], runs[4]))
@@ -798,7 +882,8 @@ def test_lines():
 def run_of(lines):
     """A run with these columns, by name."""
     run = report.Run({"stage": "rate", "method": "ste", "variant": "",
-                      "peak_lr": "0.1", "seed": "1", "decay": ""})
+                      "peak_lr": "0.1", "seed": "1", "decay": "",
+                      "size": ""})
     run.status = 0
     run.lines = [[line.get(c, math.nan) for c in report.MEASURES]
                  for line in lines]
@@ -895,16 +980,34 @@ def test_verdicts():
                            "text") for values in
               ([1.0], [1.0, -1.0], [-1.0, -1.1], [1.0, 1.1])]
     assert report.claim_lines(claims) == [
-        "- **Shown**: grows (text).",
-        "- **Shown, against what was expected**: falls (text).",
-        "- **Not shown at this size**: grows (text).",
-        "- **Not known**: grows; one seed does not tell (text)."]
+        "- **Shown**: grows (text; 2 seeds, p 0.0303).",
+        "- **Shown, against what was expected**: falls (text; 2 seeds, p "
+        "0.0303).",
+        "- **Not shown at this size**: grows (text; 2 seeds, p 1.0000).",
+        "- **Not known**: grows; one seed does not tell (text; 1 seed)."]
+    assert report.claim_lines(claims[3:] + claims[:1]) == [
+        "- **Shown**: grows (text; 2 seeds, p 0.0303 \\*).",
+        "- **Not known**: grows; one seed does not tell (text; 1 seed)."]
     assert report.effect(report.estimate([1.0, 1.1])) == "worse"
     assert report.effect(report.estimate([-1.0, -1.1])) == "better"
     assert report.effect(report.estimate([-1.0, 1.1])).startswith("not shown")
     assert report.effect(report.estimate([1.0])) == "not known"
     assert report.ratio(report.Estimate(math.log(2.0), 1.0, 0.1, 5)) == (
         "2.00 (1.52 to 2.64)")
+
+
+def test_holm():
+    nan = math.nan
+    for ps, largest in (
+            ([], 0.0), ([nan], 0.0), ([0.06], 0.0), ([0.04, nan], 0.04),
+            ([0.03, 0.04], 0.0), ([0.04, 0.02], 0.04), ([0.02, 0.02], 0.02),
+            ([0.01, 0.04, 0.03], 0.01), ([0.5, 0.9, 0.01], 0.01)):
+        assert report.holm(ps) == largest, ps
+    p = report.p_value(report.Estimate(-2.776, 1.0, 1.0, 5))
+    assert abs(p - 0.05) < 1e-4
+    assert math.isnan(report.p_value(report.estimate([1.0])))
+    words = report.evidence(report.Estimate(1.0, 1.0, 1e-3, 5), 0.0)
+    assert words == "5 seeds, p < 0.0001"
 
 
 def main():
