@@ -40,7 +40,7 @@ if sys.version_info < (3, 11):
 sys.dont_write_bytecode = True  # of experiment_report.py, beside this file
 import experiment_report
 from experiment_report import (END_COLUMNS, HEAD, MATCHED, MEASURES,
-                               RUN_COLUMNS)
+                               RUN_COLUMNS, SCALE)
 
 # ---- 1. What is run ----------------------------------------------------------
 
@@ -61,7 +61,7 @@ VARIANTS = {
     "s-ste": {
         "beta every-step": {"beta": "every-step"},
         "beta one": {"beta": "one"},
-        "beta equal-l1": {"beta": "equal-l1"},
+        SCALE: {"beta": "equal-l1"},
         "gamma 0.5": {"gamma": "0.5"},
         "gamma 1": {"gamma": "1"},
         "fp8": {"fp8": "on"},
@@ -79,7 +79,7 @@ VARIANTS = {
 
 
 # For --sizes: what is how many times as large, and by which methods.
-SIZES = {"width": 2, "steps": 4}
+SIZES = {"width": 2, "steps": 2}
 SIZED = ("s-ste", "ste", "sr-ste", "dense")
 
 
@@ -107,19 +107,22 @@ class Settings:
             value = times * getattr(self, field)
             found["%s %d" % (field, value)] = dataclasses.replace(
                 self, methods=tuple(m for m in SIZED if m in self.methods),
-                variants=(), probe_every=0, sized=False, **{field: value})
+                variants=tuple(v for v in self.variants if v == SCALE),
+                rates=self.rates[:-2] or self.rates,  # as they are lower there
+                probe_every=0, sized=False, **{field: value})
         return found
 
 
 FULL = Settings(methods=METHODS, steps=5000, layers=2, heads=4, width=64,
                 context=64, batch=8, micro=2,
-                rates=(0.002, 0.004, 0.008, 0.016), seeds=(1, 2, 3, 4, 5),
+                rates=(0.002, 0.004, 0.008, 0.016, 0.032),
+                seeds=(1, 2, 3, 4, 5),
                 variants=tuple(dict.fromkeys(
                     name for names in VARIANTS.values() for name in names)),
                 probe_every=7)  # no divisor of T-SR-STE's 40 steps a mask
 QUICK = dataclasses.replace(
     FULL, steps=1500, rates=(0.004, 0.008, 0.016), seeds=(1, 2, 3),
-    variants=("beta every-step", "beta one", "fp8", "mvue", "fp8 and mvue"))
+    variants=("beta every-step", SCALE, "fp8", "mvue", "fp8 and mvue"))
 
 SWEEP_SEED = 0
 SAVE_EVERY = 100  # steps between two checkpoints, for kill -9
@@ -156,7 +159,7 @@ class Run:
             given["decay"] = "%g" % self.decay
         if self.method != "dense":
             given.update(PRODUCTS)
-        if settings.probe_every and not self.variant:
+        if settings.probe_every and self.variant in ("", MATCHED):
             given["probe-every"] = settings.probe_every
         return given | VARIANTS.get(self.method, {}).get(self.variant, {})
 
@@ -168,7 +171,7 @@ def plan(settings, losses):
 
 
 def plan_size(size, settings, losses):
-    runs, rates = [], {}
+    runs, bests = [], {}
     for method in settings.methods:
         decay, *more = DECAYS.get(method, (None,))
         sweep = [Run("rate", method, "", rate, decay, SWEEP_SEED, size)
@@ -181,8 +184,7 @@ def plan_size(size, settings, losses):
             runs += sweep[len(settings.rates):]
         if not all(run in losses for run in sweep):
             continue
-        best = min(sweep, key=lambda run: losses[run])
-        rates[method] = best.rate
+        best = bests[method] = min(sweep, key=lambda run: losses[run])
         runs += [dataclasses.replace(best, stage="seeds", seed=seed)
                  for seed in settings.seeds]
         runs += [dataclasses.replace(
@@ -190,10 +192,12 @@ def plan_size(size, settings, losses):
                  for variant in VARIANTS.get(method, {})
                  if variant in settings.variants
                  for seed in settings.seeds]
-    if len({rates.get("s-ste"), rates.get("dense")} - {None}) == 2:
-        runs += [Run("matched", "dense", MATCHED, rates["s-ste"], None, seed,
-                     size)
-                 for seed in settings.seeds]
+    for method in ("dense", "ste", "sr-ste") if "s-ste" in bests else ():
+        rate = bests["s-ste"].rate
+        if method in bests and bests[method].rate != rate:
+            runs += [dataclasses.replace(
+                bests[method], stage="matched", variant=MATCHED, rate=rate,
+                seed=seed) for seed in settings.seeds]
     stages = ("rate", "decay", "seeds", "matched", "ablation")
     return sorted(runs, key=lambda run: stages.index(run.stage))
 

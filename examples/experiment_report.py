@@ -30,7 +30,9 @@ RUN_COLUMNS = ("stage", "method", "variant", "peak_lr", "decay", "seed", "size")
 END_COLUMNS = ("status", "cpu_seconds", "wall_seconds")
 # What all runs have in common stands above, a line each; these are numbers.
 HEAD = "# sste experiment 1"
-# The variant of dense for the flip rate, which follows the learning rate.
+# S-STE's scale by another rule, which keeps the weights' absolute sum.
+SCALE, SCALED = "beta equal-l1", "S-STE with beta equal-l1"
+# The variant for flips and descents, which follow the learning rate.
 MATCHED = "at the rate of s-ste"
 NUMBERS = ("steps", "layers", "heads", "width", "context", "batch", "micro",
            "corpus_bytes", "cpus", "jobs", "runs")
@@ -161,11 +163,16 @@ class Experiment:
             if r.method == method and r.stage == "ablation"))
 
 
-def dense_at_rate(x):
-    """Dense at S-STE's learning rate, to compare flip rates with."""
+def matched(x, method):
+    """Its seeds at S-STE's learning rate, if it has such."""
     same = ("s-ste" not in x.methods() or
-            x.best("dense").rate == x.best("s-ste").rate)
-    return x.seeds("dense", "" if same else MATCHED)
+            x.best(method).rate == x.best("s-ste").rate)
+    return x.seeds(method, "" if same else MATCHED)
+
+
+def at_one_rate(x, method):
+    """Those, or the ones at its own rate."""
+    return matched(x, method) or x.seeds(method)
 
 
 # ---- 2. Statistics -----------------------------------------------------------
@@ -384,11 +391,12 @@ VERDICTS = ("Shown", "Shown, against what was expected",
 def verdict(claim):
     """Which of the verdicts, and the sentence that goes with it."""
     e, expected = claim.e, getattr(claim, claim.expected)
-    if e.n < 2:
+    if e.n == 0:
+        return "Not known", expected + "; there are no such runs"
+    if e.n == 1:
         return "Not known", expected + "; one seed does not tell"
     if math.isnan(e.mean):
-        return "Not known", expected + (
-            "; learning rates differ, or a run diverged or measured nothing")
+        return "Not known", expected + "; a run diverged or measured nothing"
     if not shown(e):
         return "Not shown at this size", expected
     found = claim.more if e.mean > 0 else claim.less
@@ -413,40 +421,37 @@ def claim_lines(claims):
     return ["- **%s**: %s (%s; %s)." % words for words in said]
 
 
-def at_one_rate(x, e, *methods):
-    """Flips and descents follow the learning rate: where the methods' best ones
-    differ, there is no comparing them."""
-    if len({x.best(m).rate for m in methods if m in x.methods()}) == 1:
-        return e
-    return Estimate(math.nan, math.nan, math.nan, e.n)
-
-
-def loss_claim(runs, others, when, other, expected):
+def loss_claim(name, runs, others, when, other, expected):
     """The two are paired, so that dense's own loss cancels in a comparison of
     gaps to dense: the lower loss is the nearer one."""
     e = paired(runs, others, Run.loss)
-    return Claim("%sS-STE's loss is lower than %s's" % (when, other),
-                 "%sS-STE's loss is higher than %s's" % (when, other), expected,
-                 e, "the difference is %s bits per byte" % pm(e, 4, True))
+    return Claim("%s%s's loss is lower than %s" % (when, name, other),
+                 "%s%s's loss is higher than %s" % (when, name, other),
+                 expected, e,
+                 "the difference is %s bits per byte" % pm(e, 4, True))
 
 
 def loss_claims(x):
     """As the methods are, with each variant that both have, and against each
-    that only the other has."""
+    that only the other has; then with S-STE's other scale."""
     if "s-ste" not in x.methods():
         return
-
-    def variants(method):
-        return ["", *x.variants(method)]
+    soft = ["", *x.variants("s-ste")]
     for other in x.methods():
         expected = "more" if other == "dense" else "less"
-        for variant in variants(other) if other != "s-ste" else ():
-            both = variant in variants("s-ste")
+        for variant in ["", *x.variants(other)] if other != "s-ste" else ():
+            both = variant in soft
             yield loss_claim(
-                x.seeds("s-ste", variant if both else ""),
+                "S-STE", x.seeds("s-ste", variant if both else ""),
                 x.seeds(other, variant),
                 "with %s, " % variant if variant and both else "",
-                NAMES[other] + ("" if both else " (%s)" % variant), expected)
+                NAMES[other] + ("'s" if both else "'s with " + variant),
+                expected)
+    for other in ("dense", "ste", "sr-ste") if SCALE in soft else ():
+        if other in x.methods():
+            yield loss_claim(
+                SCALED, x.seeds("s-ste", SCALE), x.seeds(other), "",
+                NAMES[other] + "'s", "more" if other == "dense" else "less")
 
 
 def flip_claims(x):
@@ -457,43 +462,49 @@ def flip_claims(x):
         yield from flip_claims_since(x, 0.75, ", in the last quarter")
 
 
-def flips_over_dense(x, method, since):
+def flips_over_dense(runs, x, since):
     """The logarithm of the factor, at S-STE's learning rate."""
-    return at_one_rate(x, paired(x.seeds(method), dense_at_rate(x),
-                                 lambda run: log_flips(run, since)),
-                       method, "s-ste")
+    return paired(runs, matched(x, "dense"),
+                  lambda run: log_flips(run, since))
 
 
 def flip_claims_since(x, since, when):
-    def flips(run):
-        return log_flips(run, since)
-    dense = dense_at_rate(x)
-    logs = {m: flips_over_dense(x, m, since)
-            for m in ("ste", "sr-ste", "s-ste") if m in x.methods()}
     for method in ("ste", "sr-ste"):
-        if method in logs:
+        if method in x.methods():
+            e = flips_over_dense(matched(x, method), x, since)
             yield Claim("%s flips less often than dense%s" % (
                             NAMES[method], when),
                         "%s flips more often than dense%s" % (
-                            NAMES[method], when), "more", logs[method],
-                        "%s times as often" % ratio(logs[method]))
-    if {"s-ste", "ste"} <= set(logs):
-        soft, hard = x.seeds("s-ste"), x.seeds("ste")
-        e = estimate(abs(flips(soft[s]) - flips(dense[s])) -
-                     abs(flips(hard[s]) - flips(dense[s]))
-                     for s in soft if s in hard and s in dense)
-        yield Claim("S-STE's flip rate is nearer to dense's than STE's is" +
-                    when, "S-STE's flip rate is further from dense's than "
-                    "STE's is" + when, "less",
-                    at_one_rate(x, e, "s-ste", "ste"),
-                    "S-STE %s times dense's, STE %s times; the distances of "
-                    "the logarithms differ by %s" % (
-                        ratio(logs["s-ste"]), ratio(logs["ste"]),
-                        pm(e, 3, True)))
-        e = at_one_rate(x, paired(soft, hard, flips), "s-ste", "ste")
+                            NAMES[method], when), "more", e,
+                        "%s times as often" % ratio(e))
+    if {"s-ste", "ste"} <= set(x.methods()):
+        soft, hard = x.seeds("s-ste"), matched(x, "ste")
+        yield nearer_claim("S-STE", soft, x, since, when)
+        if SCALE in x.variants("s-ste"):
+            yield nearer_claim(SCALED, x.seeds("s-ste", SCALE), x, since, when)
+        e = paired(soft, hard, lambda run: log_flips(run, since))
         yield Claim("S-STE flips less often than STE" + when,
                     "S-STE flips more often than STE" + when, "less", e,
                     "%s times as often" % ratio(e))
+
+
+def nearer_claim(name, soft, x, since, when):
+    """Whether S-STE's flip rate is nearer to dense's than STE's, as the
+    logarithms' distances."""
+    def flips(run):
+        return log_flips(run, since)
+    hard, dense = matched(x, "ste"), matched(x, "dense")
+    e = estimate(abs(flips(soft[s]) - flips(dense[s])) -
+                 abs(flips(hard[s]) - flips(dense[s]))
+                 for s in soft if s in hard and s in dense)
+    return Claim("%s's flip rate is nearer to dense's than STE's is%s" % (
+                     name, when),
+                 "%s's flip rate is further from dense's than STE's is%s" % (
+                     name, when), "less", e,
+                 "%s times dense's, STE's %s times; the distances of the "
+                 "logarithms differ by %s" % (
+                     ratio(flips_over_dense(soft, x, since)),
+                     ratio(flips_over_dense(hard, x, since)), pm(e, 3, True)))
 
 
 def descent_claims(x):
@@ -501,8 +512,7 @@ def descent_claims(x):
         return
 
     def differ(measure):
-        return at_one_rate(x, paired(x.seeds("s-ste"), x.seeds("ste"), measure),
-                           "s-ste", "ste")
+        return paired(x.seeds("s-ste"), matched(x, "ste"), measure)
     e = differ(rank_correlation)
     yield Claim("S-STE's descent follows the predicted one less than STE's",
                 "S-STE's descent follows the predicted one more closely than "
@@ -622,30 +632,29 @@ def gap_table(x):
 def flip_table(x):
     rows = []
     for method in x.methods():
-        runs = x.seeds(method)
-        if method == "dense":
-            runs = dense_at_rate(x)
+        runs = at_one_rate(x, method)
         row = [NAMES[method], "%g" % next(iter(runs.values())).rate]
         for since in (0.0, 0.75):
             e = estimate(1000 * mean_flips(r, since) for r in runs.values())
             row.append(pm(e, 3))
         for since in (0.0, 0.75):
-            row.append(ratio(flips_over_dense(x, method, since))
+            row.append(ratio(flips_over_dense(matched(x, method), x, since))
                        if "dense" in x.methods() and method != "dense" else "")
         rows.append(row)
     return table(["method", "learning rate", "flips per 1000 entries and step",
-                  "the last quarter", "all steps, times dense's",
+                  "in the last quarter", "all steps, times dense's",
                   "the last quarter, times dense's"], rows)
 
 
-def flips_at(x):
+def flips_at(x, since):
     """A swept run's mean flip rate in units of dense's at the same rate."""
     dense = {r.rate: r for r in x.sweep("dense")}
 
     def cell(run):
         if run.rate not in dense:
             return "-"
-        times = math.exp(log_flips(run) - log_flips(dense[run.rate]))
+        times = math.exp(log_flips(run, since) -
+                         log_flips(dense[run.rate], since))
         return "-" if math.isnan(times) else "%.2f" % times
     return cell
 
@@ -653,7 +662,7 @@ def flips_at(x):
 def descent_table(x):
     rows = []
     for method in x.methods():
-        runs = x.seeds(method).values()
+        runs = at_one_rate(x, method).values()
         probes = sum(len(descents(run)) for run in runs)
         if probes:
             rows.append([NAMES[method], str(probes)] + [
@@ -668,7 +677,7 @@ def descent_table(x):
 
 def frozen_table(x):
     rows = [[NAMES[method]] + [
-        pm(estimate(map(measure, x.seeds(method).values())), 3)
+        pm(estimate(map(measure, at_one_rate(x, method).values())), 3)
         for measure in (rising, opposite, wrong, mask_part)]
             for method in x.methods()]
     return table(["method", "A < 0", "opposite signs", "F > 0 > A: wrong",
@@ -679,16 +688,20 @@ def size_table(x):
     """The main comparison of every size beside the others."""
     rows = []
     for at in (x, *x.sizes):
-        soft, row = at.seeds("s-ste"), [size_name(at), f"{parameters(at):,}",
-                                        "%g" % at.best("s-ste").rate]
-        for other in SIZED:
-            row.append(marked(paired(soft, at.seeds(other), Run.loss)))
-        for method in ("ste", "s-ste"):
-            row.append(ratio(flips_over_dense(at, method, 0.75)))
-        rows.append(row)
-    return table(["size", "weights", "learning rate"] +
-                 ["loss minus %s's" % NAMES[other] for other in SIZED] +
-                 ["flips of STE, times dense's", "of S-STE"], rows)
+        for variant in ("", SCALE):
+            soft = at.seeds("s-ste", variant)
+            rows.append([
+                size_name(at), f"{parameters(at):,}",
+                SCALED if variant else "S-STE",
+                *(marked(paired(soft, at.seeds(other), Run.loss))
+                  for other in SIZED),
+                *(ratio(flips_over_dense(runs, at, 0.75))
+                  for runs in (soft, matched(at, "ste")))])
+            if not at.seeds("s-ste", SCALE):
+                break
+    return table(["size", "weights", "", *("loss minus %s's" % NAMES[other]
+                                           for other in SIZED),
+                  "flips, times dense's", "flips of STE, times dense's"], rows)
 
 
 def beta_table(x):
@@ -795,17 +808,27 @@ def pale(color):
 
 
 def curve(runs, name, bins):
-    """Mean over the seeds and over each of so many equal parts of the run:
-    (step at its middle, mean)."""
-    points = [p for run in runs for p in run.column(name)]
-    if not points:
-        return []
-    last = max(step for step, _ in points)
+    """Over each of so many equal parts of the run: (step at its middle, mean
+    over the seeds, their least, their largest)."""
+    columns = [column for run in runs if (column := run.column(name))]
+    last = max((column[-1][0] for column in columns), default=0)
     parts = collections.defaultdict(list)
-    for step, value in points:
-        parts[min(bins - 1, int((step - 1) * bins / last))].append(value)
-    return [((part + 0.5) * last / bins, statistics.fmean(values))
-            for part, values in sorted(parts.items())]
+    for column in columns:
+        own = collections.defaultdict(list)
+        for step, value in column:
+            own[min(bins - 1, int((step - 1) * bins / last))].append(value)
+        for part, values in own.items():
+            parts[part].append(statistics.fmean(values))
+    return [((part + 0.5) * last / bins, statistics.fmean(means), min(means),
+             max(means)) for part, means in sorted(parts.items())]
+
+
+def band(block, style, color, title):
+    """A curve's parts of a plot: its seeds' range, and their mean."""
+    return ["%s using 1:3:4 with filledcurves fc rgb '%s' fs transparent solid "
+            "0.15 noborder notitle" % (block, color),
+            "%s using 1:2 with lines lw 2.5 %s lc rgb '%s' title '%s'" % (
+                block, style, color, title)]
 
 
 def loss_figure(x, folder):
@@ -900,19 +923,20 @@ def flip_figure(x, folder):
           "background rgb 'white'")
     parts = []
     for m in sorted(x.methods(), key=lambda m: m == "dense"):
-        runs = dense_at_rate(x) if m == "dense" else x.seeds(m)
+        runs = at_one_rate(x, m)
         points = [p for p in curve(runs.values(), "flip_rate", BINS)
-                  if p[1] > 0]
+                  if min(p) > 0]
         if points:
-            parts.append("%s with lines lw 2.5 %s lc rgb '%s' title '%s'" % (
-                f.block(points), "dt 2" if m == "dense" else "", COLORS[m],
-                "dense, virtual" if m == "dense" else NAMES[m]))
+            parts += band(f.block(points), "dt 2" if m == "dense" else "",
+                          COLORS[m],
+                          "dense, virtual" if m == "dense" else NAMES[m])
     f.plot(parts)
     return f.draw(folder, "flips")
 
 
 def pooled(x, method):
-    return [d for run in x.seeds(method).values() for d in descents(run)]
+    return [d for run in at_one_rate(x, method).values()
+            for d in descents(run)]
 
 
 def span(values):
@@ -998,8 +1022,7 @@ def beta_figure(x, folder):
                 ("beta every-step", "beta every step", COLORS["ste"])):
             points = curve(x.seeds("s-ste", variant).values(), column, BINS)
             if points:
-                parts.append("%s with lines lw 2.5 lc rgb '%s' title '%s'"
-                             % (f.block(points), color, name))
+                parts += band(f.block(points), "", color, name)
         f.plot(parts)
     return f.draw(folder, "beta")
 
@@ -1077,8 +1100,8 @@ def method_of_statistics(x):
         "Student's t over the seeds (of one text and one division of it): "
         "chance alone passes one comparison in twenty, and there are many "
         "above; \\* marks what is shown for all of them at once, by Holm's "
-        "correction. Learning rates and decays were chosen by the loss of seed 0 at "
-        "each, which is not among the seeds; variants were not tuned again.",
+        "correction. Learning rates and decays were chosen by the loss of "
+        "seed 0 at each, which is not among the seeds; variants were not tuned again.",
         ""]
 
 
@@ -1117,16 +1140,18 @@ def section_flips(x, folder):
              "The share of the FFN's mask entries that a step flips, of the "
              "mask of the two largest magnitudes in four: dense does not use "
              "it, nor do T-SR-STE and STEP in its dense steps, so theirs are "
-             "virtual; dense has S-STE's learning rate here. What the paper "
-             "calls oscillation is a rate that does not settle. The curves "
-             "join means over the seeds and over %d equal parts of the run."
+             "virtual. Dense, STE and SR-STE have S-STE's learning rate here, "
+             "as a higher one flips more. What the paper calls oscillation is "
+             "a rate that does not settle. The curves join means over the "
+             "seeds and over %d equal parts of the run; bands span the seeds."
              % BINS,
              "", *flip_figure(x, folder), *flip_table(x)]
     if "dense" in x.methods():
-        lines += ["A higher learning rate flips more: where the best ones "
-                  "differ, there is no factor above. At equal rates, for seed "
-                  "0, in units of dense's at that rate:", "",
-                  *rate_table(x, flips_at(x))]
+        lines += ["Where the learning rates differ there is no factor above. "
+                  "At each of the sweep's, for seed 0, in units of dense's "
+                  "there, over all steps and in the last quarter:", "",
+                  *rate_table(x, flips_at(x, 0.0)),
+                  *rate_table(x, flips_at(x, 0.75))]
     return lines
 
 
@@ -1136,8 +1161,8 @@ def section_descent(x, folder):
     return ["## Predicted and actual descent", "",
             "The paper's amount of descent (section 3, its figure 2), on one "
             "fixed batch of %d contexts of the training text, without FP8 and "
-            "MVUE. For step k's weights w_k, what the method makes of them "
-            "S(w_k), and the gradient g_k at S(w_k): actual A = L(S(w_k)) - "
+            "MVUE, at the learning rates of the flips above. For step k's "
+            "weights w_k, what the method makes of them S(w_k), and the gradient g_k at S(w_k): actual A = L(S(w_k)) - "
             "L(S(w_k+1)), predicted P = <g_k, w_k - w_k+1>, and through the "
             "map P' = <g_k, S(w_k) - S(w_k+1)>. A follows P' but for the "
             "loss's curvature, and P as far as S moves like w, which the "

@@ -29,7 +29,7 @@ def line(options, step, noise):
     loss, flips, rough = METHODS[options["--method"]]
     done = step / steps
     train = (2 + loss + 3 * math.exp(-6 * done) +
-             0.02 * math.log2(rate / 0.003)**2 +
+             0.02 * math.log2(rate / 0.004)**2 +
              0.1 * abs(math.log2(float(options.get("--decay", 10)) / 10)))
     row = [step, train + noise.gauss(0, 0.05), rate * (1 - done),
            0.02 * flips * math.exp(-3 * done) * noise.uniform(0.8, 1.2), "",

@@ -8,6 +8,7 @@ in place of the trainer.
 
 What a report must say is computed here from the CSV, by other means.
 """
+import collections
 import contextlib
 import csv
 import dataclasses
@@ -44,7 +45,8 @@ experiment.METHODS = ("s-ste", "ste", "sr-ste", "dense")
 experiment.DECAYS = {"sr-ste": (20.0, 10.0, 5.0)}
 experiment.PRODUCTS = {"fp8": "off", "mvue": "optimal"}
 experiment.VARIANTS = {"s-ste": {"beta every-step": {"beta": "every-step"},
-                                 "fp8": {"fp8": "on"}},
+                                 "fp8": {"fp8": "on"},
+                                 report.SCALE: {"beta": "equal-l1"}},
                        "sr-ste": {"fp8": {"fp8": "on"}, "none": {},
                                   "decay": {"decay": "0.5"}}}
 experiment.SAVE_EVERY = 7
@@ -385,8 +387,9 @@ def check_figures(p):
         rates = [float(row["flip_rate"]) for row in rows if all(
             row[c] == best[c] for c in ("stage", "method", "variant"))]
         assert len(rates) == 3 * STEPS and len(block) == STEPS
-        near(statistics.fmean(y for _, y in block), statistics.fmean(rates),
-             1e-6)
+        near(statistics.fmean(y for _, y, _, _ in block),
+             statistics.fmean(rates), 1e-6)
+        assert all(low <= y <= high for _, y, low, high in block)
     for block in drawn["distribution"]:
         assert len(block) == 3 * 9 and block[-1][1] == 1  # without the warm-up
         assert block == sorted(block)
@@ -412,36 +415,45 @@ def check_regenerated(p):
 def test_sizes():
     """What --sizes adds: the main comparison with one thing larger."""
     with place() as p:
-        status, _, err = p.run("--sizes", "--no-variants", "--methods",
-                               "dense,s-ste,ste,sr-ste", "--rates", "0.002")
+        tiny = dataclasses.replace(experiment.QUICK, variants=(report.SCALE,))
+        with unittest.mock.patch.object(experiment, "QUICK", tiny):
+            status, _, err = p.run("--sizes", "--methods",
+                                   "dense,s-ste,ste,sr-ste", "--rates", "0.002")
         assert status == 0, err
         rows, text = p.csv(), p.read("report.md")
-        sizes = {"": 20, "width 128": 20, "steps 80": 80}
-        runs = 4 + 2 + 4 * 3  # rates, decays, seeds
+        sizes = {"": 20, "width 128": 20, "steps 40": 40}
+        runs = 4 + 2 + 4 * 3 + 3  # rates, decays, seeds, S-STE's other scale
         assert {row["size"] for row in rows} == set(sizes)
         assert "%d of %d runs" % (3 * runs, 3 * runs) in err.splitlines()[-1]
         for size, steps in sizes.items():
             assert sum(row["size"] == size for row in rows) == runs * steps
         begun = p.begun()
-        for words in ("--width 128", "--steps 80"):
+        for words in ("--width 128", "--steps 40"):
             of_size = [line for line in begun if words in line]
             assert len(of_size) == runs
             assert not any("--probe-every" in line for line in of_size)
-        assert not any("--width 128" in line and "--steps 80" in line
+        assert not any("--width 128" in line and "--steps 40" in line
                        for line in begun)
 
-        found = table_with(text, "size weights")
-        assert list(found) == ["width 64, 20 steps", "width 128, 20 steps",
-                               "width 64, 80 steps"]
-        assert [cells[0] for cells in found.values()] == [
-            "119,104", "434,816", "119,104"]
-        for size, cells in zip(sizes, found.values()):
-            check_size([row for row in rows if row["size"] == size and
-                        row["seed"] != "0"], cells)
+        table = text.split("\n| size ")[1].split("\n\n")[0]
+        found = [[cell.strip() for cell in line.strip("|").split("|")]
+                 for line in table.split("\n")[2:]]
+        assert [cells[:3] for cells in found] == [
+            [name, weights, ours] for name, weights in (
+                ("width 64, 20 steps", "119,104"),
+                ("width 128, 20 steps", "434,816"),
+                ("width 64, 40 steps", "119,104"))
+            for ours in ("S-STE", "S-STE with beta equal-l1")]
+        for i, cells in enumerate(found):
+            check_size([row for row in rows if row["seed"] != "0" and
+                        row["size"] == list(sizes)[i // 2]],
+                       ("", report.SCALE)[i % 2], cells[3:])
         assert text.count("\n### ") == 2
         before, after = text.split("\n## Other sizes")
-        assert before.count("S-STE's loss is lower than STE's") == 1
-        assert after.count("S-STE's loss is lower than STE's") == 2
+        for name in ("S-STE", "S-STE with beta equal-l1"):
+            words = re.compile(": %s's loss is [a-z]+ than STE's" % name)
+            assert len(words.findall(before)) == 1
+            assert len(words.findall(after)) == 2
 
         whole = p.read("experiment.csv")
         name = p.folder + "/bad.csv"
@@ -458,16 +470,18 @@ def test_sizes():
         assert "Other sizes" not in p.read("report.md")
 
 
-def check_size(rows, cells):
+def check_size(rows, variant, cells):
     """A row of the table of sizes, from these lines of the CSV."""
+    rows = [{**row, "method": "ours"} if (row["method"], row["variant"]) == (
+        "s-ste", variant) else row for row in rows]
     losses = {(r["method"], r["seed"]): float(r["val_bpb"])
               for r in rows if r["status"]}
     steps = len({row["step"] for row in rows})
 
     def star(mean, se):
         return "*" * (abs(mean) > STUDENT[3] * se)
-    for cell, other in zip(cells[2:], ("dense", "ste", "sr-ste")):
-        gap = [losses["s-ste", seed] - losses[other, seed] for seed in "123"]
+    for cell, other in zip(cells, ("dense", "ste", "sr-ste")):
+        gap = [losses["ours", seed] - losses[other, seed] for seed in "123"]
         mean, se = statistics.fmean(gap), statistics.stdev(gap) / math.sqrt(3)
         assert cell == "%+.4f ± %.4f" % (mean, se) + star(mean, se)
 
@@ -476,7 +490,7 @@ def check_size(rows, cells):
             float(r["flip_rate"]) for r in rows
             if (r["method"], r["seed"]) == (method, seed) and
             int(r["step"]) > 0.75 * steps))
-    for cell, method in zip(cells[5:], ("ste", "s-ste")):
+    for cell, method in zip(cells[3:], ("ours", "ste"), strict=True):
         ratio = math.exp(statistics.fmean(
             flips(method, seed) - flips("dense", seed) for seed in "123"))
         assert cell.split(" ")[0] == "%.2f" % ratio
@@ -573,7 +587,7 @@ def test_diverged():
         text = p.read("report.md")
         assert table_with(text, "minus dense")["STE"][3:6] == [
             "diverged (2 of 2)", "-", "-"]
-        assert "or a run diverged or measured nothing" in text
+        assert "; a run diverged or measured nothing" in text
 
 
 def test_one_seed():
@@ -780,11 +794,11 @@ def test_progress():
     line = progress.line(losses, [resumed, fresh], 10.0)
     left = (RUNS - 3) * STEPS - 20
     wide = dataclasses.replace(runs[0], size="width 128")
-    long = dataclasses.replace(runs[0], size="steps 80")
+    long = dataclasses.replace(runs[0], size="steps 40")
     sized = experiment.Progress(dataclasses.replace(
         experiment.QUICK, sized=True), [])
     assert [sized.work([run]) / sized.work(runs[:1]) for run in (wide, long)
-            ] == [2, 4]
+            ] == [2, 2]
     assert line == ("3 of %d runs, 0:00:10, left %s; best s-ste 2.0000 ste "
                     "2.0000; now %s 75 %%, %s 25 %%" % (
                         RUNS, experiment.clock(left), runs[3], runs[4]))
@@ -832,37 +846,57 @@ def test_student():
 
 def test_at_one_rate():
     """Flips and descents at other learning rates are not compared."""
-    def claims(rate, hard, matched=True, flips=2.0):
-        """Of two seeds; `rate` is S-STE's, `hard` STE's, and dense's 0.1, but
-        for the runs at S-STE's."""
-        def runs(method, variant=""):
-            if variant and not matched:
-                return {}
-            rates = {"dense": 0.01, "ste": 0.04, "s-ste": 0.01 * flips}
-            return {seed: run_of([
-                {"step": k, "flip_rate": rates[method] * (1 + 0.01 * seed * k),
-                 "val_bpb": 1.0} for k in range(4)]) for seed in (1, 2)}
-        best = {"dense": 0.1, "ste": hard, "s-ste": rate}
-        return list(report.flip_claims(types.SimpleNamespace(
-            methods=lambda: list(best), seeds=runs,
-            best=lambda method: types.SimpleNamespace(rate=best[method]))))
-    for rate in (0.1, 0.2):  # with dense as it is, and at S-STE's rate
-        assert len(claims(rate, rate)) == 2 * 3
-        assert all(math.isfinite(c.e.mean) for c in claims(rate, rate))
-    for claim in claims(0.2, 0.2, matched=False):
-        assert math.isfinite(claim.e.mean) == (
-            "flips less often than STE" in claim.less)
-    for claim in claims(0.1, 0.2):
-        assert claim.e.n == 2 and report.verdict(claim) == (
-            "Not known", getattr(claim, claim.expected) + "; learning rates "
-            "differ, or a run diverged or measured nothing")
+    def claims(rate, hard, extra=("dense", "ste")):
+        """Of two seeds; `rate` is S-STE's, `hard` STE's, and dense's 0.1;
+        extra: what was also run at S-STE's, with ten times the flips."""
+        flips = {"dense": 0.01, "ste": 0.04, "s-ste": 0.02}
 
+        def runs(method, variant=""):
+            if variant and method not in extra:
+                return {}
+            times = 10 if variant else 1
+            return {seed: run_of([
+                {"step": k, "val_bpb": 1.0,
+                 "flip_rate": times * flips[method] * (1 + 0.01 * seed * k)}
+                for k in range(4)]) for seed in (1, 2)}
+        best = {"dense": 0.1, "ste": hard, "s-ste": rate}
+        found = list(report.flip_claims(types.SimpleNamespace(
+            methods=lambda: list(best), seeds=runs, variants=lambda method: [],
+            best=lambda method: types.SimpleNamespace(rate=best[method]))))
+        assert len(found) == 2 * 3
+        for claim in found:
+            assert claim.e.n == 2 or report.verdict(claim) == (
+                "Not known", getattr(claim, claim.expected) +
+                "; there are no such runs")
+        # STE's over dense's, how much further S-STE is, S-STE's over STE's.
+        return ["%.2f" % math.exp(claim.e.mean) for claim in found[:3]]
+    assert claims(0.1, 0.1) == ["4.00", "0.50", "0.50"]
+    assert claims(0.2, 0.2) == ["0.40", "2.00", "0.50"]
+    assert claims(0.2, 0.2, ()) == ["nan", "nan", "0.50"]
+    assert claims(0.1, 0.2) == ["40.00", "0.05", "0.05"]
+    assert claims(0.1, 0.2, ("dense",)) == ["nan", "nan", "nan"]
     x = types.SimpleNamespace(
-        methods=lambda: [0.1, 0.2],
-        best=lambda rate: types.SimpleNamespace(rate=rate))
-    e = report.estimate([1.0, 2.0])
-    assert report.at_one_rate(x, e, 0.1, 0.1) is e
-    assert math.isnan(report.at_one_rate(x, e, 0.1, 0.1, 0.2).mean)
+        methods=lambda: ["ste"], seeds=lambda method, variant: (method, variant),
+        best=None)
+    assert report.matched(x, "ste") == ("ste", "")  # there is no S-STE
+
+
+def test_matched():
+    """The plan has what is compared at S-STE's learning rate."""
+    best = {"s-ste": 0.004, "ste": 0.002, "sr-ste": 0.002, "dense": 0.004}
+    losses = collections.defaultdict(float)
+    for run in experiment.plan(experiment.QUICK, experiment.Anything()):
+        losses[run] = float(run.rate != best[run.method]) - 0.1 * (
+            run.decay or 0)
+    runs = [run for run in experiment.plan(experiment.QUICK, losses)
+            if run.stage == "matched"]
+    assert [(run.method, run.rate, run.decay, run.seed) for run in runs] == [
+        (method, 0.004, decay, seed) for method, decay in (
+            ("ste", None), ("sr-ste", 20.0)) for seed in (1, 2, 3)]
+    for run in runs:
+        given = run.options(experiment.QUICK)
+        assert run.variant == report.MATCHED and given["lr"] == "0.004"
+        assert given["probe-every"] == 2
 
 
 def test_lines():
@@ -927,10 +961,15 @@ def test_flips():
     near(report.mean_flips(run), 0.045)
     near(report.mean_flips(run, 0.75), 0.075)
     near(report.last_beta(run), 4.5)
-    for (step, rate), part in zip(report.curve([run, run], "flip_rate", 4),
-                                  range(4), strict=True):
+    other = run_of([{"step": k, "flip_rate": k / 50} for k in range(1, 9)])
+    for (step, mean, least, most), part in zip(
+            report.curve([run, other], "flip_rate", 4), range(4), strict=True):
         near(step, 2 * part + 1)
-        near(rate, 0.02 * part + 0.015)
+        near(least, 0.02 * part + 0.015)
+        near(most, 2 * least)
+        near(mean, 1.5 * least)
+    assert report.curve([], "flip_rate", 4) == []
+    assert report.curve([run], "val_bpb", 4) == []
     assert math.isnan(report.log_flips(run_of([{"step": 1, "flip_rate": 0}])))
     run.status = 1  # diverged
     assert math.isnan(report.mean_flips(run))
@@ -970,7 +1009,7 @@ def test_verdicts():
         assert says(values, "more") == "Not shown at this size: it grows"
     assert says([1.0], "less").startswith("Not known: it falls; one seed")
     assert says([1.0, math.inf], "more").startswith(
-        "Not known: it grows; learning rates differ, or a run diverged")
+        "Not known: it grows; a run diverged")
     # Student's t, no less: 3 values around m with an error of 1.
     step = math.sqrt(3.0)
     assert says([4.31 - step, 4.31, 4.31 + step], "more") == "Shown: it grows"
