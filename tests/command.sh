@@ -703,7 +703,7 @@ refuses() { # words that the message must hold, then the arguments
   words=$1
   shift
   status=0
-  timeout 60 "$sste" "$@" >stdout 2>stderr || status=$?
+  timeout 600 "$sste" "$@" >stdout 2>stderr || status=$?
   [ $status -eq 2 ] || fail "$*: status $status, not 2"
   [ "$(wc -l <stderr)" -eq 1 ] && grep -q '^sste: ' stderr ||
     fail "$*: not one message: $(cat stderr)"

@@ -136,7 +136,7 @@ refuses() { # words that the message must hold, then the arguments
   words=$1
   shift
   status=0
-  timeout 60 "$pretrain" "$@" >stdout 2>stderr || status=$?
+  timeout 600 "$pretrain" "$@" >stdout 2>stderr || status=$?
   [ $status -eq 2 ] || fail "$*: status $status, not 2"
   [ "$(grep -c ^pretrain: stderr)" -eq 1 ] || fail "$*: not one message"
   grep -q "$words" stderr || fail "$*: '$(cat stderr)' lacks '$words'"

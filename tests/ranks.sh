@@ -40,7 +40,7 @@ export PRTE_MCA_hwloc_default_binding_policy=none
 ranks() { # their number, then the command
   number=$1
   shift
-  timeout 120 "$mpirun" -np "$number" "$@" </dev/null
+  timeout 600 "$mpirun" -np "$number" "$@" </dev/null
 }
 
 "$mpicc" -std=c99 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -O2 \

@@ -100,7 +100,7 @@ run() {
   want=$1
   shift
   status=0
-  { timeout 100 env $stop "$pretrain" "$@" >stdout; } 2>stderr || status=$?
+  { timeout 600 env $stop "$pretrain" "$@" >stdout; } 2>stderr || status=$?
   [ $status -eq "$want" ] ||
     fail "$*: status $status, not $want: $(tail -1 stderr)"
 }
