@@ -12,7 +12,7 @@
 compared with, and writes OUT/experiment.csv and OUT/report.md with figures.
 The learning rate of each method is swept on seed 0, its best one then run with
 other seeds, and some methods also with one thing changed at a time. --sizes
-does the same, but for that, with a wider model and with longer runs.
+compares some methods the same way in models of other widths, too.
 
 What is stopped goes on by the same command: finished runs are kept in OUT/runs,
 others resume from their checkpoints. A run of other options or of another
@@ -40,7 +40,7 @@ if sys.version_info < (3, 11):
 sys.dont_write_bytecode = True  # of experiment_report.py, beside this file
 import experiment_report
 from experiment_report import (END_COLUMNS, HEAD, MATCHED, MEASURES,
-                               RUN_COLUMNS, SCALE)
+                               PUBLISHED, RUN_COLUMNS, SCALE)
 
 # ---- 1. What is run ----------------------------------------------------------
 
@@ -74,13 +74,14 @@ VARIANTS = {
     },
     "ste": {"fp8 and mvue": SYSTEM},
     "sr-ste": {"fp8 and mvue": SYSTEM,
-               "decay as published": {"decay": "0.0002"}},
+               PUBLISHED: {"decay": "0.0002"}},
 }
 
 
-# For --sizes: what is how many times as large, and by which methods.
-SIZES = {"width": 2, "steps": 2}
+# For --sizes: the widths, in units of the main one, and what is compared.
+WIDTHS = (0.5, 2)
 SIZED = ("s-ste", "ste", "sr-ste", "dense")
+SIZED_VARIANTS = (SCALE, PUBLISHED)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,13 +104,11 @@ class Settings:
     def sizes(self):
         """These, named "", and those of every other size with its name."""
         found = {"": self}
-        for field, times in SIZES.items() if self.sized else ():
-            value = times * getattr(self, field)
-            found["%s %d" % (field, value)] = dataclasses.replace(
+        for width in (int(w * self.width) for w in WIDTHS if self.sized):
+            found["width %d" % width] = dataclasses.replace(
                 self, methods=tuple(m for m in SIZED if m in self.methods),
-                variants=tuple(v for v in self.variants if v == SCALE),
-                rates=self.rates[:-2] or self.rates,  # as they are lower there
-                probe_every=0, sized=False, **{field: value})
+                variants=tuple(v for v in SIZED_VARIANTS if v in self.variants),
+                probe_every=0, sized=False, width=width)
         return found
 
 
@@ -656,9 +655,8 @@ def parse(words):
         help="some of " + ",".join(METHODS))
     add("--no-variants", action="store_true", help="the methods as they are")
     add("--sizes", action="store_true",
-        help="also %s, by %s, as they are" % (
-            " or ".join("%d times the %s" % (times, field)
-                        for field, times in SIZES.items()), ", ".join(SIZED)))
+        help="also %s times the width, by %s" % (
+            " and ".join("%g" % w for w in WIDTHS), ",".join(SIZED)))
     args = parser.parse_args(words)
     if args.report:
         for name, value in vars(args).items():
@@ -678,7 +676,12 @@ def settings_of(args):
         given["seeds"] = tuple(range(1, args.seeds + 1))
     if args.no_variants:
         given["variants"] = ()
-    return dataclasses.replace(settings, **given, sized=args.sizes)
+    settings = dataclasses.replace(settings, **given, sized=args.sizes)
+    for at in settings.sizes().values():
+        if at.width % math.lcm(4, at.heads):
+            raise Refused("a width of %d is no multiple of 4 and of %d heads"
+                          % (at.width, at.heads))
+    return settings
 
 
 def run_all(args, signals):

@@ -32,6 +32,8 @@ END_COLUMNS = ("status", "cpu_seconds", "wall_seconds")
 HEAD = "# sste experiment 1"
 # S-STE's scale by another rule, which keeps the weights' absolute sum.
 SCALE, SCALED = "beta equal-l1", "S-STE with beta equal-l1"
+# SR-STE's with the decay of its paper.
+PUBLISHED = "decay as published"
 # The variant for flips and descents, which follow the learning rate.
 MATCHED = "at the rate of s-ste"
 NUMBERS = ("steps", "layers", "heads", "width", "context", "batch", "micro",
@@ -92,10 +94,9 @@ class Experiment:
                                  "its seeds" % path)
 
     def at(self, size):
-        """The part of one size: 'steps 20', where the facts have another."""
+        """The part of one size, such as 'width 32'."""
         x = copy.copy(self)
-        name, value = size.split(" ")
-        x.facts = self.facts | {name: int(value)}
+        x.facts = self.facts | {"width": int(size.split(" ")[1])}
         x.runs = [run for run in self.runs if run.size == size]
         return x
 
@@ -126,7 +127,7 @@ class Experiment:
             key = tuple(row[c] for c in RUN_COLUMNS)
             if row["method"] not in NAMES or not re.fullmatch(
                     "[a-z0-9 .,-]*", "".join(key)) or not re.fullmatch(
-                        "((steps|width) [1-9][0-9]*)?", row["size"]):
+                        "(width [1-9][0-9]*)?", row["size"]):
                 raise ValueError("a run of a strange name")
             if key not in named:
                 named[key] = Run(row)
@@ -686,22 +687,23 @@ def frozen_table(x):
 
 def size_table(x):
     """The main comparison of every size beside the others."""
+    rivals = (("dense", ""), ("ste", ""), ("sr-ste", ""), ("sr-ste", PUBLISHED))
     rows = []
     for at in (x, *x.sizes):
         for variant in ("", SCALE):
             soft = at.seeds("s-ste", variant)
             rows.append([
-                size_name(at), f"{parameters(at):,}",
+                "width %d" % at.facts["width"], f"{parameters(at):,}",
                 SCALED if variant else "S-STE",
-                *(marked(paired(soft, at.seeds(other), Run.loss))
-                  for other in SIZED),
+                *(marked(paired(soft, at.seeds(*other), Run.loss))
+                  for other in rivals),
                 *(ratio(flips_over_dense(runs, at, 0.75))
                   for runs in (soft, matched(at, "ste")))])
             if not at.seeds("s-ste", SCALE):
                 break
-    return table(["size", "weights", "", *("loss minus %s's" % NAMES[other]
-                                           for other in SIZED),
-                  "flips, times dense's", "flips of STE, times dense's"], rows)
+    return table(["size", "weights", "", *("minus %s%s" % (
+        NAMES[m], variant and ", " + variant) for m, variant in rivals),
+        "flips, times dense's", "STE's, times dense's"], rows)
 
 
 def beta_table(x):
@@ -1101,7 +1103,8 @@ def method_of_statistics(x):
         "chance alone passes one comparison in twenty, and there are many "
         "above; \\* marks what is shown for all of them at once, by Holm's "
         "correction. Learning rates and decays were chosen by the loss of "
-        "seed 0 at each, which is not among the seeds; variants were not tuned again.",
+        "seed 0 at each, which is not among the seeds; variants were not tuned "
+        "again.",
         ""]
 
 
@@ -1162,7 +1165,8 @@ def section_descent(x, folder):
             "The paper's amount of descent (section 3, its figure 2), on one "
             "fixed batch of %d contexts of the training text, without FP8 and "
             "MVUE, at the learning rates of the flips above. For step k's "
-            "weights w_k, what the method makes of them S(w_k), and the gradient g_k at S(w_k): actual A = L(S(w_k)) - "
+            "weights w_k, what the method makes of them S(w_k), and the "
+            "gradient g_k at S(w_k): actual A = L(S(w_k)) - "
             "L(S(w_k+1)), predicted P = <g_k, w_k - w_k+1>, and through the "
             "map P' = <g_k, S(w_k) - S(w_k+1)>. A follows P' but for the "
             "loss's curvature, and P as far as S moves like w, which the "
@@ -1215,24 +1219,18 @@ def section_ablations(x, folder):
             *ablation_table(x), *ablation_figure(x, folder)]
 
 
-SIZED = ("dense", "ste", "sr-ste")
-
-
-def size_name(x):
-    return "width %d, %d steps" % (x.facts["width"], x.facts["steps"])
-
-
 def section_sizes(x, folder):
     """What depends on the size; without figures, so that folder is unused."""
-    if not x.sizes or not all({"s-ste", *SIZED} <= set(at.methods())
-                              for at in (x, *x.sizes)):
+    if not x.sizes or not all({"s-ste", "ste", "sr-ste", "dense"} <=
+                              set(at.methods()) for at in (x, *x.sizes)):
         return []
     lines = ["## Other sizes", "",
-             "The same comparison with one thing larger: S-STE's loss minus "
-             "that of others, and flips in the last quarter at S-STE's "
-             "learning rate; * beyond the 95 % interval.", "", *size_table(x)]
+             "The same comparison in models of other widths, as long: S-STE's "
+             "loss minus that of others, and flips in the last quarter, at "
+             "S-STE's learning rate; * beyond the 95 % interval.", "",
+             *size_table(x)]
     for at in x.sizes:
-        lines += ["### " + size_name(at).capitalize(), "",
+        lines += ["### Width %d" % at.facts["width"], "",
                   *claim_lines([*loss_claims(at), *flip_claims(at)]), "",
                   *loss_table(at), *rate_table(at, loss_of), *decay_table(at),
                   *edges(at)]

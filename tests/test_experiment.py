@@ -48,7 +48,8 @@ experiment.VARIANTS = {"s-ste": {"beta every-step": {"beta": "every-step"},
                                  "fp8": {"fp8": "on"},
                                  report.SCALE: {"beta": "equal-l1"}},
                        "sr-ste": {"fp8": {"fp8": "on"}, "none": {},
-                                  "decay": {"decay": "0.5"}}}
+                                  "decay": {"decay": "0.5"},
+                                  report.PUBLISHED: {"decay": "0.3"}}}
 experiment.SAVE_EVERY = 7
 experiment.QUICK = experiment.Settings(
     methods=experiment.METHODS, steps=20, layers=2, heads=4, width=64,
@@ -415,38 +416,35 @@ def check_regenerated(p):
 def test_sizes():
     """What --sizes adds: the main comparison with one thing larger."""
     with place() as p:
-        tiny = dataclasses.replace(experiment.QUICK, variants=(report.SCALE,))
+        tiny = dataclasses.replace(experiment.QUICK, variants=(
+            report.SCALE, report.PUBLISHED))
         with unittest.mock.patch.object(experiment, "QUICK", tiny):
             status, _, err = p.run("--sizes", "--methods",
                                    "dense,s-ste,ste,sr-ste", "--rates", "0.002")
         assert status == 0, err
         rows, text = p.csv(), p.read("report.md")
-        sizes = {"": 20, "width 128": 20, "steps 40": 40}
-        runs = 4 + 2 + 4 * 3 + 3  # rates, decays, seeds, S-STE's other scale
+        sizes = ("", "width 32", "width 128")
+        runs = 4 + 2 + 4 * 3 + 3 + 3  # rates, decays, seeds, variants
         assert {row["size"] for row in rows} == set(sizes)
         assert "%d of %d runs" % (3 * runs, 3 * runs) in err.splitlines()[-1]
-        for size, steps in sizes.items():
-            assert sum(row["size"] == size for row in rows) == runs * steps
-        begun = p.begun()
-        for words in ("--width 128", "--steps 40"):
-            of_size = [line for line in begun if words in line]
+        for size in sizes:
+            assert sum(row["size"] == size for row in rows) == runs * STEPS
+        for words in ("--width 128", "--width 32"):
+            of_size = [line for line in p.begun() if words in line]
             assert len(of_size) == runs
             assert not any("--probe-every" in line for line in of_size)
-        assert not any("--width 128" in line and "--steps 40" in line
-                       for line in begun)
 
         table = text.split("\n| size ")[1].split("\n\n")[0]
         found = [[cell.strip() for cell in line.strip("|").split("|")]
                  for line in table.split("\n")[2:]]
         assert [cells[:3] for cells in found] == [
             [name, weights, ours] for name, weights in (
-                ("width 64, 20 steps", "119,104"),
-                ("width 128, 20 steps", "434,816"),
-                ("width 64, 40 steps", "119,104"))
+                ("width 64", "119,104"), ("width 32", "34,976"),
+                ("width 128", "434,816"))
             for ours in ("S-STE", "S-STE with beta equal-l1")]
         for i, cells in enumerate(found):
             check_size([row for row in rows if row["seed"] != "0" and
-                        row["size"] == list(sizes)[i // 2]],
+                        row["size"] == sizes[i // 2]],
                        ("", report.SCALE)[i % 2], cells[3:])
         assert text.count("\n### ") == 2
         before, after = text.split("\n## Other sizes")
@@ -473,14 +471,15 @@ def test_sizes():
 def check_size(rows, variant, cells):
     """A row of the table of sizes, from these lines of the CSV."""
     rows = [{**row, "method": "ours"} if (row["method"], row["variant"]) == (
-        "s-ste", variant) else row for row in rows]
+        "s-ste", variant) else {**row, "method": "published"} if row[
+            "variant"] == report.PUBLISHED else row for row in rows]
     losses = {(r["method"], r["seed"]): float(r["val_bpb"])
               for r in rows if r["status"]}
     steps = len({row["step"] for row in rows})
 
     def star(mean, se):
         return "*" * (abs(mean) > STUDENT[3] * se)
-    for cell, other in zip(cells, ("dense", "ste", "sr-ste")):
+    for cell, other in zip(cells, ("dense", "ste", "sr-ste", "published")):
         gap = [losses["ours", seed] - losses[other, seed] for seed in "123"]
         mean, se = statistics.fmean(gap), statistics.stdev(gap) / math.sqrt(3)
         assert cell == "%+.4f ± %.4f" % (mean, se) + star(mean, se)
@@ -490,7 +489,7 @@ def check_size(rows, variant, cells):
             float(r["flip_rate"]) for r in rows
             if (r["method"], r["seed"]) == (method, seed) and
             int(r["step"]) > 0.75 * steps))
-    for cell, method in zip(cells[3:], ("ours", "ste"), strict=True):
+    for cell, method in zip(cells[4:], ("ours", "ste"), strict=True):
         ratio = math.exp(statistics.fmean(
             flips(method, seed) - flips("dense", seed) for seed in "123"))
         assert cell.split(" ")[0] == "%.2f" % ratio
@@ -704,6 +703,9 @@ def test_misuse():
             refuses("give no " + words[0], ["--report", p.corpus, *words])
         for rates in ("", "0.1,", "x", "0", "-1", "nan", "inf", "2"):
             refuses("no number from 0 to 1", p.words("--rates=" + rates))
+        refuses("4 and of 4 heads", p.words("--width", "18"))
+        refuses("4 and of 3 heads", p.words("--width", "12", "--heads", "3",
+                                            "--sizes"))
         refuses("'adam' is no method", p.words("--methods", "ste,adam"))
         refuses("No such file", ["--report", p.folder + "/none.csv"])
         refuses("is damaged", ["--report", p.corpus])
@@ -794,11 +796,9 @@ def test_progress():
     line = progress.line(losses, [resumed, fresh], 10.0)
     left = (RUNS - 3) * STEPS - 20
     wide = dataclasses.replace(runs[0], size="width 128")
-    long = dataclasses.replace(runs[0], size="steps 40")
     sized = experiment.Progress(dataclasses.replace(
         experiment.QUICK, sized=True), [])
-    assert [sized.work([run]) / sized.work(runs[:1]) for run in (wide, long)
-            ] == [2, 2]
+    assert sized.work([wide]) == 2 * sized.work(runs[:1])
     assert line == ("3 of %d runs, 0:00:10, left %s; best s-ste 2.0000 ste "
                     "2.0000; now %s 75 %%, %s 25 %%" % (
                         RUNS, experiment.clock(left), runs[3], runs[4]))
@@ -876,8 +876,8 @@ def test_at_one_rate():
     assert claims(0.1, 0.2) == ["40.00", "0.05", "0.05"]
     assert claims(0.1, 0.2, ("dense",)) == ["nan", "nan", "nan"]
     x = types.SimpleNamespace(
-        methods=lambda: ["ste"], seeds=lambda method, variant: (method, variant),
-        best=None)
+        methods=lambda: ["ste"], best=None,
+        seeds=lambda method, variant: (method, variant))
     assert report.matched(x, "ste") == ("ste", "")  # there is no S-STE
 
 
