@@ -983,20 +983,31 @@ static void csv_line(const run *r, long step) {
   if (fflush(csv_file.f) != 0 || ferror(csv_file.f)) output_failed(&csv_file);
 }
 
+/* A checkpoint is a file, or nothing: nobody reads one from a pipe. */
+static void check_checkpoint(const char *name) {
+  struct stat info;
+  const int exists = stat(name, &info) == 0;
+  if (strcmp(name, "/dev/null") != 0 &&
+      (is_device(name) || (exists && !S_ISREG(info.st_mode))))
+    die("--checkpoint is %s, which is no file and not /dev/null", name);
+}
+
 /* Before training, so that a name that cannot be written is found at once. */
 static void files_open(const run *r) {
   const options *o = r->o;
   long step;
-  if (o->csv != NULL && strcmp(o->csv, o->checkpoint) == 0)
-    die("--csv and --checkpoint are both %s", o->csv);
   if (ranks_rank() != 0) return;
   atexit(drop_files);
   signal(SIGPIPE, SIG_IGN); /* a reader that has left is a write error, */
   signal(SIGXFSZ, SIG_IGN); /* and so is a limit on the size of files */
+  check_checkpoint(o->checkpoint);
   output_open(&checkpoint_file, o->checkpoint, magic);
   output_drop(&checkpoint_file);
   if (o->csv == NULL) return;
-  output_open(&csv_file, o->csv, "step,");
+  output_open(&csv_file, o->csv, csv_head);
+  if (csv_file.part[0] != '\0' &&
+      strcmp(csv_file.target, checkpoint_file.target) == 0)
+    die("--csv and --checkpoint are both %s", o->csv);
   fputs(csv_head, csv_file.f);
   for (step = 1; step <= r->step; ++step) csv_line(r, step);
 }
@@ -1276,6 +1287,7 @@ int main(int argc, char **argv) {
   options o;
   text t;
   size_t program;
+  hold_standard_streams();
   ranks_start(&argc, &argv);
   speaks = ranks_fail;
   o = parse(argc, argv);

@@ -10,9 +10,10 @@
 #ifndef PROGRAM_H
 #define PROGRAM_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -100,13 +101,24 @@ static inline void arena_open(arena *a) {
 
 /* ---- Files --------------------------------------------------------------- */
 
-/* A file takes its name only when it is whole; until then it is NAME.PID.part,
- * which is removed if the program gives up. A file that is there already is
- * replaced only if it begins as ours do. What is no regular file, such as a
- * pipe, is written as is. */
+/* For the beginning of main. Where a standard stream was closed, the next file
+ * would get its number, and what is printed. In its place comes what cannot be
+ * written either. */
+static inline void hold_standard_streams(void) {
+  int fd;
+  do fd = open("/dev/null", O_RDONLY);
+  while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd >= 0) close(fd);
+}
+
+/* A file takes its name only when it is whole; until then it is
+ * NAME.HOST.PID.part, which is removed if the program gives up. A file that is
+ * there already is replaced only if it may be written and begins as ours do; it
+ * keeps its mode. What is no regular file, such as a pipe, is written as is. */
 typedef struct output {
-  const char *name;
-  char part[4096]; /* empty: written as is */
+  const char *name;          /* as it was given */
+  char target[PATH_MAX];     /* the file's full name, behind links, */
+  char part[PATH_MAX + 512]; /* and until then; empty: written as is */
   FILE *f;
 } output;
 
@@ -116,79 +128,115 @@ static inline void output_failed(const output *out) {
 
 /* Whether a file is empty or begins with `head`. */
 static inline int file_is_ours(const char *name, const char *head) {
-  const size_t length = strlen(head);
-  char found[64] = {0};
   FILE *f = fopen(name, "rb");
-  size_t got;
-  if (f == NULL) die("cannot read %s: %s", name, strerror(errno));
-  got = fread(found, 1, length, f);
+  int byte, empty;
+  if (f == NULL) return 0;
+  byte = fgetc(f);
+  empty = feof(f);
+  for (; *head != '\0' && byte == *head; ++head) byte = fgetc(f);
   fclose(f);
-  return got == 0 || (got == length && memcmp(found, head, length) == 0);
+  return empty || *head == '\0';
 }
 
-/* What a killed run could not remove: NAME.PID.part, whose process is gone, or
- * has given its number to this one. */
-static inline void remove_stale_parts(const char *name, const char *head) {
-  char pattern[4096];
-  glob_t found;
-  size_t i;
-  snprintf(pattern, sizeof pattern, "%s.*.part", name);
-  if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0)
-    for (i = 0; i < found.gl_pathc; ++i) {
-      const char *part = found.gl_pathv[i];
-      char *end;
-      long pid;
-      if (strncmp(part, name, strlen(name)) != 0) continue; /* it has a * */
-      pid = strtol(part + strlen(name) + 1, &end, 10);
-      if (pid <= 0 || strcmp(end, ".part") != 0) continue;
-      if (pid != getpid() && (kill((pid_t)pid, 0) == 0 || errno != ESRCH))
-        continue;
-      if (file_is_ours(part, head)) remove(part);
+/* All up to the last slash. */
+static inline int folder_length(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash == NULL ? 0 : (int)(slash - path) + 1;
+}
+
+/* Whether a file is the part of a process that is gone, or that has given its
+ * number to this one. */
+static inline int is_stale(const char *file, const char *stem) {
+  char *end;
+  long pid;
+  if (strncmp(file, stem, strlen(stem)) != 0) return 0;
+  pid = strtol(file + strlen(stem), &end, 10);
+  if (pid <= 0 || strcmp(end, ".part") != 0) return 0;
+  return pid == getpid() || (kill((pid_t)pid, 0) != 0 && errno == ESRCH);
+}
+
+/* What a killed run of this host could not remove: `stem`PID.part. */
+static inline void remove_stale_parts(const char *stem, const char *head) {
+  const int length = folder_length(stem);
+  char path[PATH_MAX + 512];
+  struct dirent *file;
+  DIR *folder;
+  snprintf(path, sizeof path, "%.*s", length, stem);
+  folder = opendir(path);
+  if (folder == NULL) return;
+  while ((file = readdir(folder)) != NULL)
+    if (is_stale(file->d_name, stem + length)) {
+      snprintf(path + length, sizeof path - (size_t)length, "%s", file->d_name);
+      if (file_is_ours(path, head)) remove(path);
     }
-  globfree(&found);
+  closedir(folder);
 }
 
 /* Whether a name stands for something else, such as /dev/stdout for any file,
  * which is written through and not replaced. */
 static inline int is_device(const char *name) {
+  if (strncmp(name, "/dev/shm/", 9) == 0) return 0; /* a disk in memory */
   return strncmp(name, "/dev/", 5) == 0 || strncmp(name, "/proc/", 6) == 0;
 }
 
-/* The name behind a link, so that the file is replaced and not the link. */
-static inline const char *output_target(const char *name) {
+/* The one name that a file has however it is called, so that a link's file is
+ * replaced and not the link. What is not there yet is in its folder. */
+static inline void find_target(output *out) {
+  const int length = folder_length(out->name);
+  char folder[PATH_MAX] = ".";
   struct stat info;
-  const char *target = name;
-  if (lstat(name, &info) == 0 && S_ISLNK(info.st_mode) && !is_device(name))
-    target = realpath(name, NULL);
-  if (target == NULL) die("cannot write %s: %s", name, strerror(errno));
-  return target;
+  size_t used;
+  if (strlen(out->name) >= PATH_MAX) die("the name %s is too long", out->name);
+  if (lstat(out->name, &info) == 0) {
+    if (realpath(out->name, out->target) == NULL) output_failed(out);
+    return;
+  }
+  if (length > 0) snprintf(folder, sizeof folder, "%.*s", length, out->name);
+  if (realpath(folder, out->target) == NULL) output_failed(out);
+  used = strlen(out->target);
+  if (used + 1 + strlen(out->name + length) >= PATH_MAX)
+    die("the name %s is too long", out->name);
+  snprintf(out->target + used, PATH_MAX - used, "/%s", out->name + length);
+}
+
+/* The part beside the target. A process of another host, with which the disk
+ * may be shared, can be alive though its number means nothing here: hence the
+ * host in the name. */
+static inline int open_part(output *out, const char *head) {
+  char host[256] = "";
+  size_t used;
+  int fd;
+  gethostname(host, sizeof host - 1);
+  snprintf(out->part, sizeof out->part, "%s.%s.", out->target, host);
+  remove_stale_parts(out->part, head);
+  used = strlen(out->part);
+  snprintf(out->part + used, sizeof out->part - used, "%ld.part",
+           (long)getpid());
+  fd = open(out->part, O_WRONLY | O_CREAT | O_EXCL, 0666);
+  if (fd < 0) out->part[0] = '\0'; /* not ours to remove */
+  return fd;
 }
 
 static inline void output_open(output *out, const char *name,
                                const char *head) {
   struct stat info;
+  const int exists = stat(name, &info) == 0;
   int fd;
-  out->name = name = output_target(name);
-  out->part[0] = '\0';
-  if (is_device(name) || stat(name, &info) == 0) {
-    if (is_device(name) || !S_ISREG(info.st_mode)) {
-      out->f = fopen(name, "wb");
-      if (out->f == NULL) output_failed(out);
-      return;
-    }
-    if (!file_is_ours(name, head))
-      die("%s is there and this program did not write it; give another name",
-          name);
+  out->name = name;
+  out->target[0] = out->part[0] = '\0';
+  if (is_device(name) || (exists && !S_ISREG(info.st_mode))) {
+    out->f = fopen(name, "wb");
+    if (out->f == NULL) output_failed(out);
+    return;
   }
-  if (strlen(name) + 32 > sizeof out->part)
-    die("the name %s is too long", name);
-  remove_stale_parts(name, head);
-  sprintf(out->part, "%s.%ld.part", name, (long)getpid());
-  fd = open(out->part, O_WRONLY | O_CREAT | O_EXCL, 0666);
-  if (fd < 0) {
-    out->part[0] = '\0'; /* not ours to remove */
+  find_target(out);
+  if (exists && access(name, R_OK | W_OK) != 0) output_failed(out);
+  if (exists && !file_is_ours(name, head))
+    die("%s is there and this program did not write it; give another name",
+        name);
+  fd = open_part(out, head);
+  if (fd < 0 || (exists && fchmod(fd, info.st_mode & 07777) != 0))
     output_failed(out);
-  }
   out->f = fdopen(fd, "wb");
   if (out->f == NULL) output_failed(out);
 }
@@ -203,12 +251,10 @@ static inline void output_drop(output *out) {
 
 /* A new name lasts through a power cut only when its folder is on the disk;
  * where folders cannot be synced, so be it. */
-static inline void sync_folder_of(const char *name) {
-  char folder[4096] = ".";
-  const char *slash = strrchr(name, '/');
+static inline void sync_folder_of(const char *path) {
+  char folder[PATH_MAX];
   int fd;
-  if (slash != NULL)
-    snprintf(folder, sizeof folder, "%.*s", (int)(slash - name) + 1, name);
+  snprintf(folder, sizeof folder, "%.*s", folder_length(path), path);
   fd = open(folder, O_RDONLY);
   if (fd < 0) return;
   fsync(fd);
@@ -221,9 +267,9 @@ static inline void output_close(output *out) {
   if (fclose(out->f) != 0) output_failed(out);
   out->f = NULL;
   if (out->part[0] == '\0') return;
-  if (rename(out->part, out->name) != 0) output_failed(out);
+  if (rename(out->part, out->target) != 0) output_failed(out);
   out->part[0] = '\0';
-  sync_folder_of(out->name);
+  sync_folder_of(out->target);
 }
 
 #endif /* PROGRAM_H */

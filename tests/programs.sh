@@ -200,17 +200,37 @@ refuses "not enough memory" "$text" --width 16384 --layers 256 --heads 4
 # ---- Files: whole or not at all ----------------------------------------------
 
 echo "precious" >mine
+echo "step,loss" >table # begins as ours, and is not
 ln -s mine link
 for name in mine link; do
   refuses "did not write it" "$text" $small --checkpoint $name
   refuses "did not write it" "$text" $small --csv $name
   [ "$(cat mine)" = precious ] || fail "a foreign file was overwritten"
 done
+refuses "did not write it" "$text" $small --csv table
+[ "$(cat table)" = "step,loss" ] || fail "a foreign CSV was overwritten"
 refuses "cannot write" "$text" $small --checkpoint nowhere/x.ckpt
 refuses "cannot write" "$text" $small --csv nowhere/x.csv
 refuses "cannot write" "$text" $small --csv .
 refuses "No space left" "$text" $small --csv /dev/full --steps 1000000 # at once
-refuses "No space left" "$text" $small --checkpoint /dev/full
+# Of a checkpoint something must be left, or nothing is wanted.
+mkfifo pipe
+for name in pipe /dev/full /dev/stdout /proc/self/fd/1 .; do
+  refuses "no file and not /dev/null" "$text" $small --checkpoint $name
+done
+"$pretrain" "$text" $small --checkpoint /dev/null --csv /dev/null \
+  >stdout 2>stderr || fail "--checkpoint /dev/null: $(cat stderr)"
+# One file by two names is one file.
+mkdir folder
+ln -s folder linked
+refuses "are both" "$text" $small --csv ./new --checkpoint new
+refuses "are both" "$text" $small --csv "$PWD/new" --checkpoint folder/../new
+refuses "are both" "$text" $small --csv folder/new --checkpoint linked/new
+: >empty
+ln -s empty alias_of_empty
+refuses "are both" "$text" $small --csv empty --checkpoint alias_of_empty
+rm empty
+passed
 
 # A limit on file size fails a write the way a full disk does.
 cp 1.ckpt old.ckpt
@@ -235,7 +255,6 @@ passed
 "$pretrain" "$text" $small --seed 3 --checkpoint old.ckpt --csv old.csv \
   >/dev/null 2>&1 || fail "an older run's files are not replaced"
 cmp -s old.ckpt 1.ckpt && fail "the checkpoint is still the old one"
-mkfifo pipe
 cat pipe >through & "$pretrain" "$text" $small --csv pipe >/dev/null 2>&1
 wait
 cmp through runmethodsste || fail "a pipe gets something else"
@@ -244,6 +263,60 @@ ln -sf old.csv link
 "$pretrain" "$text" $small --csv link >/dev/null 2>&1 || fail "--csv link"
 [ -L link ] && cmp old.csv runmethodsste || fail "the link was replaced"
 passed
+
+# What is replaced keeps its mode, and what may not be written stays.
+chmod 640 old.csv
+umask 077
+"$pretrain" "$text" $small --csv old.csv >/dev/null 2>&1 || fail "--csv old.csv"
+umask 022
+[ "$(stat -c %a old.csv)" = 640 ] || fail "the mode was $(stat -c %a old.csv)"
+chmod 444 old.csv
+if ! [ -w old.csv ]; then
+  refuses "cannot write old.csv: Permission denied" "$text" $small --csv old.csv
+elif command -v setpriv >/dev/null; then # root may write what it likes
+  chmod 777 .
+  cp "$pretrain" "$text" .
+  setpriv --reuid 65534 --clear-groups ./"${pretrain##*/}" README.md $small \
+    --csv old.csv --checkpoint /dev/null >stdout 2>stderr &&
+    fail "a file that may not be written was replaced"
+  grep -q "cannot write old.csv: Permission denied" stderr ||
+    fail "what may not be written: $(cat stderr)"
+fi
+[ "$(stat -c %a old.csv)" = 444 ] || fail "a read-only file was replaced"
+chmod 644 old.csv
+passed
+
+# What a killed run has left goes, whatever the name; that of another host, of a
+# process that lives, or of another program stays.
+host=$(uname -n)
+gone=$(sh -c 'echo $$')
+foreign=$(sh -c 'echo $$')
+for name in 'a[1]*?.csv' plain.csv; do
+  head -1 1.csv >"$name.$host.$gone.part"
+  head -1 1.csv >"$name.$host.1.part"
+  head -1 1.csv >"$name.another.$gone.part"
+  echo mine >"$name.$host.$foreign.part"
+  "$pretrain" "$text" $small --csv "$name" >stdout 2>stderr ||
+    fail "$name: $(cat stderr)"
+  [ ! -e "$name.$host.$gone.part" ] || fail "$name: a part is left"
+  for kept in $host.1 another.$gone $host.$foreign; do
+    rm "$name.$kept.part" || fail "$name: $kept was removed"
+  done
+  cmp "$name" runmethodsste || fail "$name: other measures"
+done
+passed
+
+# Where a standard stream is closed no file takes its place.
+for closed in 0 1 2; do
+  status=0
+  rm -f held.csv
+  eval '"$pretrain" "$text" $small --csv held.csv --checkpoint held.ckpt' \
+    '>stdout 2>stderr' "$closed>&-" || status=$?
+  [ $status -eq $((closed == 1 ? 2 : 0)) ] || fail "$closed>&-: status $status"
+  cmp held.csv runmethodsste || fail "$closed>&-: the CSV is damaged"
+  cmp held.ckpt pretrain-s-ste.ckpt || fail "$closed>&-: the checkpoint is damaged"
+  passed
+done
 
 # A diverged run says so, keeps its CSV and leaves the older checkpoint alone.
 cp 1.ckpt old.ckpt

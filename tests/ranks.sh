@@ -147,7 +147,7 @@ interrupt() {
     [ $((waited += 1)) -le 600 ] || fail "$1: does not start: $(cat stderr)"
     sleep 0.05
   done
-  first=$(ls got.csv.*.part | sed 's/.*csv\.\([0-9]*\)\.part/\1/')
+  first=$(ls got.csv.*.part | sed 's/.*\.\([0-9]*\)\.part/\1/')
   eval "$1"
   wait $pid && fail "$1: status 0"
   step=$(sed -n 's/^step //p;/^$/q' got.ckpt) || fail "$1: no checkpoint"
