@@ -68,8 +68,9 @@ static inline uint32_t gpt_word(uint64_t seed, uint32_t use, size_t step,
 /* ---- 2. Parameters ------------------------------------------------------- */
 
 typedef struct gpt_block {
-  float *norm1, *norm2; /* C */
-  float *qkv, *proj;    /* 3C x C, C x C */
+  float *norm1, *norm2; /* C: gains of the LayerNorms before the two parts */
+  float *qkv;           /* 3C x C: the query, key and value projections */
+  float *proj;          /* C x C: attention's output projection */
   float *up, *down;     /* 4C x C, C x 4C: the FFN */
 } gpt_block;
 
@@ -152,8 +153,17 @@ static inline void gpt_init_weights(gpt_params *w, const gpt_config *c) {
 
 /* What a block's backward needs of its forward. */
 typedef struct gpt_state {
-  float *x1, *stat1, *norm1, *qkv, *p, *mixed; /* attention */
-  float *x2, *stat2, *norm2, *hidden, *gelu;   /* FFN */
+  float *x1;     /* n x C: the residual stream before attention */
+  float *stat1;  /* n x 2: each token's mean and 1 / deviation, for its norm */
+  float *norm1;  /* n x C: LayerNorm of x1 */
+  float *qkv;    /* n x 3C: queries, keys, values */
+  float *p;      /* B x heads x T x T: attention probabilities */
+  float *mixed;  /* n x C: attention's output before its projection */
+  float *x2;     /* n x C: the residual stream before the FFN */
+  float *stat2;  /* n x 2: as stat1, for x2 */
+  float *norm2;  /* n x C: LayerNorm of x2 */
+  float *hidden; /* n x 4C: pre-activations of the FFN */
+  float *gelu;   /* n x 4C: and activations */
 } gpt_state;
 
 /* Where the time goes. */
@@ -175,10 +185,15 @@ typedef struct gpt {
   sste_linear up[GPT_MOST_LAYERS], down[GPT_MOST_LAYERS]; /* the FFN's */
   uint8_t *masks; /* of the FFN, where the method has any; see gpt_ffn_at */
   gpt_state state[GPT_MOST_LAYERS];
-  float *x, *stat, *norm, *logits; /* after the last block */
-  float *add;                      /* what a block adds to its input */
-  float *d, *dn, *dwide;           /* gradients of C, C and 4C columns */
-  double *loss_of;                 /* per token */
+  float *x;        /* n x C: the residual stream behind the last block, */
+  float *stat;     /* n x 2: its means and 1 / deviations, */
+  float *norm;     /* n x C: and its LayerNorm */
+  float *logits;   /* n x 256, then the loss's gradient by them */
+  float *add;      /* n x C: a residual branch's output */
+  float *d;        /* n x C: the gradient by the residual stream */
+  float *dn;       /* n x C: that by a norm's output, or by mixed */
+  float *dwide;    /* n x 4C: that by gelu and hidden, or by qkv */
+  double *loss_of; /* n: each token's cross-entropy */
   room room;
   double seconds[GPT_PARTS], lap;
 } gpt;

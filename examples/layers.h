@@ -61,8 +61,9 @@ static inline size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
  * exact. e^r is a polynomial, the best of its degree for |r| < 0.347. The sum
  * of 1.5 * 2^23 + 127 and a small number has no room for a fraction: it rounds,
  * and its lowest bits are k + 127, which is the exponent of 2^k.
- *   Relative error below 1e-7. Below 2^-126.5 the result is 0, from 2^127.5
- *   on infinity. A NaN stays one.                                           */
+ *   Relative error below 1e-7 where e^x is normal, 2^-126 or more; below that
+ *   2^-150 comes on top. Below 2^-126.5 the result is 0, from 2^127.5 on
+ *   infinity. A NaN stays one.                                              */
 INTO_LOOPS float exponential(float x) {
   const float low = -88.03f, high = 88.73f, rounder = 12583039.0f;
   const float bounded = choose(x < low, low, choose(x > high, high, x));
@@ -152,10 +153,10 @@ static inline void row_scale(float *x, size_t n, float factor) {
 
 /* ---- 2. Linear ----------------------------------------------------------- */
 
-/* An operand of a product, as it lies in memory or turned: its transpose. */
+/* A matrix in a product, as it lies in memory or turned: its transpose. */
 typedef struct operand {
-  const float *p;
-  size_t ld;
+  const float *p; /* in row-major order, */
+  size_t ld;      /* with this leading dimension: floats from row to row */
   int transposed;
 } operand;
 
@@ -168,7 +169,7 @@ static inline operand turned(const float *p, size_t ld) {
   return a;
 }
 
-/* Memory that products work in. */
+/* The workspace of products. */
 typedef struct room {
   void *p;
   size_t bytes;

@@ -59,14 +59,14 @@ typedef struct options {
   long steps, seed, layers, heads, width, context, batch, micro;
   long probe_every, save_every, sample;
   double lr, decay, gamma;
+  unsigned long given; /* a bit per option of the command line */
 } options;
 
 static const char usage[] =
     "usage: pretrain [FILE] [options]\n"
     "\n"
-    "Pre-trains a byte-level GPT on FILE (any file; the last tenth is held "
-    "out\n"
-    "for validation), or on this project's own text if no FILE is given.\n"
+    "Pre-trains a byte-level GPT on FILE (any file; the last tenth is held\n"
+    "out for validation), or on this project's own text if no FILE is given.\n"
     "\n"
     "How the FFN is trained:\n"
     "  --method M            one of                             (s-ste)\n"
@@ -125,17 +125,15 @@ static const char usage[] =
     "The width must be a multiple of 4 and of the heads, micro x context a\n"
     "multiple of 4, the batch of the micro-batch, and FILE ten times as long\n"
     "as a context and a byte. Losses and validation are in bits per byte, and\n"
-    "what --probe-every adds in nats (examples/probe.h): before, after, "
-    "frozen,\n"
-    "predicted, predicted_map. The flip rate is the share of FFN mask entries "
-    "that a step changes: of the\n"
-    "mask by magnitude, which is virtual where a method uses none, or "
-    "another.\n"
+    "what --probe-every adds (before, after, frozen, predicted and\n"
+    "predicted_map, see examples/probe.h) in nats. The flip rate is the share\n"
+    "of FFN mask entries that a step changes: of the mask by magnitude, which\n"
+    "is virtual where a method uses none, or another.\n"
     "OMP_NUM_THREADS sets the threads; no result depends on it, on the number\n"
     "of ranks (make pretrain-mpi), or on interruptions.\n"
-    "Exit status: 0 trained, 1 diverged (a loss that is not finite), 2 bad "
-    "input or a file error; stopped\n"
-    "by a signal, with a checkpoint: 128 and its number.\n";
+    "Exit status: 0 trained, 1 diverged (a loss that is not finite), 2 bad\n"
+    "input or a file error; stopped by a signal, with a checkpoint: 128 and\n"
+    "its number.\n";
 
 /* What an option takes: one of some words, a whole number, a number above
  * `least`, one from `least` on, a name. */
@@ -206,7 +204,8 @@ static long read_whole(const option *x, const char *text) {
 static double read_real(const option *x, const char *text) {
   char *end;
   const double value = strtod(text, &end);
-  const int fits = x->takes == SHARE ? value >= x->least : value > x->least;
+  const int fits =
+      x->takes == SHARE ? value >= x->least : (float)value > x->least;
   if (end == text || *end != '\0' || !fits || value > x->most)
     die("%s wants a number %s %g and up to %.0f, not '%s'", x->name,
         x->takes == SHARE ? "from" : "above", x->least, x->most, text);
@@ -264,17 +263,25 @@ static const char *option_text(const options *given, const option *x) {
   return text;
 }
 
+/* The same options, with what a method has where none is given. */
+static options with_defaults(options o) {
+  if (o.beta == NOT_GIVEN) o.beta = SSTE_BETA_MIN_MSE;
+  if (o.gamma == NOT_GIVEN) o.gamma = 0.0;
+  if (o.decay == NOT_GIVEN) o.decay = 2e-4;
+  return o;
+}
+
 /* The method that the options ask for; all else follows from it. */
-static sste_method method_of(const options *o) {
-  const float decay = o->decay == NOT_GIVEN ? 2e-4f : (float)o->decay;
+static sste_method method_of(const options *given) {
+  const options all = with_defaults(*given), *o = &all;
+  const float decay = (float)o->decay;
   sste_method how = sste_method_dense();
   switch (o->method) {
     case S_STE:
       how = sste_method_s_ste();
       how.beta_every_step = o->beta == BETA_EVERY_STEP;
-      if (o->beta != NOT_GIVEN && o->beta != BETA_EVERY_STEP)
-        how.beta = (sste_beta_rule)o->beta;
-      if (o->gamma != NOT_GIVEN) how.gamma = (float)o->gamma;
+      if (!how.beta_every_step) how.beta = (sste_beta_rule)o->beta;
+      how.gamma = (float)o->gamma;
       break;
     case STE: how = sste_method_ste(); break;
     case SR_STE: how = sste_method_sr_ste(decay); break;
@@ -308,23 +315,27 @@ static gpt_config config_of(const options *o) {
   return c;
 }
 
-/* Refuses a decay, a scale and a threshold that the method would ignore. */
+/* Refuses what was given if the method has no use for it. */
+static void check_use(const options *o, const char *name, int used,
+                      const char *why) {
+  const int given = o->given >> (find_option(name) - all_options) & 1;
+  if (given && !used)
+    die("%s is given, but --method %s %s", name, method_names[o->method], why);
+}
+
 static void check_method(const options *o) {
   const sste_method how = method_of(o);
-  const char *method = method_names[o->method];
-  if (how.decay != SSTE_DECAY_NONE && how.lambda == 0.0f)
-    die("--decay is %g, too small for a float", o->decay);
-  if (o->decay != NOT_GIVEN && how.decay == SSTE_DECAY_NONE)
-    die("--decay is %g, but --method %s decays nothing", o->decay, method);
-  if (o->beta != NOT_GIVEN && how.weights != SSTE_WEIGHTS_SOFT)
-    die("--beta is %s, but --method %s has no scale", beta_names[o->beta],
-        method);
-  if (o->gamma != NOT_GIVEN && how.weights != SSTE_WEIGHTS_SOFT)
-    die("--gamma is %g, but --method %s has no soft threshold", o->gamma,
-        method);
-  if (o->rounding == 1 && (!o->fp8 || o->mvue == SSTE_MVUE_OFF))
-    die("--rounding stochastic is for samples in FP8, but --fp8 or --mvue is "
-        "off");
+  const int soft = how.weights == SSTE_WEIGHTS_SOFT;
+  const int sparse = how.weights != SSTE_WEIGHTS_DENSE;
+  const int fp8 = sparse && o->fp8, samples = o->mvue != SSTE_MVUE_OFF;
+  check_use(o, "--decay", how.decay != SSTE_DECAY_NONE, "decays nothing");
+  check_use(o, "--beta", soft, "has no scale");
+  check_use(o, "--gamma", soft, "has no soft threshold");
+  check_use(o, "--fp8", sparse, "has no sparse products");
+  check_use(o, "--mvue", sparse, "has no sparse products");
+  check_use(o, "--forward-format", fp8, "without FP8 has no use for it");
+  check_use(o, "--backward-format", fp8, "without FP8 has no use for it");
+  check_use(o, "--rounding", fp8 && samples, "has no samples in FP8 to round");
 }
 
 /* At least two contexts, and as many tokens as MVUE can group. */
@@ -356,6 +367,7 @@ static void set_all_options(options *o, int argc, char **argv) {
     const option *x = find_option(argv[i]);
     if (x != NULL) {
       set_option(o, x, argv[++i]); /* argv ends in NULL */
+      o->given |= 1ul << (x - all_options);
     } else if (argv[i][0] == '-') {
       die("unknown option '%s' (see --help)", argv[i]);
     } else {
@@ -380,16 +392,17 @@ static void fill_in_options(options *o) {
 
 /* Refuses to go on with another run than was saved. */
 static void check_same_options(const options *o, const options *saved) {
+  const options a = with_defaults(*o), b = with_defaults(*saved);
   int i;
   for (i = 0; i < OPTIONS; ++i) {
     const option *x = &all_options[i];
     const char *there;
     char here[64];
-    strcpy(here, option_text(o, x));
+    strcpy(here, option_text(&a, x));
+    if (!x->defines || strcmp(here, option_text(&b, x)) == 0) continue;
     there = option_text(saved, x);
-    if (x->defines && strcmp(here, there) != 0)
-      die("%s is %s, but %s was made with%s %s", x->name, here, o->resume,
-          *there == '\0' ? "out" : "", there);
+    die("%s is %s, but %s was made with%s %s", x->name, here, o->resume,
+        *there == '\0' ? "out" : "", there);
   }
 }
 
@@ -426,10 +439,9 @@ static options parse(int argc, char **argv) {
     o = saved; /* and then again what was given here */
     set_all_options(&o, argc, argv);
     check_same_options(&o, &saved);
+    o.beta = saved.beta, o.gamma = saved.gamma, o.decay = saved.decay;
   }
   fill_in_options(&o);
-  check_shape(&o);
-  check_method(&o);
   return o;
 }
 
@@ -441,12 +453,17 @@ typedef struct text {
   uint64_t hash;
 } text;
 
+static void check_text_size(uint64_t bytes, const char *path) {
+  if (bytes > (uint64_t)1 << 31) die("%s has more than 2 GiB", path);
+}
+
 static void text_add(text *t, const char *path) {
   struct stat info;
   FILE *f;
   size_t size, got;
   if (stat(path, &info) != 0) die("cannot read %s: %s", path, strerror(errno));
   if (S_ISDIR(info.st_mode)) die("%s is a directory, not a file", path);
+  check_text_size(S_ISREG(info.st_mode) ? (uint64_t)info.st_size : 0, path);
   f = fopen(path, "rb");
   if (f == NULL) die("cannot read %s: %s", path, strerror(errno));
   size = S_ISREG(info.st_mode) ? (size_t)info.st_size + 1 : 1u << 16;
@@ -456,7 +473,7 @@ static void text_add(text *t, const char *path) {
     got = fread(t->bytes + t->train, 1, size, f);
     t->train += got;
     if (ferror(f)) die("cannot read %s: %s", path, strerror(errno));
-    if (t->train > (size_t)1 << 31) die("%s has more than 2 GiB", path);
+    check_text_size(t->train, path);
     if (got < size) break;
   }
   fclose(f);
@@ -550,6 +567,12 @@ static size_t micro_batches(const options *o) {
   return (size_t)(o->batch / o->micro);
 }
 
+/* Bits per byte. A loss that is no number is infinite, as NaN says that nothing
+ * was measured. */
+static double bits_per_byte(double nats) {
+  return isnan(nats) ? INFINITY : nats / log(2.0);
+}
+
 static measures nothing_measured(void) {
   const measures none = {NAN, NAN, NAN, NAN, {NAN, NAN, NAN, NAN, NAN}};
   return none;
@@ -629,10 +652,19 @@ static void decay_pruned(gpt *m, const gpt_params *g, float rate) {
   }
 }
 
-/* AdamW's numbers at one step. */
+/* AdamW (Loshchilov & Hutter 2019, algorithm 2), at step t counted from 1 with
+ * the learning rate eta, whose schedule scales the weight decay as well:
+ *
+ *     m <- beta1 m + (1 - beta1) g          m^ = m / (1 - beta1^t)
+ *     v <- beta2 v + (1 - beta2) g^2        v^ = v / (1 - beta2^t)
+ *     w <- w - eta (m^ / (sqrt(v^) + eps) + lambda w)
+ *
+ * with beta1 = 0.9, beta2 = 0.95 and eps = 1e-8; lambda is 0.1 for matrices and
+ * 0 for gains. */
 typedef struct adamw {
-  float rate, fix1, fix2, decay;
-  int frozen; /* the second moments stand still */
+  float rate, fix1, fix2; /* eta, 1 / (1 - beta1^t), 1 / (1 - beta2^t) */
+  float decay;            /* lambda */
+  int frozen;             /* v stands still */
 } adamw;
 
 /* STEP freezes the second moments when weights become sparse. */
@@ -648,7 +680,7 @@ static adamw adamw_at(const sste_method *method, double rate, long step) {
   return a;
 }
 
-/* AdamW (0.9, 0.95) on entries first to last - 1. */
+/* On entries first to last - 1. */
 static void adamw_update(run *r, adamw a, size_t first, size_t last) {
   float *w = r->model.w.all, *m1 = r->moment1, *m2 = r->moment2;
   const float *g = r->g.all;
@@ -713,14 +745,18 @@ static double flip_rate(run *r) {
   return rate;
 }
 
-/* The mean flip rate since the last validation. */
+/* Steps from one validation to the next, and of which mean_flips is the mean. */
+static long tenth_of_steps(const options *o) {
+  return o->steps < 10 ? 1 : o->steps / 10;
+}
+
+/* The mean flip rate of the last tenth of the steps, or of all so far. */
 static double mean_flips(const run *r) {
+  const long tenth = tenth_of_steps(r->o);
+  const long count = r->step < tenth ? r->step : tenth;
   double sum = 0.0;
-  long i = r->step, count = 0;
-  do {
-    sum += r->rows[--i].flips;
-    ++count;
-  } while (i > 0 && isnan(r->rows[i - 1].valid));
+  long i;
+  for (i = 1; i <= count; ++i) sum += r->rows[r->step - i].flips;
   return sum / (double)count;
 }
 
@@ -778,7 +814,7 @@ static double validate(run *r, size_t limit) {
   ranks_gather(loss, share);
   for (g = 0; g < groups; ++g) sum += loss[g];
   free(loss);
-  return sum / (double)count / log(2.0);
+  return bits_per_byte(sum / (double)count);
 }
 
 /* ---- 6. Checkpoints and the CSV ------------------------------------------ */
@@ -1140,7 +1176,8 @@ static void progress(const run *r, const measures *now, double spent,
 }
 
 /* A diverged model is not worth a checkpoint; the CSV shows what happened. */
-static void diverged(long step) {
+static void diverged(const run *r, long step) {
+  csv_line(r, step);
   if (csv_file.f != NULL) output_close(&csv_file);
   say("pretrain: the loss diverged at step %ld; lower --lr (or --decay)", step);
   exit(1);
@@ -1153,13 +1190,13 @@ static void train_step(run *r) {
   measures *now = &r->rows[step - 1];
   double start;
   *now = nothing_measured();
-  now->train = batch_gradient(r, (size_t)step) / log(2.0);
-  if (!isfinite(now->train)) diverged(step);
+  now->train = bits_per_byte(batch_gradient(r, (size_t)step));
+  if (!isfinite(now->train)) diverged(r, step);
   if (probes) probe_before(&r->probe, &now->probe, &r->model);
   start = seconds();
   optimise(r, step - 1);
   if (gpt_refresh(&r->model, (size_t)step) != SSTE_OK)
-    diverged(step); /* no scale left */
+    diverged(r, step); /* no scale left */
   r->seconds[TIME_OPTIMISER] += seconds() - start;
   start = seconds();
   now->flips = flip_rate(r);
@@ -1172,14 +1209,15 @@ static void train_step(run *r) {
 static volatile sig_atomic_t stop_signal = 0;
 static void stop(int number) { stop_signal = number; }
 
-/* The first Ctrl-C stops the run after its step, the second at once. A write
- * that waits for a reader goes on waiting. */
-static void watch_signals(void) {
+/* With `stop`, the first Ctrl-C stops the run after its step, the second at
+ * once; with SIG_DFL the first does. A write that waits for a reader goes on
+ * waiting. */
+static void on_signals(void (*handler)(int)) {
   const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
   struct sigaction action, before;
   size_t i;
   memset(&action, 0, sizeof action);
-  action.sa_handler = stop;
+  action.sa_handler = handler;
   action.sa_flags = (int)(SA_RESETHAND | SA_RESTART);
   for (i = 0; i < sizeof signals / sizeof *signals; ++i)
     if (sigaction(signals[i], NULL, &before) == 0 &&
@@ -1190,7 +1228,7 @@ static void watch_signals(void) {
 /* Trains until the last step, or until a signal is there on some rank. */
 static void train(run *r) {
   const options *o = r->o;
-  const long period = o->steps < 10 ? 1 : o->steps / 10, first = r->step;
+  const long first = r->step;
   double training = 0.0;
   while (r->step < o->steps) {
     const double start = seconds();
@@ -1199,9 +1237,9 @@ static void train(run *r) {
     train_step(r);
     training += seconds() - start;
     now = &r->rows[r->step - 1];
-    if (r->step == o->steps || r->step % period == 0) {
+    if (r->step == o->steps || r->step % tenth_of_steps(o) == 0) {
       now->valid = validate(r, r->step == o->steps ? (size_t)-1 : 64);
-      if (!isfinite(now->valid)) diverged(r->step);
+      if (!isfinite(now->valid)) diverged(r, r->step);
     }
     csv_line(r, r->step);
     progress(r, now, training, r->step - first);
@@ -1281,6 +1319,15 @@ static void check_ranks_agree(const options *o, const text *t) {
     die("the ranks read different texts");
 }
 
+/* What sste_self_check finds on any thread: each has a rounding mode of its
+ * own. */
+static int self_check(void) {
+  int found = 0;
+  SSTE_OMP(parallel reduction(| : found))
+  found |= sste_self_check();
+  return found;
+}
+
 int main(int argc, char **argv) {
   static run r;
   const double start = seconds();
@@ -1291,9 +1338,11 @@ int main(int argc, char **argv) {
   ranks_start(&argc, &argv);
   speaks = ranks_fail;
   o = parse(argc, argv);
-  if (sste_self_check() != 0)
+  check_shape(&o);
+  check_method(&o);
+  if (self_check() != 0)
     die("this build breaks the numerics contract (sste_self_check: %d)",
-        sste_self_check());
+        self_check());
   if (!ranks_fit(micro_batches(&o), ranks_count()))
     die("%zu micro-batches do not divide among %zu ranks: each needs as many, "
         "a "
@@ -1303,11 +1352,12 @@ int main(int argc, char **argv) {
   t = text_open(&o);
   check_ranks_agree(&o, &t);
   run_open(&r, &o, &t, program);
-  watch_signals();
+  on_signals(stop);
   files_open(&r);
   train(&r);
   print_times(&r, seconds() - start);
   if (csv_file.f != NULL) output_close(&csv_file);
+  on_signals(SIG_DFL);
   say("memory: %.1f MB at most", megabytes(peak_bytes()));
   print_result(&r, seconds() - start);
   return 0;

@@ -59,15 +59,6 @@ static inline double seconds(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* FNV-1a, continued from `hash`, which starts as hash_start. */
-static const uint64_t hash_start = 0xCBF29CE484222325u;
-static inline uint64_t hash_of(uint64_t hash, const void *p, size_t bytes) {
-  const unsigned char *byte = (const unsigned char *)p;
-  size_t i;
-  for (i = 0; i < bytes; ++i) hash = (hash ^ byte[i]) * 0x100000001B3u;
-  return hash;
-}
-
 /* ---- Memory -------------------------------------------------------------- */
 
 /* One block from which arrays are taken, one behind the other. Without a block

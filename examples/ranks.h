@@ -122,18 +122,14 @@ static inline int ranks_fit(size_t M, size_t R) {
   return R == 1 || (share * R == M && (share & (share - 1)) == 0);
 }
 
-/* 64 bits that stand for some bytes. A change within one aligned group of eight
- * always changes them, any other all but always. */
-static inline uint64_t hash_bytes(const void *p, size_t bytes) {
-  const unsigned char *from = (const unsigned char *)p;
-  uint64_t hash = bytes;
+/* 64 bits that stand for some bytes: FNV-1a, continued from `hash`, which starts
+ * as hash_start. Another byte always makes another hash, more of them all but
+ * always. */
+static const uint64_t hash_start = 0xCBF29CE484222325u;
+static inline uint64_t hash_of(uint64_t hash, const void *p, size_t bytes) {
+  const unsigned char *byte = (const unsigned char *)p;
   size_t i;
-  for (i = 0; i < bytes; i += 8) {
-    uint64_t word = 0;
-    memcpy(&word, from + i, bytes - i < 8 ? bytes - i : 8);
-    hash = (hash ^ word) * 0x9E3779B97F4A7C15u;
-    hash ^= hash >> 32;
-  }
+  for (i = 0; i < bytes; ++i) hash = (hash ^ byte[i]) * 0x100000001B3u;
   return hash;
 }
 
@@ -293,7 +289,7 @@ static inline void ranks_sum(float *sum, float *work, size_t count) {
 static inline int ranks_same(const void *p, size_t bytes) {
   unsigned long long mine[2], least[2];
   MPI_Request request;
-  mine[0] = hash_bytes(p, bytes);
+  mine[0] = hash_of(hash_start, p, bytes);
   mine[1] = ~mine[0];
   ranks_any(0);
   MPI_Iallreduce(mine, least, 2, MPI_UNSIGNED_LONG_LONG, MPI_MIN,

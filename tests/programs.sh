@@ -95,6 +95,7 @@ passed
 
 "$pretrain" --help >help 2>stderr || fail "--help: status $?"
 grep -q "^usage" help && [ ! -s stderr ] || fail "--help: not on stdout"
+[ -z "$(awk 'length > 80' help)" ] || fail "--help: lines over 80 columns"
 "$pretrain" no-such-file --steps -h >stdout && cmp help stdout || fail "-h"
 # Every option of the text is there and wants a value.
 for option in $(grep -o '^  --[a-z0-9-]*' help | grep -v -e --help); do
@@ -139,7 +140,7 @@ refuses() { # words that the message must hold, then the arguments
   timeout 600 "$pretrain" "$@" >stdout 2>stderr || status=$?
   [ $status -eq 2 ] || fail "$*: status $status, not 2"
   [ "$(grep -c ^pretrain: stderr)" -eq 1 ] || fail "$*: not one message"
-  grep -q "$words" stderr || fail "$*: '$(cat stderr)' lacks '$words'"
+  grep -q -e "$words" stderr || fail "$*: '$(cat stderr)' lacks '$words'"
   [ ! -s stdout ] || fail "$*: wrote to stdout"
   ! ls | grep -q '\.part$' || fail "$*: left $(ls ./*.part)"
   passed
@@ -150,6 +151,9 @@ refuses "No such file" no-such-file
 refuses "is a directory" .
 refuses "0 bytes" empty
 refuses "200 bytes" short
+truncate -s 3G large
+(ulimit -v 1000000; refuses "more than 2 GiB" large) || exit 1 # unread
+rm large
 refuses "multiple of 4" "$text" --width 18 --heads 2
 refuses "multiple of 4" "$text" --context 3 --batch 2
 refuses "does not divide" "$text" --width 20 --heads 3
@@ -164,6 +168,7 @@ refuses "wants a value" "$text" --csv ""
 refuses "above 0" "$text" --lr 0
 refuses "above 0" "$text" --lr nan
 refuses "above 0" "$text" --lr 2e6
+refuses "above 0" "$text" --lr 1e-46 # 0 as a float
 refuses "are both" "$text" --csv same --checkpoint same
 refuses "dense or s-ste or ste or sr-ste or masked-decay or t-sr-ste or step" \
   "$text" --method sparse
@@ -176,14 +181,24 @@ refuses "decays nothing" "$text" --method ste --decay 1
 refuses "decays nothing" "$text" --decay 1
 refuses "has no scale" "$text" --method dense --beta one
 refuses "above 0" "$text" --method sr-ste --decay 0
-refuses "too small for a float" "$text" --method sr-ste --decay 1e-60
+refuses "above 0" "$text" --method sr-ste --decay 1e-60
 refuses "min-mse or equal-l1 or one or every-step" "$text" --beta two
 refuses "from 0 and up to 1" "$text" --gamma -0.1
 refuses "from 0 and up to 1" "$text" --gamma 1.01
 refuses "from 0 and up to 1" "$text" --gamma nan
 refuses "no soft threshold" "$text" --method ste --gamma 0
-refuses "for samples in FP8" "$text" --rounding stochastic --fp8 off
-refuses "for samples in FP8" "$text" --rounding stochastic --mvue off
+refuses "no samples in FP8" "$text" --rounding stochastic --fp8 off
+refuses "no samples in FP8" "$text" --rounding stochastic --mvue off
+for format in "--forward-format e3m4" "--backward-format e5m2"; do
+  refuses "without FP8 has no use for it" "$text" --fp8 off $format
+done
+# What only sparse products have, even if it is what they have by default.
+for option in "--fp8 off" "--fp8 on" "--mvue off" "--mvue optimal" \
+  "--forward-format e4m3fn" "--backward-format e3m4" "--rounding nearest" \
+  "--rounding stochastic" "--beta min-mse" "--gamma 0" "--decay 0.0002"; do
+  refuses "${option% *} is given, but --method dense" "$text" --method dense \
+    $option
+done
 refuses "micro-batches of --micro 3" "$text" --micro 3
 refuses "2 tokens, no multiple of 4" "$text" --context 1 --micro 2
 for option in layers heads width context batch micro save-every; do
@@ -326,11 +341,18 @@ status=0
 [ $status -eq 1 ] && grep -q diverged stderr || fail "divergence: $status"
 cmp -s old.ckpt 1.ckpt || fail "a diverged model replaced a good one"
 [ -s diverged ] && [ ! -s stdout ] || fail "divergence: no CSV, or a result"
+at=$(sed -n 's/.*diverged at step \([0-9]*\);.*/\1/p' stderr)
+[ "$(wc -l <diverged)" -eq $((at + 1)) ] ||
+  fail "divergence at step $at: $(wc -l <diverged) lines"
+tail -1 diverged | grep -q "^$at,inf,[0-9.]*,,,,,,,,$" ||
+  fail "divergence at step $at: $(tail -1 diverged)"
 ! grep -q 'step [0-9]*[05];' stderr || fail "divergence: found by validation"
 status=0
 "$pretrain" "$text" $small --lr 1e6 --method dense --steps 3 \
-  --checkpoint old.ckpt >stdout 2>stderr || status=$?
+  --csv diverged --checkpoint old.ckpt >stdout 2>stderr || status=$?
 [ $status -eq 1 ] || fail "the last step diverged, and nobody looked: $status"
+[ "$(tail -1 diverged | cut -d , -f 5)" = inf ] ||
+  fail "validation diverged: $(tail -1 diverged)"
 passed
 
 # ---- Shapes at the edge ------------------------------------------------------

@@ -77,8 +77,7 @@ ${CC:-cc} -shared -fPIC -o stop.so stop.c
 # A checkpoint without its last eight bytes, and a hash that fits what is there.
 cat >sign.c <<'EOF'
 #define _XOPEN_SOURCE 700
-#define PROGRAM "sign"
-#include "program.h"
+#include "ranks.h"
 
 int main(void) {
   uint64_t hash = hash_start;
@@ -191,6 +190,15 @@ for signal in "2 130" "15 143" "10 138"; do
 done
 # Behind the last step there is nothing to stop.
 run_until 15 1 0 "$text" $small --steps 4 --save-every 3
+passed
+
+# What it writes at the end is text: that stops at once.
+"$pretrain" "$text" $small --steps 1 --sample 1000000 >stdout 2>stderr &
+until grep -q "MB at most" stderr; do sleep 0.05; done
+kill -TERM $!
+status=0
+wait $! || status=$?
+[ $status -eq 143 ] || fail "stopped as it writes text: status $status"
 passed
 
 # A run that waits for the reader of its CSV stops when it may go on, with a
@@ -399,13 +407,19 @@ for option in "--method dense" "--beta one" "--gamma 0.5" "--fp8 off" \
 done
 cmp good.ckpt kept.ckpt || fail "a checkpoint was changed by a refusal"
 run 0 "$text" --resume good.ckpt --checkpoint end.ckpt --steps 12 --fp8 on \
-  --width 8 --lr 0.002 --micro 1 # as it was made
+  --width 8 --lr 0.002 --micro 1 --beta min-mse --gamma 0 # as it was made
 cmp good.ckpt kept.ckpt || fail "--checkpoint: the old one was written"
 [ "$(step_of end.ckpt)" -eq 12 ] || fail "--checkpoint: not written"
+passed
+refuses "--decay is given, but --method s-ste" "$text" --resume good.ckpt \
+  --decay 0.0002
+run 0 "$text" $tiny --method sr-ste --steps 2 --checkpoint decay.ckpt
+run 0 "$text" --resume decay.ckpt --decay 0.0002
 passed
 
 # A finished run gives its result again, and writes no checkpoint.
 run 0 "$text" $tiny --steps 12 --checkpoint once.ckpt --csv once.csv --sample 99
+cmp end.ckpt once.ckpt || fail "what is given again changes the checkpoint"
 cp once.ckpt again.ckpt
 touch -d '2001-01-01' again.ckpt
 sed 's/seconds.*//' stdout >once

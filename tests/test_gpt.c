@@ -7,10 +7,7 @@
  */
 #define _XOPEN_SOURCE 700 /* as pretrain.c, before the first header */
 #include "slow_gpt.h"
-
-#define main pretrain_main
-#include "../examples/pretrain.c"
-#undef main
+#include "trainer.h"
 
 /* ---- Runs ---------------------------------------------------------------- */
 
@@ -59,65 +56,16 @@ static const char wide[] =
 static const char large[] =
     "--layers 3 --heads 3 --width 60 --context 36 --micro 3 --batch 6";
 
-/* Training starts at INITIAL weights; from WILD ones every path of the model
- * counts, and COARSE ones, of few magnitudes, leave masks to the rules of
- * ties. */
-typedef enum start { INITIAL, WILD, COARSE } start;
-
-static options options_of(const char *line) {
-  char words[512], *argv[64] = {(char *)"pretrain"};
-  int argc = 1;
-  char *word;
-  snprintf(words, sizeof words, "%s", line);
-  for (word = strtok(words, " "); word != NULL; word = strtok(NULL, " "))
-    argv[argc++] = word;
-  return parse(argc, argv);
-}
-
-/* Few letters, so that they repeat. */
-static const text *text_of_letters(void) {
-  static unsigned char bytes[1000];
-  static text t;
-  uint64_t rng = 1;
-  size_t i;
-  t.bytes = bytes;
-  t.train = 900;
-  t.valid = 100;
-  for (i = 0; i < sizeof bytes; ++i)
-    bytes[i] = (unsigned char)(test_random(&rng) % 6 * 51);
-  return &t;
-}
-
-/* A run before its first step, as run_open has it. There is one at a time. */
+/* A run before its first step; there is one at a time. */
 static run *run_of(const char *shape, start from, const char *method,
                    const char *products, uint64_t seed) {
-  static options o;
-  static run r;
-  static void *memory = NULL;
-  char line[512];
-  arena a = {NULL, 0};
-  uint64_t rng = seed;
-  size_t i;
-  snprintf(line, sizeof line, "--seed %lu %s %s %s",
-           (unsigned long)(seed % 1000000000u), shape, method, products);
-  o = options_of(line);
-  memset(&r, 0, sizeof r);
-  r.o = &o;
-  r.t = text_of_letters();
-  run_layout(&r, &a);
-  free(memory);
-  memory = calloc(1, a.used);
-  a.block = (char *)memory;
-  a.used = 0;
-  run_layout(&r, &a);
-  gpt_init_weights(&r.model.w, &r.model.config);
-  for (i = 0; from != INITIAL && i < r.model.w.count; ++i) {
-    const double w = 0.3 * test_normal(&rng) + (i < r.model.w.gains);
-    r.model.w.all[i] = (float)(from == COARSE ? rint(8.0 * w) / 8.0 : w);
-  }
-  gpt_init_ffn(&r.model);
-  must(gpt_refresh(&r.model, 0), "the first weights of the FFN");
-  return &r;
+  static trainer *x = NULL;
+  char line[256];
+  snprintf(line, sizeof line, "--seed %lu %s %s",
+           (unsigned long)(seed % 1000000000u), method, products);
+  if (x != NULL) trainer_free(x);
+  x = trainer_from(from, seed, shape, line);
+  return &x->r;
 }
 
 static slow_gpt slow_of(const run *r, slow_gpt_map map,

@@ -5,6 +5,12 @@
  * random bits a draw takes, the gradient of a batch, the optimiser against one
  * in double, measures and generated text.
  */
+#define _XOPEN_SOURCE 700 /* as pretrain.c, before the first header */
+#include <fenv.h>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
 #include "trainer.h"
 
 /* Three micro-batches of 16 tokens. */
@@ -606,22 +612,28 @@ static void flips_are_counted_over_all_ffn_masks(void **state) {
   trainer_free(x);
 }
 
-static void mean_flips_start_anew_at_each_validation(void **state) {
-  trainer *x = trainer_new(tiny, "--steps 10");
+/* The flips of `done` of 29 steps, 2^k at the k-th: two are the last tenth. */
+static double mean_of_flips(long done) {
+  trainer *x = trainer_new(tiny, "--steps 29");
   run *r = &x->r;
-  (void)state;
-  for (r->step = 0; r->step < 5; ++r->step) {
+  double mean;
+  for (r->step = 0; r->step < done; ++r->step) {
     r->rows[r->step] = nothing_measured();
-    r->rows[r->step].flips = (double)(1 << r->step);
+    r->rows[r->step].flips = ldexp(1.0, (int)r->step);
+    if (r->step % 3 == 0) r->rows[r->step].valid = 1.0;
   }
-  assert_near(mean_flips(r), 31.0 / 5.0, 1e-15);
-  r->rows[4].valid = 1.0; /* just now: all since the one before */
-  assert_near(mean_flips(r), 31.0 / 5.0, 1e-15);
-  r->rows[1].valid = 1.0;
-  assert_near(mean_flips(r), 28.0 / 3.0, 1e-15);
-  r->rows[3].valid = 1.0;
-  assert_near(mean_flips(r), 16.0, 1e-15);
+  mean = mean_flips(r);
   trainer_free(x);
+  return mean;
+}
+
+static void mean_flips_are_those_of_the_last_tenth(void **state) {
+  (void)state;
+  assert_near(mean_of_flips(1), 1.0, 1e-15);
+  assert_near(mean_of_flips(2), 1.5, 1e-15);
+  assert_near(mean_of_flips(3), 3.0, 1e-15);
+  assert_near(mean_of_flips(28), 0x1.8p26, 1e-15);
+  assert_near(mean_of_flips(29), 0x1.8p27, 1e-15);
 }
 
 static void scales_and_zeros_are_those_of_the_ffn(void **state) {
@@ -751,6 +763,38 @@ static void text_continues_byte_by_byte(void **state) {
   trainer_free(x);
 }
 
+/* ---- 10. Threads --------------------------------------------------------- */
+
+/* All threads but the first, which is the test's own. */
+static void round_elsewhere(int mode) {
+#ifdef _OPENMP
+  omp_set_num_threads(2);
+  SSTE_OMP(parallel)
+  if (omp_get_thread_num() > 0) fesetround(mode);
+#else
+  (void)mode;
+#endif
+}
+
+/* Whether they have kept it: some OpenMP gives them the first one's. */
+static int rounds_upward(void) {
+  int upward = 0;
+  SSTE_OMP(parallel reduction(| : upward))
+  upward |= fegetround() == FE_UPWARD;
+  return upward;
+}
+
+static void every_thread_is_checked(void **state) {
+  (void)state;
+  assert_int_equal(self_check(), 0);
+  round_elsewhere(FE_UPWARD);
+  assert_int_equal(sste_self_check(), 0);
+  assert_int_equal(self_check() & SSTE_BROKEN_ROUNDING,
+                   rounds_upward() ? SSTE_BROKEN_ROUNDING : 0);
+  round_elsewhere(FE_TONEAREST);
+  assert_int_equal(self_check(), 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_default_micro_batch_is_small),
@@ -770,11 +814,12 @@ int main(void) {
       cmocka_unit_test(a_run_of_step_becomes_sparse),
       cmocka_unit_test(a_step_is_made_of_its_parts),
       cmocka_unit_test(flips_are_counted_over_all_ffn_masks),
-      cmocka_unit_test(mean_flips_start_anew_at_each_validation),
+      cmocka_unit_test(mean_flips_are_those_of_the_last_tenth),
       cmocka_unit_test(scales_and_zeros_are_those_of_the_ffn),
       cmocka_unit_test(validation_is_the_mean_of_what_is_held_out),
       cmocka_unit_test(a_byte_is_drawn_by_the_softmax),
       cmocka_unit_test(text_continues_byte_by_byte),
+      cmocka_unit_test(every_thread_is_checked),
   };
   return cmocka_run_group_tests_name("pretrain.c", tests, NULL, NULL);
 }

@@ -154,29 +154,31 @@ static void test_hash(void **state) {
   for (length = 0; length <= 33; ++length) {
     for (i = 0; i < sizeof bytes; ++i)
       bytes[i] = (unsigned char)test_random(&rng);
-    hash = hash_bytes(bytes, length);
+    hash = hash_of(hash_start, bytes, length);
     for (i = 0; i < 8 * length; ++i) {
       bytes[i / 8] ^= (unsigned char)(1u << i % 8);
-      assert_true(hash_bytes(bytes, length) != hash);
+      assert_true(hash_of(hash_start, bytes, length) != hash);
       for (j = 0; j < i; ++j) { /* and two at once */
         bytes[j / 8] ^= (unsigned char)(1u << j % 8);
-        assert_true(hash_bytes(bytes, length) != hash);
+        assert_true(hash_of(hash_start, bytes, length) != hash);
         bytes[j / 8] ^= (unsigned char)(1u << j % 8);
       }
       bytes[i / 8] ^= (unsigned char)(1u << i % 8);
     }
     bytes[length] ^= 0xFFu; /* what lies behind does not */
-    assert_true(hash_bytes(bytes, length) == hash);
+    assert_true(hash_of(hash_start, bytes, length) == hash);
   }
   memset(bytes, 0, sizeof bytes);
   for (length = 0; length <= 33; ++length) {
-    zeros[length] = hash_bytes(bytes, length);
+    zeros[length] = hash_of(hash_start, bytes, length);
     for (i = 0; i < length; ++i) assert_true(zeros[i] != zeros[length]);
   }
-  hash = hash_bytes(numbers, sizeof numbers);
+  hash = hash_of(hash_start, numbers, sizeof numbers);
+  assert_true(hash_of(hash_of(hash_start, numbers, 1), (char *)numbers + 1,
+                      sizeof numbers - 1) == hash);
   numbers[0] = 2;
   numbers[1] = 1;
-  assert_true(hash_bytes(numbers, sizeof numbers) != hash);
+  assert_true(hash_of(hash_start, numbers, sizeof numbers) != hash);
 }
 
 static void test_one_process(void **state) {

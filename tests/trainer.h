@@ -14,7 +14,8 @@
 #include "../examples/pretrain.c"
 #undef main
 
-/* Options as they are written on the command line. */
+/* Options as they are written on the command line. Those that a method has no
+ * use for do nothing. */
 static inline options options_of(const char *line) {
   char words[512], *argv[64] = {(char *)"pretrain"};
   int argc = 1;
@@ -45,14 +46,19 @@ static inline void trainer_text(trainer *x) {
   x->t.valid = 100;
 }
 
-/* A run before its first step. Its first weights are wilder than those that
- * training starts with, so that every path of the model counts. */
-static inline trainer *trainer_new(const char *shape, const char *how) {
+/* Training starts at INITIAL weights; from WILD ones every path of the model
+ * counts, and COARSE ones, of few magnitudes, leave masks to the rules of
+ * ties. */
+typedef enum start { INITIAL, WILD, COARSE } start;
+
+/* A run before its first step, as run_open has it. */
+static inline trainer *trainer_from(start from, uint64_t seed,
+                                    const char *shape, const char *how) {
   trainer *x = (trainer *)calloc(1, sizeof *x);
   run *r = &x->r;
   arena a = {NULL, 0};
   char line[512];
-  uint64_t rng = test_seed();
+  uint64_t rng = seed;
   size_t i;
   snprintf(line, sizeof line, "%s %s", shape, how);
   x->o = options_of(line);
@@ -64,9 +70,11 @@ static inline trainer *trainer_new(const char *shape, const char *how) {
   a.block = (char *)x->memory;
   a.used = 0;
   run_layout(r, &a);
-  for (i = 0; i < r->model.w.count; ++i)
-    r->model.w.all[i] =
-        (float)(0.3 * test_normal(&rng) + (i < r->model.w.gains));
+  gpt_init_weights(&r->model.w, &r->model.config);
+  for (i = 0; from != INITIAL && i < r->model.w.count; ++i) {
+    const double w = 0.3 * test_normal(&rng) + (i < r->model.w.gains);
+    r->model.w.all[i] = (float)(from == COARSE ? rint(8.0 * w) / 8.0 : w);
+  }
   gpt_init_ffn(&r->model);
   r->watch.window = STEP_WINDOW;
   r->watch.earliest = (size_t)x->o.steps / 10;
@@ -78,6 +86,10 @@ static inline trainer *trainer_new(const char *shape, const char *how) {
   must(gpt_refresh(&r->model, 0), "the first weights of the FFN");
   flip_rate(r);
   return x;
+}
+
+static inline trainer *trainer_new(const char *shape, const char *how) {
+  return trainer_from(WILD, test_seed(), shape, how);
 }
 
 static inline void trainer_free(trainer *x) {
