@@ -235,6 +235,14 @@ for name in pipe /dev/full /dev/stdout /proc/self/fd/1 .; do
 done
 "$pretrain" "$text" $small --checkpoint /dev/null --csv /dev/null \
   >stdout 2>stderr || fail "--checkpoint /dev/null: $(cat stderr)"
+if [ -w /dev/shm ]; then # whose files are files
+  shm=$(mktemp -d /dev/shm/sste-XXXXXX)
+  status=0
+  "$pretrain" "$text" $small --checkpoint "$shm/x.ckpt" >stdout 2>stderr ||
+    status=$?
+  rm -r "$shm"
+  [ $status -eq 0 ] || fail "--checkpoint /dev/shm/: $(cat stderr)"
+fi
 # One file by two names is one file.
 mkdir folder
 ln -s folder linked
@@ -304,17 +312,18 @@ passed
 # What a killed run has left goes, whatever the name; that of another host, of a
 # process that lives, or of another program stays.
 host=$(uname -n)
+another=$(echo "$host" | tr a-z0-9 b-za1-90) # as long
 gone=$(sh -c 'echo $$')
 foreign=$(sh -c 'echo $$')
 for name in 'a[1]*?.csv' plain.csv; do
   head -1 1.csv >"$name.$host.$gone.part"
   head -1 1.csv >"$name.$host.1.part"
-  head -1 1.csv >"$name.another.$gone.part"
+  head -1 1.csv >"$name.$another.$gone.part"
   echo mine >"$name.$host.$foreign.part"
   "$pretrain" "$text" $small --csv "$name" >stdout 2>stderr ||
     fail "$name: $(cat stderr)"
   [ ! -e "$name.$host.$gone.part" ] || fail "$name: a part is left"
-  for kept in $host.1 another.$gone $host.$foreign; do
+  for kept in $host.1 $another.$gone $host.$foreign; do
     rm "$name.$kept.part" || fail "$name: $kept was removed"
   done
   cmp "$name" runmethodsste || fail "$name: other measures"
