@@ -121,7 +121,8 @@ FULL = Settings(methods=METHODS, steps=5000, layers=2, heads=4, width=64,
                 probe_every=7)  # no divisor of T-SR-STE's 40 steps a mask
 QUICK = dataclasses.replace(
     FULL, steps=1500, rates=(0.004, 0.008, 0.016), seeds=(1, 2, 3),
-    variants=("beta every-step", SCALE, "fp8", "mvue", "fp8 and mvue"))
+    variants=("beta every-step", SCALE, "fp8", "mvue", "fp8 and mvue",
+              PUBLISHED))
 
 SWEEP_SEED = 0
 SAVE_EVERY = 100  # steps between two checkpoints, for kill -9
@@ -463,7 +464,7 @@ class Progress:
                 if pace > 0 else "-:--:--")
         best = {}
         for run, loss in losses.items():
-            if not run.size:
+            if run.stage in ("rate", "decay") and not run.size:
                 best[run.method] = min(loss, best.get(run.method, loss))
         return "%d of %d runs, %s, left %s; best %s; now %s" % (
             len(losses), total, clock(elapsed), left,

@@ -164,10 +164,16 @@ class Experiment:
             if r.method == method and r.stage == "ablation"))
 
 
+def one_rate(x):
+    """That at which flips and descents are compared: S-STE's best."""
+    anchor = next(m for m in ("s-ste", "dense", *x.methods())
+                  if m in x.methods())
+    return x.best(anchor).rate
+
+
 def matched(x, method):
-    """Its seeds at S-STE's learning rate, if it has such."""
-    same = ("s-ste" not in x.methods() or
-            x.best(method).rate == x.best("s-ste").rate)
+    """Its seeds at that rate, if it has such."""
+    same = x.best(method).rate == one_rate(x)
     return x.seeds(method, "" if same else MATCHED)
 
 
@@ -200,13 +206,15 @@ def paired(runs, others, measure):
 
 def chance(n, t):
     """How often the mean of n normal values around 0 is beyond t of its own
-    standard errors: Student's t with n - 1 degrees, by the midpoint rule."""
+    standard errors: Student's t with n - 1 degrees, by the midpoint rule over
+    the angle whose tangent is t / sqrt(n - 1)."""
     df, parts = n - 1, 4000
+    angle = math.atan(t / math.sqrt(df))
     scale = math.exp(math.lgamma(n / 2) - math.lgamma(df / 2)) / math.sqrt(
-        math.pi * df)
-    inside = sum((1 + (t * (i + 0.5) / parts)**2 / df)**(-n / 2)
-                 for i in range(parts)) * t / parts
-    return 1 - 2 * scale * inside
+        math.pi)
+    inside = sum(math.cos(angle * (i + 0.5) / parts)**(df - 1)
+                 for i in range(parts)) * angle / parts
+    return max(0.0, 1 - 2 * scale * inside)
 
 
 @functools.lru_cache
@@ -332,6 +340,10 @@ def wrong(run):
     return share(run, lambda d: d.actual < 0 < d.frozen)
 
 
+def saved(run):
+    return share(run, lambda d: d.frozen < 0 < d.actual)
+
+
 def mask_part(run):
     """How large A - F, the share of the mask's move, is beside F: medians."""
     found = descents(run)
@@ -362,9 +374,9 @@ def rank_correlation(run):
 
 # ---- 4. Claims ---------------------------------------------------------------
 
-# What the paper finds or its account suggests, and the difference that decides
-# it: above 0 if `more` is so, below if `less` is; expected: which. text: the
-# difference in words.
+# The difference that decides it: above 0 if `more` is so, below if `less` is;
+# expected: which, where the paper finds it or its account suggests it, or None.
+# text: the difference in words.
 Claim = collections.namedtuple("Claim", "less more expected e text")
 
 
@@ -386,40 +398,55 @@ def ratio(e):
 
 
 VERDICTS = ("Shown", "Shown, against what was expected",
-            "Not shown at this size", "Not known")
+            "Not shown, nor the opposite", "Not known")
 
 
 def verdict(claim):
     """Which of the verdicts, and the sentence that goes with it."""
-    e, expected = claim.e, getattr(claim, claim.expected)
+    e, expected = claim.e, getattr(claim, claim.expected or "less")
     if e.n == 0:
         return "Not known", expected + "; there are no such runs"
     if e.n == 1:
         return "Not known", expected + "; one seed does not tell"
     if math.isnan(e.mean):
-        return "Not known", expected + "; a run diverged or measured nothing"
+        return "Not known", expected + (
+            "; a run diverged, or measured nothing or none")
     if not shown(e):
-        return "Not shown at this size", expected
+        return "Not shown, nor the opposite", expected
     found = claim.more if e.mean > 0 else claim.less
-    return VERDICTS[found != expected], found
+    return VERDICTS[bool(claim.expected) and found != expected], found
 
 
-def evidence(e, largest):
-    """largest: what holm gave for all claims."""
-    p, seeds = p_value(e), "%d seed%s" % (e.n, "s"[e.n == 1:])
-    if math.isnan(p):
-        return seeds
-    return "%s, p %s%s" % (seeds, "< 0.0001" if p < 1e-4 else "%.4f" % p,
-                           " \\*" * (p <= largest))
+def p_text(e, largest):
+    """largest: what holm gave for all that e is one of."""
+    p = p_value(e)
+    return "p %s%s" % ("< 0.0001" if p < 1e-4 else "%.4f" % p,
+                       " \\*" * (p <= largest))
 
 
-def claim_lines(claims):
+def evidence(claim, largest):
+    if math.isnan(claim.e.mean):
+        return ""
+    seeds = "%d seed%s" % (claim.e.n, "s"[claim.e.n == 1:])
+    p = "" if math.isnan(p_value(claim.e)) else ", " + p_text(claim.e, largest)
+    return " (%s; %s%s)" % (claim.text, seeds, p)
+
+
+def claim_lines(claims, largest):
     """As they came out: first what is shown."""
-    largest = holm(p_value(claim.e) for claim in claims)
-    said = [(*verdict(claim), claim.text, evidence(claim.e, largest))
-            for claim in claims]
+    said = [(*verdict(claim), evidence(claim, largest)) for claim in claims]
     said.sort(key=lambda words: VERDICTS.index(words[0]))
-    return ["- **%s**: %s (%s; %s)." % words for words in said]
+    return ["- **%s**: %s%s." % words for words in said] + [""]
+
+
+def main_claims(x):
+    claims = [*loss_claims(x), *flip_claims(x)]
+    return claims + [*descent_claims(x), *beta_claims(x)]
+
+
+def all_claims(x):
+    return [claim for at in (x, *x.sizes)
+            for claim in (*main_claims(at), *scale_claims(at))]
 
 
 def loss_claim(name, runs, others, when, other, expected):
@@ -434,7 +461,7 @@ def loss_claim(name, runs, others, when, other, expected):
 
 def loss_claims(x):
     """As the methods are, with each variant that both have, and against each
-    that only the other has; then with S-STE's other scale."""
+    that only the other has."""
     if "s-ste" not in x.methods():
         return
     soft = ["", *x.variants("s-ste")]
@@ -448,19 +475,30 @@ def loss_claims(x):
                 "with %s, " % variant if variant and both else "",
                 NAMES[other] + ("'s" if both else "'s with " + variant),
                 expected)
-    for other in ("dense", "ste", "sr-ste") if SCALE in soft else ():
+
+
+def scale_claims(x):
+    """With S-STE's other scale, which is not the paper's."""
+    if SCALE not in x.variants("s-ste"):
+        return
+    for other in ("dense", "ste", "sr-ste"):
         if other in x.methods():
-            yield loss_claim(
-                SCALED, x.seeds("s-ste", SCALE), x.seeds(other), "",
-                NAMES[other] + "'s", "more" if other == "dense" else "less")
+            yield loss_claim(SCALED, x.seeds("s-ste", SCALE), x.seeds(other),
+                             "", NAMES[other] + "'s", None)
+    if {"dense", "ste"} <= set(x.methods()):
+        for since, when in QUARTERS:
+            yield nearer_claim(SCALED, x.seeds("s-ste", SCALE), x, since, when,
+                               None)
+
+
+# Flips are compared over the whole run and, as oscillation is what does not
+# settle, over its last quarter.
+QUARTERS = ((0.0, ""), (0.75, ", in the last quarter"))
 
 
 def flip_claims(x):
-    """Over the whole run and, as oscillation is what does not settle, over its
-    last quarter."""
-    if "dense" in x.methods():
-        yield from flip_claims_since(x, 0.0, "")
-        yield from flip_claims_since(x, 0.75, ", in the last quarter")
+    for since, when in QUARTERS if "dense" in x.methods() else ():
+        yield from flip_claims_since(x, since, when)
 
 
 def flips_over_dense(runs, x, since):
@@ -480,28 +518,28 @@ def flip_claims_since(x, since, when):
                         "%s times as often" % ratio(e))
     if {"s-ste", "ste"} <= set(x.methods()):
         soft, hard = x.seeds("s-ste"), matched(x, "ste")
-        yield nearer_claim("S-STE", soft, x, since, when)
-        if SCALE in x.variants("s-ste"):
-            yield nearer_claim(SCALED, x.seeds("s-ste", SCALE), x, since, when)
+        yield nearer_claim("S-STE", soft, x, since, when, "less")
         e = paired(soft, hard, lambda run: log_flips(run, since))
         yield Claim("S-STE flips less often than STE" + when,
                     "S-STE flips more often than STE" + when, "less", e,
                     "%s times as often" % ratio(e))
 
 
-def nearer_claim(name, soft, x, since, when):
-    """Whether S-STE's flip rate is nearer to dense's than STE's, as the
-    logarithms' distances."""
-    def flips(run):
-        return log_flips(run, since)
+def nearer_claim(name, soft, x, since, when, expected):
+    """Whether S-STE's flip rate is nearer to dense's than STE's: the distances
+    of the mean logarithms, whose signs are those of the means."""
+    def over_dense(runs, seed):
+        return log_flips(runs[seed], since) - log_flips(dense[seed], since)
     hard, dense = matched(x, "ste"), matched(x, "dense")
-    e = estimate(abs(flips(soft[s]) - flips(dense[s])) -
-                 abs(flips(hard[s]) - flips(dense[s]))
-                 for s in soft if s in hard and s in dense)
+    seeds = [s for s in soft if s in hard and s in dense]
+    ours, theirs = (math.copysign(1.0, estimate(
+        over_dense(runs, s) for s in seeds).mean) for runs in (soft, hard))
+    e = estimate(ours * over_dense(soft, s) - theirs * over_dense(hard, s)
+                 for s in seeds)
     return Claim("%s's flip rate is nearer to dense's than STE's is%s" % (
                      name, when),
                  "%s's flip rate is further from dense's than STE's is%s" % (
-                     name, when), "less", e,
+                     name, when), expected, e,
                  "%s times dense's, STE's %s times; the distances of the "
                  "logarithms differ by %s" % (
                      ratio(flips_over_dense(soft, x, since)),
@@ -509,25 +547,28 @@ def nearer_claim(name, soft, x, since, when):
 
 
 def descent_claims(x):
-    if not {"s-ste", "ste"} <= set(x.methods()):
+    """At one size only, as others have no probes."""
+    if "s-ste" not in x.methods() or not pooled(x, "s-ste"):
         return
 
-    def differ(measure):
-        return paired(x.seeds("s-ste"), matched(x, "ste"), measure)
-    e = differ(rank_correlation)
-    yield Claim("S-STE's descent follows the predicted one less than STE's",
-                "S-STE's descent follows the predicted one more closely than "
-                "STE's", "more", e,
-                "the rank correlations differ by " + pm(e, 3, True))
-    e = differ(wrong)
-    yield Claim("S-STE takes fewer steps in a wrong direction than STE",
-                "S-STE takes more steps in a wrong direction than STE", "less",
-                e, "the rates differ by " + pm(e, 3, True))
-    e = differ(mask_part)
-    yield Claim("a moving mask changes S-STE's descent less than STE's",
-                "a moving mask changes S-STE's descent more than STE's", "less",
-                e, "median abs(A - F) over median abs(F) differs by " +
-                pm(e, 3, True))
+    def differ(measure, other):
+        return paired(x.seeds("s-ste"), matched(x, other), measure)
+    for other in ("dense", "ste"):
+        if other in x.methods():
+            e = differ(rank_correlation, other)
+            yield Claim("S-STE's descent follows the predicted one less "
+                        "closely than %s's" % NAMES[other],
+                        "S-STE's descent follows the predicted one more "
+                        "closely than %s's" % NAMES[other],
+                        "less" if other == "dense" else "more", e,
+                        "the rank correlations differ by " + pm(e, 3, True))
+    if "ste" in x.methods():
+        e = differ(lambda run: wrong(run) - saved(run), "ste")
+        yield Claim("the mask's moves spoil fewer of S-STE's steps than of "
+                    "STE's, net of those that they save",
+                    "the mask's moves spoil more of S-STE's steps than of "
+                    "STE's, net of those that they save", "less", e,
+                    "the rates differ by " + pm(e, 3, True))
 
 
 def beta_claims(x):
@@ -582,7 +623,8 @@ def loss_table(x):
                          for run in runs.values() if run.cpu > 0)
         rows.append(row + ["%.0f" % speed.mean if speed.n else "-"])
     return table(["method", "learning rate", "decay", "seeds", "loss ± SE",
-                  "SD", "minus dense", "minus S-STE", "tokens per CPU second"],
+                  "SD", "minus dense", "minus S-STE",
+                  "tokens per CPU second, measures included"],
                  rows)
 
 
@@ -611,8 +653,8 @@ def loss_of(run):
 
 
 def marked(e):
-    """A difference, with a star where it is shown."""
-    return pm(e, 4, True) + "*" * shown(e)
+    """A difference, with a mark where it is shown."""
+    return pm(e, 4, True) + " °" * shown(e)
 
 
 def gap_table(x):
@@ -647,17 +689,8 @@ def flip_table(x):
                   "the last quarter, times dense's"], rows)
 
 
-def flips_at(x, since):
-    """A swept run's mean flip rate in units of dense's at the same rate."""
-    dense = {r.rate: r for r in x.sweep("dense")}
-
-    def cell(run):
-        if run.rate not in dense:
-            return "-"
-        times = math.exp(log_flips(run, since) -
-                         log_flips(dense[run.rate], since))
-        return "-" if math.isnan(times) else "%.2f" % times
-    return cell
+def flips_since(since):
+    return lambda run: pm(estimate([1000 * mean_flips(run, since)]), 2)
 
 
 def descent_table(x):
@@ -679,31 +712,57 @@ def descent_table(x):
 def frozen_table(x):
     rows = [[NAMES[method]] + [
         pm(estimate(map(measure, at_one_rate(x, method).values())), 3)
-        for measure in (rising, opposite, wrong, mask_part)]
+        for measure in (rising, opposite, wrong, saved, mask_part)]
             for method in x.methods()]
-    return table(["method", "A < 0", "opposite signs", "F > 0 > A: wrong",
-                  "abs(A - F) / abs(F), medians"], rows)
+    return table(["method", "A < 0", "opposite signs", "F > 0 > A: spoilt",
+                  "A > 0 > F: saved", "abs(A - F) / abs(F), medians"], rows)
+
+
+RIVALS = (("dense", ""), ("ste", ""), ("sr-ste", ""), ("sr-ste", PUBLISHED))
+RIVAL_NAMES = ["minus %s%s" % (NAMES[method], variant and ", " + variant)
+               for method, variant in RIVALS]
 
 
 def size_table(x):
     """The main comparison of every size beside the others."""
-    rivals = (("dense", ""), ("ste", ""), ("sr-ste", ""), ("sr-ste", PUBLISHED))
     rows = []
     for at in (x, *x.sizes):
         for variant in ("", SCALE):
             soft = at.seeds("s-ste", variant)
             rows.append([
                 "width %d" % at.facts["width"], f"{parameters(at):,}",
-                SCALED if variant else "S-STE",
+                SCALED if variant else "S-STE", "%g" % one_rate(at),
                 *(marked(paired(soft, at.seeds(*other), Run.loss))
-                  for other in rivals),
+                  for other in RIVALS),
                 *(ratio(flips_over_dense(runs, at, 0.75))
                   for runs in (soft, matched(at, "ste")))])
             if not at.seeds("s-ste", SCALE):
                 break
-    return table(["size", "weights", "", *("minus %s%s" % (
-        NAMES[m], variant and ", " + variant) for m, variant in rivals),
-        "flips, times dense's", "STE's, times dense's"], rows)
+    return table(["size", "weights", "", "learning rate", *RIVAL_NAMES,
+                  "flips, times dense's", "STE's, times dense's"], rows)
+
+
+def change_table(x):
+    """How far the differences are from those of the main size."""
+    def gap(at, variant, other, seed):
+        return (at.seeds("s-ste", variant)[seed].loss() -
+                at.seeds(*other)[seed].loss())
+    rows = []
+    for at in x.sizes:
+        for variant in ("", SCALE):
+            row = []
+            for other in RIVALS:
+                seeds = [seed for seed in at.seeds("s-ste", variant) if all(
+                    seed in runs for runs in (
+                        x.seeds("s-ste", variant), at.seeds(*other),
+                        x.seeds(*other)))]
+                row.append(marked(estimate(
+                    gap(at, variant, other, seed) - gap(x, variant, other, seed)
+                    for seed in seeds)))
+            if set(row) != {"-"}:
+                rows.append(["width %d" % at.facts["width"],
+                             SCALED if variant else "S-STE", *row])
+    return table(["size", "", *RIVAL_NAMES], rows)
 
 
 def beta_table(x):
@@ -720,28 +779,29 @@ def beta_table(x):
                   "flips per 1000"], rows)
 
 
-def effect(e):
+def effect(e, largest):
     if math.isnan(e.mean) or math.isnan(e.se):
         return "not known"
     if not shown(e):
-        return "not shown at this size"
-    return "worse" if e.mean > 0 else "better"
+        return "not shown, " + p_text(e, largest)
+    return ("worse, " if e.mean > 0 else "better, ") + p_text(e, largest)
 
 
 def ablation_table(x):
     """Each variant beside the same method without it."""
-    rows = []
-    for method in x.methods():
-        base, variants = x.seeds(method), x.variants(method)
-        for variant in ["", *variants] if variants else ():
-            runs = x.seeds(method, variant)
-            e = paired(runs, base, Run.loss)
+    rows, bases = [], {m: x.seeds(m) for m in x.methods() if x.variants(m)}
+    effects = {(m, v): paired(x.seeds(m, v), base, Run.loss)
+               for m, base in bases.items() for v in x.variants(m)}
+    largest = holm(map(p_value, effects.values()))
+    for method in bases:
+        for variant in ["", *x.variants(method)]:
+            runs, e = x.seeds(method, variant), effects.get((method, variant))
             rows.append([NAMES[method] + (variant and ", " + variant),
                          str(len(runs)),
                          loss_text(estimate(r.loss() for r in runs.values()),
                                    count_diverged(runs)),
-                         pm(e, 4, True) if variant else "",
-                         effect(e) if variant else "",
+                         *(("", "") if e is None else (
+                             pm(e, 4, True), effect(e, largest))),
                          pm(estimate(1000 * mean_flips(r)
                                      for r in runs.values()), 3)])
     return table(["", "seeds", "loss ± SE", "paired difference", "effect",
@@ -1090,22 +1150,26 @@ def setting(x):
     return lines + [""]
 
 
-def method_of_statistics(x):
+def method_of_statistics(claims):
+    count = sum(not math.isnan(p_value(claim.e)) for claim in claims)
     return [
         "Losses are bits per byte over the whole held-out text, with the "
         "weights that the method multiplies with. Behind ± stands the standard "
-        "error (SE) of a mean over seeds, in brackets behind a factor its 95 % "
-        "interval; SD is the seeds' spread. Differences are paired, over the "
-        "seeds that both have: both runs start from the same weights and see "
-        "the same batches. *Shown* means "
-        "that 0 lies outside the 95 % interval of the mean difference, by "
-        "Student's t over the seeds (of one text and one division of it): "
-        "chance alone passes one comparison in twenty, and there are many "
-        "above; \\* marks what is shown for all of them at once, by Holm's "
-        "correction. Learning rates and decays were chosen by the loss of "
-        "seed 0 at each, which is not among the seeds; variants were not tuned "
-        "again.",
-        ""]
+        "error (SE) of a mean over seeds, in brackets behind a factor its "
+        "95 %% interval; SD is the seeds' spread. Differences are paired, over "
+        "the seeds that both have: both runs start from the same weights and "
+        "see the same batches. *Shown* means that 0 lies outside the 95 %% "
+        "interval "
+        "of the mean difference, by Student's t over the seeds (of one text "
+        "and one division of it): chance alone passes one comparison in "
+        "twenty. \\* marks what is shown for all %d claims of this report at "
+        "once, by Holm's correction, for which the smallest p must not be "
+        "above %.4f. *Expected* is what the paper finds or its account "
+        "suggests." % (count, 0.05 / max(1, count)), "",
+        "Learning rates were chosen by the loss of seed 0, decays by that at "
+        "the best rate of the first of them: another seed than those averaged, "
+        "but the same held-out text. The standard errors do not hold how well "
+        "one seed chooses; variants were not tuned again.", ""]
 
 
 def edges(x):
@@ -1127,8 +1191,8 @@ def section_losses(x, folder):
     lines = ["## Validation loss", "", *loss_table(x), *loss_figure(x, folder)]
     if "s-ste" in x.methods():
         lines += ["S-STE's loss minus that of others as training goes on, at "
-                  "fewer contexts before the last step; * beyond the 95 % "
-                  "interval:", "", *gap_table(x)]
+                  "fewer contexts before the last step; ° beyond its own "
+                  "95 % interval, one of many:", "", *gap_table(x)]
     return lines
 
 
@@ -1138,24 +1202,28 @@ def section_rates(x, folder):
             *rate_figure(x, folder)]
 
 
+def rates_in_words(x):
+    """Those of flips and descents."""
+    others = ["%s %g" % (NAMES[m], rate) for m in x.methods() for rate in {
+        run.rate for run in at_one_rate(x, m).values()} if rate != one_rate(x)]
+    return "All have the learning rate %g here%s" % (
+        one_rate(x), others and ", but " + ", ".join(others) or "")
+
+
 def section_flips(x, folder):
-    lines = ["## Flip rate", "",
-             "The share of the FFN's mask entries that a step flips, of the "
-             "mask of the two largest magnitudes in four: dense does not use "
-             "it, nor do T-SR-STE and STEP in its dense steps, so theirs are "
-             "virtual. Dense, STE and SR-STE have S-STE's learning rate here, "
-             "as a higher one flips more. What the paper calls oscillation is "
-             "a rate that does not settle. The curves join means over the "
-             "seeds and over %d equal parts of the run; bands span the seeds."
-             % BINS,
-             "", *flip_figure(x, folder), *flip_table(x)]
-    if "dense" in x.methods():
-        lines += ["Where the learning rates differ there is no factor above. "
-                  "At each of the sweep's, for seed 0, in units of dense's "
-                  "there, over all steps and in the last quarter:", "",
-                  *rate_table(x, flips_at(x, 0.0)),
-                  *rate_table(x, flips_at(x, 0.75))]
-    return lines
+    return ["## Flip rate", "",
+            "The share of the FFN's mask entries that a step flips, of the "
+            "mask of the two largest magnitudes in four: dense does not use "
+            "it, nor do T-SR-STE and STEP in its dense steps, so theirs are "
+            "virtual. %s, as it changes with the rate. What the paper calls "
+            "oscillation is a rate that does not settle. The curves join means "
+            "over the seeds and over %d equal parts of the run; bands span the "
+            "seeds." % (rates_in_words(x), BINS),
+            "", *flip_figure(x, folder), *flip_table(x),
+            "Where the learning rates differ there is no factor above. At each "
+            "of the sweep's, flips per 1000 entries and step of seed 0, over "
+            "all steps and in the last quarter:", "",
+            *rate_table(x, flips_since(0.0)), *rate_table(x, flips_since(0.75))]
 
 
 def section_descent(x, folder):
@@ -1164,7 +1232,7 @@ def section_descent(x, folder):
     return ["## Predicted and actual descent", "",
             "The paper's amount of descent (section 3, its figure 2), on one "
             "fixed batch of %d contexts of the training text, without FP8 and "
-            "MVUE, at the learning rates of the flips above. For step k's "
+            "MVUE, at the flips' learning rates above. For step k's "
             "weights w_k, what the method makes of them S(w_k), and the "
             "gradient g_k at S(w_k): actual A = L(S(w_k)) - "
             "L(S(w_k+1)), predicted P = <g_k, w_k - w_k+1>, and through the "
@@ -1180,7 +1248,11 @@ def section_descent(x, folder):
                           ("predicted P", "actual A")),
             "In brackets the points in the picture, of all. Its range is that "
             "of the middle 90 % of all methods' points.", "",
-            *distribution_figure(x, folder)]
+            *distribution_figure(x, folder),
+            "The rank correlation of A and P at each of the sweep's learning "
+            "rates, seed 0:", "",
+            *rate_table(x, lambda run: pm(estimate([rank_correlation(run)]),
+                                          3))]
 
 
 def section_frozen(x, folder):
@@ -1192,14 +1264,16 @@ def section_frozen(x, folder):
             "step with the pattern of step k: a hard mask stays as it is; of "
             "soft weights the same two are kept, less the same third, with "
             "the same signs. Where F > 0 > A the weights alone would have "
-            "lowered the loss, and the pattern's move raised it: a wrong step. "
-            "A - F is what the move adds. Dense has no pattern, so that F = A; "
+            "lowered the loss, and the pattern's move spoils the step; where A "
+            "> 0 > F it saves one. A - F is what the move adds, which has to "
+            "be small where the map is continuous. Dense has no pattern, so "
+            "that F = A; "
             "T-SR-STE's is new every 40 steps, and STEP's and T-SR-STE's dense "
             "steps count as dense.", "",
             *frozen_table(x),
             *cloud_figure(x, folder, "frozen",
                           [m for m in x.methods() if m != "dense"], "frozen",
-                          "Descent of a step, nats; shaded: wrong steps",
+                          "Descent of a step, nats; shaded: spoilt steps",
                           ("mask frozen F", "actual A"))]
 
 
@@ -1214,50 +1288,73 @@ def section_ablations(x, folder):
     if not any(map(x.variants, x.methods())):
         return []
     return ["## One thing changed", "",
-            "At each method's best learning rate, paired with its own seeds.",
-            "",
+            "At each method's best learning rate, paired with its own seeds; "
+            "\\* as above, for this table alone.", "",
+            *("- %s: %s." % legend for legend in LEGEND if any(
+                legend[0] in variant for m in x.methods()
+                for variant in x.variants(m))), "",
             *ablation_table(x), *ablation_figure(x, folder)]
 
 
-def section_sizes(x, folder):
-    """What depends on the size; without figures, so that folder is unused."""
+LEGEND = (
+    ("beta every-step", "the scale min-MSE, not frozen"),
+    ("beta one", "no scale"),
+    ("beta equal-l1", "the scale that keeps the sum of absolute weights, "
+     "frozen"),
+    ("gamma", "the threshold's place between the second smallest magnitude of "
+     "four (0, the paper's) and the third (1, one weight of four is left)"),
+    ("fp8", "products of E4M3FN forward and E5M2 backward"),
+    ("mvue", "output gradients 2:4 by the minimum-variance estimator, or by "
+     "the paper's approximate one of two draws"),
+    ("e3m4", "forward in E3M4 with infinities, and e3m4fn without"),
+    ("stochastic", "the sampled gradient rounded to FP8 at random"),
+    ("decay as published", "the factor 0.0002"))
+
+
+def section_sizes(x, largest):
+    """What depends on the size."""
     if not x.sizes or not all({"s-ste", "ste", "sr-ste", "dense"} <=
                               set(at.methods()) for at in (x, *x.sizes)):
         return []
     lines = ["## Other sizes", "",
              "The same comparison in models of other widths, as long: S-STE's "
              "loss minus that of others, and flips in the last quarter, at "
-             "S-STE's learning rate; * beyond the 95 % interval.", "",
-             *size_table(x)]
+             "S-STE's best learning rate; ° beyond its own 95 % interval, one "
+             "of many.", "", *size_table(x),
+             "How much larger these differences are than at width %d:"
+             % x.facts["width"], "", *change_table(x)]
     for at in x.sizes:
         lines += ["### Width %d" % at.facts["width"], "",
-                  *claim_lines([*loss_claims(at), *flip_claims(at)]), "",
-                  *loss_table(at), *rate_table(at, loss_of), *decay_table(at),
-                  *edges(at)]
+                  *findings(at, largest), *loss_table(at),
+                  *rate_table(at, loss_of), *decay_table(at), *edges(at)]
     return lines
 
 
-def findings(x):
+def findings(x, largest):
     """What came out, then what did not."""
-    claims = [*loss_claims(x), *flip_claims(x), *descent_claims(x)]
-    if "s-ste" in x.methods():
-        claims += beta_claims(x)
-    lines = claim_lines(claims)
-    return lines + [""]
+    lines = claim_lines(main_claims(x), largest)
+    if scaled := [*scale_claims(x)]:
+        lines += ["With the scale by equal L1, which was taken up after it had "
+                  "come out best of the variants in an earlier run of this "
+                  "experiment:", "", *claim_lines(scaled, largest)]
+    return lines
 
 
 def report(x, folder):
-    sections = (section_losses, section_rates, section_flips, section_descent,
-                section_frozen, section_beta, section_ablations, section_sizes)
+    claims = all_claims(x)
+    largest = holm(p_value(claim.e) for claim in claims)
     lines = ["# 2:4 pre-training compared", "",
              "The comparison, the ablations and the diagnostics of *S-STE: "
              "Continuous Pruning Function for Efficient 2:4 Sparse "
              "Pre-training* (Hu, Zhu, Chen, NeurIPS 2024) in small.", "",
              *setting(x),
-             "## What came out", "", *findings(x), *method_of_statistics(x)]
-    for section in sections:
-        if section is not section_beta or "s-ste" in x.methods():
-            lines += section(x, folder)
+             "## What came out", "", *findings(x, largest),
+             *method_of_statistics(claims)]
+    for section in (section_losses, section_rates, section_flips,
+                    section_descent, section_frozen, section_beta,
+                    section_ablations):
+        lines += section(x, folder)
+    lines += section_sizes(x, largest)
     return "\n".join(lines).rstrip("\n") + "\n"
 
 

@@ -335,7 +335,7 @@ def check_report(p):
         gap = [a - b for a, b in zip(seeds(method, variant), seeds(method))]
         row = found[name + ", " + variant]
         assert len(gap) == 3 and row[2] == "%+.4f ± %.4f" % error(gap)
-        assert (row[3] == "not shown at this size") == (
+        assert row[3].startswith("not shown") == (
             abs(error(gap)[0]) <= STUDENT[3] * error(gap)[1])
         assert row[0] == "3" and found[name][0] == "3"
     found = table_with(text, "last beta")
@@ -478,8 +478,8 @@ def check_size(rows, variant, cells):
     steps = len({row["step"] for row in rows})
 
     def star(mean, se):
-        return "*" * (abs(mean) > STUDENT[3] * se)
-    for cell, other in zip(cells, ("dense", "ste", "sr-ste", "published")):
+        return " °" * (abs(mean) > STUDENT[3] * se)
+    for cell, other in zip(cells[1:], ("dense", "ste", "sr-ste", "published")):
         gap = [losses["ours", seed] - losses[other, seed] for seed in "123"]
         mean, se = statistics.fmean(gap), statistics.stdev(gap) / math.sqrt(3)
         assert cell == "%+.4f ± %.4f" % (mean, se) + star(mean, se)
@@ -489,7 +489,7 @@ def check_size(rows, variant, cells):
             float(r["flip_rate"]) for r in rows
             if (r["method"], r["seed"]) == (method, seed) and
             int(r["step"]) > 0.75 * steps))
-    for cell, method in zip(cells[4:], ("ours", "ste"), strict=True):
+    for cell, method in zip(cells[5:], ("ours", "ste"), strict=True):
         ratio = math.exp(statistics.fmean(
             flips(method, seed) - flips("dense", seed) for seed in "123"))
         assert cell.split(" ")[0] == "%.2f" % ratio
@@ -586,7 +586,7 @@ def test_diverged():
         text = p.read("report.md")
         assert table_with(text, "minus dense")["STE"][3:6] == [
             "diverged (2 of 2)", "-", "-"]
-        assert "; a run diverged or measured nothing" in text
+        assert "; a run diverged, or measured nothing or none." in text
 
 
 def test_one_seed():
@@ -834,6 +834,8 @@ def test_student():
     near(report.chance(3, 2), 1 - 2 / math.sqrt(6.0), 1e-6)
     near(report.chance(5, 2), 0.1161165, 1e-6)
     near(report.chance(10000, 2), math.erfc(math.sqrt(2.0)), 1e-4)
+    near(report.chance(2, 4000), 1 - 2 / math.pi * math.atan(4000.0), 1e-9)
+    assert report.chance(5, 1e6) < 1e-9
     for n, t in STUDENT.items():
         assert abs(report.student(n) - t) <= 0.0005, n
     near(report.margin(report.Estimate(9.0, 5.0, 2.0, 5)), 2 * 2.776, 1e-3)
@@ -875,10 +877,12 @@ def test_at_one_rate():
     assert claims(0.2, 0.2, ()) == ["nan", "nan", "0.50"]
     assert claims(0.1, 0.2) == ["40.00", "0.05", "0.05"]
     assert claims(0.1, 0.2, ("dense",)) == ["nan", "nan", "nan"]
+    rates = {"ste": 0.2, "dense": 0.1}  # and no S-STE: dense's counts
     x = types.SimpleNamespace(
-        methods=lambda: ["ste"], best=None,
-        seeds=lambda method, variant: (method, variant))
-    assert report.matched(x, "ste") == ("ste", "")  # there is no S-STE
+        methods=lambda: list(rates), seeds=lambda *which: which,
+        best=lambda method: types.SimpleNamespace(rate=rates[method]))
+    assert report.matched(x, "ste") == ("ste", report.MATCHED)
+    assert report.matched(x, "dense") == ("dense", "")
 
 
 def test_matched():
@@ -1005,11 +1009,14 @@ def test_verdicts():
     assert says([1.0, 1.1, 0.9], "less") == (
         "Shown, against what was expected: it grows")
     assert says([-1.0, -1.1, -0.9], "less") == "Shown: it falls"
+    assert says([1.0, 1.1, 0.9], None) == "Shown: it grows"
+    assert says([-1.0, -1.1, -0.9], None) == "Shown: it falls"
+    assert says([1.0, -1.0], None) == "Not shown, nor the opposite: it falls"
     for values in ([1.0, -0.5, 0.9], [0.0, 0.0], [1.0, 1.0], [1.0, 1.5]):
-        assert says(values, "more") == "Not shown at this size: it grows"
+        assert says(values, "more") == "Not shown, nor the opposite: it grows"
     assert says([1.0], "less").startswith("Not known: it falls; one seed")
     assert says([1.0, math.inf], "more").startswith(
-        "Not known: it grows; a run diverged")
+        "Not known: it grows; a run diverged, or")
     # Student's t, no less: 3 values around m with an error of 1.
     step = math.sqrt(3.0)
     assert says([4.31 - step, 4.31, 4.31 + step], "more") == "Shown: it grows"
@@ -1018,19 +1025,25 @@ def test_verdicts():
     claims = [report.Claim("falls", "grows", "more", report.estimate(values),
                            "text") for values in
               ([1.0], [1.0, -1.0], [-1.0, -1.1], [1.0, 1.1])]
-    assert report.claim_lines(claims) == [
+    assert report.claim_lines(claims, 0.0) == [
         "- **Shown**: grows (text; 2 seeds, p 0.0303).",
         "- **Shown, against what was expected**: falls (text; 2 seeds, p "
         "0.0303).",
-        "- **Not shown at this size**: grows (text; 2 seeds, p 1.0000).",
-        "- **Not known**: grows; one seed does not tell (text; 1 seed)."]
-    assert report.claim_lines(claims[3:] + claims[:1]) == [
+        "- **Not shown, nor the opposite**: grows (text; 2 seeds, p 1.0000).",
+        "- **Not known**: grows; one seed does not tell (text; 1 seed).", ""]
+    assert report.claim_lines(claims[3:] + claims[:1], 0.0304) == [
         "- **Shown**: grows (text; 2 seeds, p 0.0303 \\*).",
-        "- **Not known**: grows; one seed does not tell (text; 1 seed)."]
-    assert report.effect(report.estimate([1.0, 1.1])) == "worse"
-    assert report.effect(report.estimate([-1.0, -1.1])) == "better"
-    assert report.effect(report.estimate([-1.0, 1.1])).startswith("not shown")
-    assert report.effect(report.estimate([1.0])) == "not known"
+        "- **Not known**: grows; one seed does not tell (text; 1 seed).", ""]
+    nothing = report.Claim("falls", "grows", "more", report.estimate([]), "-")
+    assert report.claim_lines([nothing], 0.0) == [
+        "- **Not known**: grows; there are no such runs.", ""]
+    for values, words in (
+            ([1.0, 1.1], "worse, p 0.0303"), ([1.0], "not known"),
+            ([-1.0, -1.1], "better, p 0.0303"),
+            ([-1.0, 1.1], "not shown, p 0.9697")):
+        assert report.effect(report.estimate(values), 0.03) == words
+    assert report.effect(report.estimate([1.0, 1.1]), 0.04) == (
+        "worse, p 0.0303 \\*")
     assert report.ratio(report.Estimate(math.log(2.0), 1.0, 0.1, 5)) == (
         "2.00 (1.52 to 2.64)")
 
@@ -1045,8 +1058,8 @@ def test_holm():
     p = report.p_value(report.Estimate(-2.776, 1.0, 1.0, 5))
     assert abs(p - 0.05) < 1e-4
     assert math.isnan(report.p_value(report.estimate([1.0])))
-    words = report.evidence(report.Estimate(1.0, 1.0, 1e-3, 5), 0.0)
-    assert words == "5 seeds, p < 0.0001"
+    assert report.p_text(report.Estimate(1.0, 1.0, 1e-3, 5), 0.0) == (
+        "p < 0.0001")
 
 
 def main():
