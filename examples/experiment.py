@@ -124,6 +124,7 @@ QUICK = dataclasses.replace(
     variants=("beta every-step", SCALE, "fp8", "mvue", "fp8 and mvue",
               PUBLISHED))
 
+PROGRAM = "build/examples/pretrain"
 SWEEP_SEED = 0
 SAVE_EVERY = 100  # steps between two checkpoints, for kill -9
 
@@ -307,9 +308,12 @@ class Store:
         try:
             with open(path, encoding="ascii", newline="") as file:
                 rows = list(csv.DictReader(file))
+            for row in rows:
+                for cell in row.values():
+                    float(cell or 0)
         except FileNotFoundError:
             rows = []
-        except ValueError:
+        except (ValueError, TypeError):
             raise self.damaged(path) from None
         if rows and not set(MEASURES) <= rows[0].keys():
             raise Failed("%s lacks columns of %s" % (path, ",".join(MEASURES)))
@@ -609,11 +613,12 @@ def listed(one):
 
 def learning_rate(text):
     try:
-        if 0 < float(text) <= 1:
-            return float(text)
+        rate = float("%g" % float(text))  # as runs are named
+        if 1e-9 <= rate <= 1:
+            return rate
     except ValueError:
         pass
-    raise argparse.ArgumentTypeError("'%s' is no number from 0 to 1" % text)
+    raise argparse.ArgumentTypeError("'%s' is no number from 1e-9 to 1" % text)
 
 
 def method(text):
@@ -635,10 +640,8 @@ def parse(words):
         help="build/experiment, -quick, or the CSV's folder")
     add("--quick", action="store_true", help="smaller, and fewer variants")
     add("--jobs", metavar="N", type=whole(1),
-        default=len(os.sched_getaffinity(0)),
-        help="runs side by side, of a thread each (the CPUs: %(default)s)")
-    add("--program", metavar="FILE", default="build/examples/pretrain",
-        help="%(default)s")
+        help="runs side by side, of a thread each (one per CPU)")
+    add("--program", metavar="FILE", help=PROGRAM)
     add("--report", metavar="CSV", help="only report what is in there")
     for name, what in (("steps", "of a run"), ("layers", "blocks"),
                        ("heads", "of attention"), ("width", "of the model"),
@@ -661,8 +664,7 @@ def parse(words):
     args = parser.parse_args(words)
     if args.report:
         for name, value in vars(args).items():
-            if (name not in ("report", "out") and
-                    value != parser.get_default(name)):
+            if name not in ("report", "out") and value:
                 parser.error("--report runs nothing: give no --%s"
                              % name.replace("_", "-"))
     return args
@@ -678,6 +680,9 @@ def settings_of(args):
     if args.no_variants:
         given["variants"] = ()
     settings = dataclasses.replace(settings, **given, sized=args.sizes)
+    if settings.batch % settings.micro:
+        raise Refused("a batch of %d is no multiple of %d, the micro-batch"
+                      % (settings.batch, settings.micro))
     for at in settings.sizes().values():
         if at.width % math.lcm(4, at.heads):
             raise Refused("a width of %d is no multiple of 4 and of %d heads"
@@ -689,6 +694,9 @@ def run_all(args, signals):
     """The CSV of the whole experiment."""
     if args.corpus is None:
         raise Refused("no text to train on: give --corpus FILE")
+    args.corpus = os.path.abspath(args.corpus)
+    args.program = os.path.abspath(args.program or PROGRAM)
+    args.jobs = args.jobs or len(os.sched_getaffinity(0))
     name = os.path.basename(args.corpus)
     if not name.isprintable() or not name.isascii():
         raise Refused("the report cannot name %s: rename it" % ascii(name))
@@ -696,7 +704,7 @@ def run_all(args, signals):
                             "build/experiment")
     if not os.access(args.program, os.X_OK) or os.path.isdir(args.program):
         raise Refused("there is no program %s: run make %s first"
-                      % (args.program, args.program))
+                      % (args.program, PROGRAM))
     store = Store(args, settings_of(args))
     return write_csv(store, execute(store, signals))
 
@@ -726,7 +734,8 @@ def main(words):
         print("experiment.py: %s" % error, file=sys.stderr)
         return 2
     except OSError as error:
-        print("experiment.py: %s: %s" % (error.filename, error.strerror),
+        print("experiment.py: %s: %s" % (
+            error.filename or "standard output", error.strerror),
               file=sys.stderr)
         return 2
 

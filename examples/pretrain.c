@@ -401,8 +401,8 @@ static void check_same_options(const options *o, const options *saved) {
     strcpy(here, option_text(&a, x));
     if (!x->defines || strcmp(here, option_text(&b, x)) == 0) continue;
     there = option_text(saved, x);
-    die("%s is %s, but %s was made with%s %s", x->name, here, o->resume,
-        *there == '\0' ? "out" : "", there);
+    die("%s is %s, but %s was made with%s%s", x->name, here, o->resume,
+        *there == '\0' ? "out it" : " ", there);
   }
 }
 
@@ -431,6 +431,8 @@ static options parse(int argc, char **argv) {
   for (i = 1; i < argc; ++i)
     if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
       if (ranks_rank() == 0) fputs(usage, stdout);
+      if (fflush(stdout) != 0)
+        die("cannot write the help: %s", strerror(errno));
       exit(0);
     }
   set_all_options(&o, argc, argv);
@@ -438,6 +440,7 @@ static options parse(int argc, char **argv) {
     const options saved = checkpoint_options(o.resume, defaults);
     o = saved; /* and then again what was given here */
     set_all_options(&o, argc, argv);
+    check_method(&o);
     check_same_options(&o, &saved);
     o.beta = saved.beta, o.gamma = saved.gamma, o.decay = saved.decay;
   }
@@ -745,7 +748,7 @@ static double flip_rate(run *r) {
   return rate;
 }
 
-/* Steps from one validation to the next, and of which mean_flips is the mean. */
+/* Steps from one validation to the next, and those that mean_flips averages. */
 static long tenth_of_steps(const options *o) {
   return o->steps < 10 ? 1 : o->steps / 10;
 }
@@ -950,7 +953,10 @@ static int take_line(char *line, size_t size) {
 /* Opens it, and refuses what this program did not write, or not all of it. */
 static void resumed_open(const char *name) {
   char line[256];
+  struct stat info;
   resumed.name = name;
+  if (stat(name, &info) == 0 && !S_ISREG(info.st_mode))
+    die("cannot read %s: it is no regular file", name);
   resumed.f = fopen(name, "rb");
   if (resumed.f == NULL) die("cannot read %s: %s", name, strerror(errno));
   take_line(line, sizeof line);
@@ -1028,6 +1034,14 @@ static void check_checkpoint(const char *name) {
     die("--checkpoint is %s, which is no file and not /dev/null", name);
 }
 
+/* Refuses to write over FILE, whatever it is called. */
+static void check_not_text(const options *o, const char *as, const char *name) {
+  struct stat a, b;
+  if (o->text != NULL && stat(o->text, &a) == 0 && S_ISREG(a.st_mode) &&
+      stat(name, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+    die("FILE and %s are both %s", as, name);
+}
+
 /* Before training, so that a name that cannot be written is found at once. */
 static void files_open(const run *r) {
   const options *o = r->o;
@@ -1037,9 +1051,11 @@ static void files_open(const run *r) {
   signal(SIGPIPE, SIG_IGN); /* a reader that has left is a write error, */
   signal(SIGXFSZ, SIG_IGN); /* and so is a limit on the size of files */
   check_checkpoint(o->checkpoint);
+  check_not_text(o, "--checkpoint", o->checkpoint);
   output_open(&checkpoint_file, o->checkpoint, magic);
   output_drop(&checkpoint_file);
   if (o->csv == NULL) return;
+  check_not_text(o, "--csv", o->csv);
   output_open(&csv_file, o->csv, csv_head);
   if (csv_file.part[0] != '\0' &&
       strcmp(csv_file.target, checkpoint_file.target) == 0)
@@ -1244,7 +1260,8 @@ static void train(run *r) {
     csv_line(r, r->step);
     progress(r, now, training, r->step - first);
     stopped = ranks_any(stop_signal != 0);
-    if (stopped || r->step == o->steps || r->step % o->save_every == 0)
+    /* The last validation may take long: what comes before it is kept. */
+    if (stopped || r->step >= o->steps - 1 || r->step % o->save_every == 0)
       checkpoint_save(r);
     if (!stopped || r->step == o->steps) continue;
     if (csv_file.f != NULL) output_close(&csv_file);

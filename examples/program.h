@@ -179,8 +179,9 @@ static inline void find_target(output *out) {
   size_t used;
   if (strlen(out->name) >= PATH_MAX) die("the name %s is too long", out->name);
   if (lstat(out->name, &info) == 0) {
-    if (realpath(out->name, out->target) == NULL) output_failed(out);
-    return;
+    if (realpath(out->name, out->target) != NULL) return;
+    if (errno == ENOENT) die("%s is a link to nothing", out->name);
+    output_failed(out);
   }
   if (length > 0) snprintf(folder, sizeof folder, "%.*s", length, out->name);
   if (realpath(folder, out->target) == NULL) output_failed(out);

@@ -122,9 +122,9 @@ static inline int ranks_fit(size_t M, size_t R) {
   return R == 1 || (share * R == M && (share & (share - 1)) == 0);
 }
 
-/* 64 bits that stand for some bytes: FNV-1a, continued from `hash`, which starts
- * as hash_start. Another byte always makes another hash, more of them all but
- * always. */
+/* 64 bits that stand for some bytes: FNV-1a, continued from `hash`, which
+ * starts as hash_start. Another byte always makes another hash, more of them
+ * all but always. */
 static const uint64_t hash_start = 0xCBF29CE484222325u;
 static inline uint64_t hash_of(uint64_t hash, const void *p, size_t bytes) {
   const unsigned char *byte = (const unsigned char *)p;

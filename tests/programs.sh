@@ -252,6 +252,10 @@ refuses "are both" "$text" $small --csv folder/new --checkpoint linked/new
 : >empty
 ln -s empty alias_of_empty
 refuses "are both" "$text" $small --csv empty --checkpoint alias_of_empty
+ln -s nowhere dangling
+refuses "dangling is a link to nothing" "$text" $small --checkpoint dangling
+"$pretrain" --help >/dev/full 2>stderr && fail "--help to a full disk: status 0"
+grep -q "cannot write the help" stderr || fail "--help: $(cat stderr)"
 rm empty
 passed
 

@@ -241,8 +241,8 @@ grep -q "^file $(wc -c <order.ckpt)$" calls || fail "not all is on the disk"
 grep -q "^file $(wc -c <order.csv)$" calls || fail "not all is on the disk"
 passed
 
-# If not told, it saves ten times, and at the end.
-for saves in "20 10" "25 9" "3 3"; do
+# If not told, it saves ten times, and around the last validation.
+for saves in "20 11" "25 9" "3 3"; do
   set -- $saves
   rm calls
   stop="LD_PRELOAD=$tmp/stop.so CALLS=$tmp/calls"
@@ -252,6 +252,15 @@ for saves in "20 10" "25 9" "3 3"; do
     fail "$1 steps: $(grep -c file calls) saves"
   passed
 done
+
+# Killed behind the last validation, it has but one step to train again.
+run_until 9 4 137 "$text" $small --steps 12 --save-every 100 \
+  --checkpoint late.ckpt
+[ "$(step_of late.ckpt)" -eq 11 ] || fail "nothing before the last validation"
+run 0 "$text" $small --steps 12 --checkpoint whole.ckpt
+run 0 "$text" --resume late.ckpt
+cmp late.ckpt whole.ckpt || fail "the last step again: other weights"
+passed
 
 # Killed before each call of the second save: the first one is there until the
 # second is whole.
@@ -376,7 +385,7 @@ done
 head -c 100000 /dev/zero >bad.ckpt
 refuses "no whole checkpoint" "$text" --resume bad.ckpt
 refuses "no whole checkpoint" "$text" --resume "$text"
-refuses "no whole checkpoint" "$text" --resume .
+refuses "it is no regular file" "$text" --resume .
 refuses "No such file" "$text" --resume nowhere
 LC_ALL=C sed '1s/2/3/' good.ckpt >bad.ckpt
 refuses "has version 3, and this program has 2" "$text" --resume bad.ckpt
@@ -396,6 +405,10 @@ passed
 { cat "$text"; echo; } >longer
 tr e f <"$text" >changed
 refuses "another FILE" longer --resume good.ckpt
+refuses "it is no regular file" "$text" --resume pipe
+refuses "FILE and --checkpoint are both" good.ckpt $tiny --checkpoint ./good.ckpt
+ln -f stopped.csv alias.csv
+refuses "FILE and --csv are both" alias.csv $tiny --csv stopped.csv
 refuses "another FILE" changed --resume good.ckpt
 for option in "--method dense" "--beta one" "--gamma 0.5" "--fp8 off" \
   "--forward-format e3m4" "--backward-format e3m4" "--mvue off" \
@@ -414,6 +427,8 @@ passed
 refuses "--decay is given, but --method s-ste" "$text" --resume good.ckpt \
   --decay 0.0002
 run 0 "$text" $tiny --method sr-ste --steps 2 --checkpoint decay.ckpt
+refuses "--decay is 1, but decay.ckpt was made without it" "$text" \
+  --resume decay.ckpt --decay 1
 run 0 "$text" --resume decay.ckpt --decay 0.0002
 passed
 

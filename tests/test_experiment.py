@@ -702,7 +702,7 @@ def test_misuse():
                       ["--steps", "3"], ["--no-variants"], ["--jobs", "99"]):
             refuses("give no " + words[0], ["--report", p.corpus, *words])
         for rates in ("", "0.1,", "x", "0", "-1", "nan", "inf", "2"):
-            refuses("no number from 0 to 1", p.words("--rates=" + rates))
+            refuses("no number from 1e-9 to 1", p.words("--rates=" + rates))
         refuses("4 and of 4 heads", p.words("--width", "18"))
         refuses("4 and of 3 heads", p.words("--width", "12", "--heads", "3",
                                             "--sizes"))
