@@ -414,7 +414,7 @@ for option in "--method dense" "--beta one" "--gamma 0.5" "--fp8 off" \
   "--forward-format e3m4" "--backward-format e3m4" "--mvue off" \
   "--rounding stochastic" "--steps 13" "--lr 0.1" "--seed 2" "--layers 2" \
   "--heads 2" "--width 16" "--context 8" "--batch 2" "--micro 2" \
-  "--probe-every 2" "--decay 1"; do
+  "--probe-every 2"; do
   refuses "${option% *} is ${option#* }.*was made with" "$text" \
     --resume good.ckpt $option
 done
