@@ -17,34 +17,40 @@ import time
 
 COLUMNS = ("step,train_bpb,lr,flip_rate,val_bpb,beta,before,after,frozen,"
            "predicted,predicted_map")
-# Loss above the best, flips, noise of the descent; from no measurement.
-METHODS = {"dense": (0, 1, 0.02), "ste": (0.10, 3, 0.3),
-           "sr-ste": (0.08, 2, 0.2), "t-sr-ste": (0.06, 1.5, 0.1),
-           "step": (0.09, 1.8, 0.2), "s-ste": (0.03, 1.1, 0.05)}
+# Loss above the best, flips at first and in the end in units of dense's, and
+# what the mask's moves add to the descent; from no measurement.
+METHODS = {"dense": (0, 1, 1, 0), "ste": (0.10, 3, 0.5, 1),
+           "sr-ste": (0.02, 2, 1.5, 0.6), "t-sr-ste": (0.06, 1.5, 1.2, 0.5),
+           "step": (0.09, 1.8, 1.4, 0.7), "s-ste": (0.03, 0.8, 1.1, 0.3)}
+BEST = {"ste": 0.016, "step": 0.016}  # learning rates, where not 0.004
+BETA = {"every-step": 0.02, "equal-l1": -0.02}  # of loss
+# What is no measure's matter; all other options draw other noise.
+FILES = ("--csv", "--checkpoint", "--save-every", "--resume")
 
 
 def line(options, step, noise):
     """One line of the CSV, drawn from `noise` alone."""
-    steps, rate = int(options["--steps"]), float(options["--lr"])
-    loss, flips, rough = METHODS[options["--method"]]
-    done = step / steps
-    train = (2 + loss + 3 * math.exp(-6 * done) +
-             0.02 * math.log2(rate / 0.004)**2 +
+    steps, method = int(options["--steps"]), options["--method"]
+    rate, done = float(options["--lr"]), step / steps
+    loss, first, last, moves = METHODS[method]
+    loss *= 1.5 if options.get("--fp8") == "on" else 1
+    loss *= math.sqrt(64 / int(options["--width"]))
+    loss += (2 + 3 * math.exp(-6 * done) + BETA.get(options.get("--beta"), 0) +
+             0.02 * math.log2(rate / BEST.get(method, 0.004))**2 +
              0.1 * abs(math.log2(float(options.get("--decay", 10)) / 10)))
-    row = [step, train + noise.gauss(0, 0.05), rate * (1 - done),
-           0.02 * flips * math.exp(-3 * done) * noise.uniform(0.8, 1.2), "",
-           1.5 if options["--method"] == "s-ste" else 1, "", "", "", "", ""]
+    train = loss + noise.gauss(0, 0.05)
+    flips = 0.02 * math.exp(-3 * done) * (first * (1 - done) + last * done)
+    row = [step, train, rate * (1 - done), flips * noise.uniform(0.8, 1.2), "",
+           1.5 if method == "s-ste" else 1, "", "", "", "", ""]
     if options.get("--beta") == "every-step":
-        row[5] += done
+        row[5] += done * noise.uniform(0.9, 1.1)
         row[3] *= 1 + 3 * done
     if step % max(1, steps // 10) == 0:
-        row[4] = train + noise.gauss(0, 0.005)
+        row[4] = loss + noise.gauss(0, 0.002)
     if step % int(options.get("--probe-every", steps + 1)) == 0:
         predicted = 0.01 * noise.gauss(0.5, 1) * math.exp(-2 * done)
         frozen = predicted - abs(noise.gauss(0, 0.002))
-        actual = frozen - rough * abs(noise.gauss(0, 0.01))
-        if options["--method"] == "dense":
-            frozen = actual
+        actual = frozen - moves * noise.gauss(0.003, 0.006)
         row[6:] = [train, train - actual, train - frozen, predicted,
                    (predicted + actual) / 2]
     return ",".join("%.17g" % x if x != "" else "" for x in row) + "\n"
@@ -66,8 +72,8 @@ def main(argv):
             first = int(file.read())
         print("resumed at step %d" % first, file=sys.stderr)
     signal.signal(signal.SIGINT, lambda number, frame: stopped.append(number))
-    noise = random.Random(" ".join("%s %s" % (key, options[key]) for key in (
-        "--method", "--lr", "--seed")) + options.get("--beta", ""))
+    noise = random.Random(" ".join("%s %s" % item for item in sorted(
+        options.items()) if item[0] not in FILES))
     part = "%s.%d.part" % (options["--csv"], os.getpid())
     with open(part, "w", encoding="ascii") as csv:
         csv.write(COLUMNS + "\n")

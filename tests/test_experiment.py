@@ -41,6 +41,7 @@ import experiment_report as report  # noqa: E402
 
 REAL = {name: getattr(experiment, name) for name in
         ("METHODS", "DECAYS", "PRODUCTS", "VARIANTS", "SAVE_EVERY")}
+PROBES = {given.probe_every for given in (experiment.FULL, experiment.QUICK)}
 experiment.METHODS = ("s-ste", "ste", "sr-ste", "dense")
 experiment.DECAYS = {"sr-ste": (20.0, 10.0, 5.0)}
 experiment.PRODUCTS = {"fp8": "off", "mvue": "optimal"}
@@ -58,6 +59,7 @@ experiment.QUICK = experiment.Settings(
 RUNS = 4 * 2 + 2 + 4 * 3 + 4 * 3  # rates, decays, seeds, variants
 RUNS_OF_ONE = 4 * 2 + 2 + 4 + 4  # of one seed
 STUDENT = {2: 12.706, 3: 4.303, 5: 2.776, 10: 2.262}  # of n values, tables
+SEEDS = ("1", "2", "3")
 STEPS = experiment.QUICK.steps
 
 
@@ -175,21 +177,21 @@ def last_losses(rows):
 
 
 def tables(text):
-    """{first cell of the head: {first cell of a row: [cells]}}, the first of
-    each."""
-    found = {}
+    """(head, {first cell of a row: its other cells}) of each, in their order.
+    """
+    found = []
     for block in text.split("\n\n"):
         lines = [line.strip("|").split("|") for line in block.split("\n")
                  if line.startswith("|")]
         if lines:
             cells = [[cell.strip() for cell in line] for line in lines]
-            found.setdefault(" ".join(cells[0]), {
-                row[0]: row[1:] for row in cells[2:]})
+            found.append((" ".join(cells[0]),
+                          {row[0]: row[1:] for row in cells[2:]}))
     return found
 
 
 def table_with(text, words):
-    return next(rows for head, rows in tables(text).items() if words in head)
+    return next(rows for head, rows in tables(text) if words in head)
 
 
 # ---- The grid ----------------------------------------------------------------
@@ -215,6 +217,37 @@ def test_whole():
         begun = len(p.begun())
         assert p.run()[0] == 0 and len(p.begun()) == begun
         assert [p.read("experiment.csv"), p.read("report.md")] == before
+
+
+def test_claims():
+    """Every sentence and most cells of a report, of methods with other best
+    learning rates than S-STE's: STE is run at that, too, STEP is not."""
+    methods = dict.fromkeys(("dense", "ste", "sr-ste", "step", "s-ste"))
+    with place() as p, unittest.mock.patch.object(experiment, "METHODS",
+                                                  tuple(methods)):
+        status, _, err = p.run("--rates", "0.004,0.016", "--methods",
+                               ",".join(methods), FAKE_DELAY="0.002")
+        assert status == 0, err
+        rows, text = p.csv(), p.read("report.md")
+    assert {row["peak_lr"] for row in rows if row["stage"] == "matched"} == {
+        "0.004"}
+    assert ("All have the learning rate 0.004 here, but STEP 0.016, as"
+            in text)
+    check_claims(rows, {"": text.split("## What came out")[1].split(
+        "## Validation loss")[0]})
+    check_gaps(rows, table_with(text, "step minus dense"))
+    check_flip_table(rows, table_with(text, "times dense's"))
+    check_sweep(rows, [found for head, found in tables(text)
+                       if head == "method 0.004 0.016"])
+    check_descents(rows, table_with(text, "correlation of A and P"))
+    check_frozen(rows, table_with(text, "spoilt"))
+    check_beta(rows, table_with(text, "last beta"))
+    check_seconds(rows, table_with(text, "per CPU second"))
+
+
+def test_probes():
+    """They see each of the steps between two of T-SR-STE's masks."""
+    assert all(math.gcd(40, every) == 1 for every in PROBES)
 
 
 def test_real():
@@ -338,9 +371,6 @@ def check_report(p):
         assert row[3].startswith("not shown") == (
             abs(error(gap)[0]) <= STUDENT[3] * error(gap)[1])
         assert row[0] == "3" and found[name][0] == "3"
-    found = table_with(text, "last beta")
-    assert [found["beta " + x][0] for x in ("frozen", "every step")] == [
-        "3", "3"]
     for fact in ("2 layers, width 64, 4 heads", "119,104 weights",
                  "20 steps of 512 tokens", "10,240 tokens a run",
                  "text, 1,900 bytes", "%d runs" % RUNS,
@@ -413,6 +443,365 @@ def check_regenerated(p):
             again, name).read_bytes(), name
 
 
+# ---- What it says, by other means --------------------------------------------
+
+
+def runs_of(rows, size=""):
+    """(method, variant, seed): the lines of that run; without the sweep's."""
+    found = collections.defaultdict(list)
+    for row in rows:
+        if row["seed"] in SEEDS and row["size"] == size:
+            found[row["method"], row["variant"], row["seed"]].append(row)
+    return found
+
+
+def seeds(runs, method, variant=""):
+    return [runs[method, variant, seed] for seed in SEEDS
+            if (method, variant, seed) in runs]
+
+
+def at_one_rate(runs, method, variant=""):
+    """Those at S-STE's best learning rate, where there are such."""
+    return seeds(runs, method, variant or report.MATCHED) or seeds(
+        runs, method, variant)
+
+
+def loss(run):
+    return float(run[-1]["val_bpb"])
+
+
+def thousandths(run, first=0):
+    """Flips of 1000 entries and step."""
+    return 1000 * statistics.fmean(float(row["flip_rate"])
+                                   for row in run[first:])
+
+
+def log_flips(run):
+    return math.log(thousandths(run))
+
+
+def last_log_flips(run):
+    return math.log(thousandths(run, 15))  # of 20 steps
+
+
+def log_beta(run):
+    return math.log(float(run[-1]["beta"]) / float(run[0]["beta"]))
+
+
+def probes(run):
+    """(A, F, P, P'), after the first tenth of the steps."""
+    return [(float(row["before"]) - float(row["after"]),
+             float(row["before"]) - float(row["frozen"]),
+             float(row["predicted"]), float(row["predicted_map"]))
+            for row in run[STEPS // 10:] if row["predicted"]]
+
+
+def share(run, event):
+    found = [event(a, f) for a, f, _, _ in probes(run)]
+    return sum(found) / len(found)
+
+
+def spoilt(run):
+    return share(run, lambda a, f: a < 0 < f)
+
+
+def saved(run):
+    return share(run, lambda a, f: f < 0 < a)
+
+
+def moved(run):
+    return statistics.median(abs(a - f) for a, f, _, _ in probes(run)
+                             ) / statistics.median(
+                                 abs(f) for _, f, _, _ in probes(run))
+
+
+def rank_correlation(run):
+    actual, _, predicted, _ = zip(*probes(run))
+    return statistics.correlation(*(
+        [sum(b < a for b in values) for a in values]
+        for values in (predicted, actual)))
+
+
+def differences(measure, runs, others):
+    return [measure(a) - measure(b) for a, b in zip(runs, others, strict=True)]
+
+
+def error(values):
+    return statistics.stdev(values) / math.sqrt(len(values))
+
+
+def plus_minus(values, digits, form="%+.*f ± %.*f"):
+    return form % (digits, statistics.fmean(values), digits, error(values))
+
+
+def cell(values, digits=3):
+    return plus_minus(values, digits, "%.*f ± %.*f")
+
+
+def factor(values):
+    """Of 3 logarithms: beyond T, Student's t with 2 degrees is once in 20."""
+    mean, room = statistics.fmean(values), T * error(values)
+    return "%.2f (%.2f to %.2f)" % (math.exp(mean), math.exp(mean - room),
+                                    math.exp(mean + room))
+
+
+T = math.sqrt(2 / (1 / 0.95**2 - 1))  # where p, below, is 0.05
+
+
+def p_value(values):
+    """Of 3: in closed form."""
+    t = abs(statistics.fmean(values)) / error(values)
+    return 1 - t / math.sqrt(2 + t * t)
+
+
+def gap(values):
+    """A cell of a loss difference."""
+    return plus_minus(values, 4) + " °" * (p_value(values) < 0.05)
+
+
+# Sentences, with the words for a difference below 0 and above it; which of the
+# two is expected, none if -1; and the runs, those of S-STE's side first.
+SOFT, SCALED = ("s-ste", ""), ("s-ste", report.SCALE)
+AGAIN = ("s-ste", "beta every-step")
+DENSE, HARD, DECAYED = ("dense", ""), ("ste", ""), ("sr-ste", "")
+LOSSES = (
+    ("S-STE's loss is [lower|higher] than dense's", 1, SOFT, DENSE),
+    ("S-STE's loss is [lower|higher] than STE's", 0, SOFT, HARD),
+    ("S-STE's loss is [lower|higher] than SR-STE's", 0, SOFT, DECAYED),
+    ("S-STE's loss is [lower|higher] than STEP's", 0, SOFT, ("step", "")),
+    ("with fp8, S-STE's loss is [lower|higher] than SR-STE's", 0,
+     ("s-ste", "fp8"), ("sr-ste", "fp8")),
+    ("S-STE's loss is [lower|higher] than SR-STE's with decay", 0,
+     SOFT, ("sr-ste", "decay")),
+    ("S-STE's loss is [lower|higher] than SR-STE's with decay as published", 0,
+     SOFT, ("sr-ste", report.PUBLISHED)),
+    ("S-STE with beta equal-l1's loss is [lower|higher] than dense's", -1,
+     SCALED, DENSE),
+    ("S-STE with beta equal-l1's loss is [lower|higher] than STE's", -1,
+     SCALED, HARD),
+    ("S-STE with beta equal-l1's loss is [lower|higher] than SR-STE's", -1,
+     SCALED, DECAYED),
+    ("recomputing beta at every step [lowers|raises] the loss", 1,
+     AGAIN, SOFT))
+FLIPS = (
+    ("STE flips [less|more] often than dense", 1, HARD, DENSE),
+    ("SR-STE flips [less|more] often than dense", 1, DECAYED, DENSE),
+    ("S-STE flips [less|more] often than STE", 0, SOFT, HARD))
+NEARER = (
+    ("S-STE's flip rate is [nearer to|further from] dense's than STE's is", 0,
+     SOFT),
+    ("S-STE with beta equal-l1's flip rate is [nearer to|further from] dense's "
+     "than STE's is", -1, SCALED))
+FOLLOWS = "S-STE's descent follows the predicted one [less|more] closely than "
+
+
+def claims(rows, size):
+    """(sentence, which is expected, the seeds' differences, these in words)."""
+    runs = runs_of(rows, size)
+    found = []
+    for sentence, expected, *sides in LOSSES:
+        ours, theirs = (seeds(runs, *side) for side in sides)
+        if ours and theirs:
+            values = differences(loss, ours, theirs)
+            found.append((sentence, expected, values,
+                          "the difference is %s bits per byte"
+                          % plus_minus(values, 4)))
+    for measure, when in ((log_flips, ""),
+                          (last_log_flips, ", in the last quarter")):
+        found += [(sentence + when, *rest)
+                  for sentence, *rest in flip_claims(runs, measure)]
+    soft, again = seeds(runs, *SOFT), seeds(runs, *AGAIN)
+    if probes(soft[0]):
+        found += descent_claims(soft, at_one_rate(runs, *DENSE),
+                                at_one_rate(runs, *HARD))
+    if again:
+        values = differences(log_flips, again, soft)
+        found.append(("recomputing beta [lowers|raises] the flip rate", 1,
+                      values, factor(values) + " times as many flips"))
+        values = list(map(log_beta, again))
+        found.append(("a recomputed beta [falls|grows]", 1, values,
+                      "at the end it is %s times the first" % factor(values)))
+    return found
+
+
+def flip_claims(runs, measure):
+    def minus(ours, theirs):
+        return differences(measure, at_one_rate(runs, *ours),
+                           at_one_rate(runs, *theirs))
+    for sentence, expected, ours, theirs in FLIPS:
+        values = minus(ours, theirs)
+        yield sentence, expected, values, factor(values) + " times as often"
+    for sentence, expected, ours in NEARER:
+        if seeds(runs, *ours):
+            sides = minus(ours, DENSE), minus(HARD, DENSE)
+            far, hard = ([math.copysign(v, v * sum(values)) for v in values]
+                         for values in sides)
+            values = [a - b for a, b in zip(far, hard)]
+            yield (sentence, expected, values,
+                   "%s times dense's, STE's %s times; the distances of the "
+                   "logarithms differ by %s" % (*map(factor, sides),
+                                                plus_minus(values, 3)))
+
+
+def descent_claims(soft, dense, hard):
+    for other, name, expected in ((dense, "dense's", 0), (hard, "STE's", 1)):
+        values = differences(rank_correlation, soft, other)
+        yield (FOLLOWS + name, expected, values,
+               "the rank correlations differ by " + plus_minus(values, 3))
+    values = differences(lambda run: spoilt(run) - saved(run), soft, hard)
+    yield ("the mask's moves spoil [fewer|more] of S-STE's steps than of "
+           "STE's, net of those that they save", 0, values,
+           "the rates differ by " + plus_minus(values, 3))
+
+
+def holm(ps):
+    """Those that pass his correction."""
+    left = sorted(ps)
+    while left and left[0] * len(left) <= 0.05:
+        left.pop(0)
+    return set(ps) - set(left)
+
+
+def claim_line(sentence, expected, values, words, passing):
+    p, above = p_value(values), sum(values) > 0
+    if p >= 0.05:
+        found, above = "Not shown, nor the opposite", expected == 1
+    elif expected in (above, -1):
+        found = "Shown"
+    else:
+        found = "Shown, against what was expected"
+    return "- **%s**: %s (%s; 3 seeds, p %s%s)." % (
+        found, re.sub(r"\[(.*)\|(.*)\]", r"\%d" % (1 + above), sentence), words,
+        "< 0.0001" if p < 0.0001 else "%.4f" % p, " \\*" * (p in passing))
+
+
+def check_claims(rows, sections):
+    """These sentences in the section of each size, and no others."""
+    every = {size: claims(rows, size) for size in sections}
+    ps = {size: [p_value(values) for _, _, values, _ in found]
+          for size, found in every.items()}
+    together = sum(ps.values(), [])
+    passing = holm(together)
+    for size, section in sections.items():
+        assert sorted(re.findall(r"^- \*\*.*", section, re.M)) == sorted(
+            claim_line(*claim, passing) for claim in every[size])
+    assert ("for all %d claims of this report at once, by Holm's correction, "
+            "for which the smallest p must not be above %.4f." % (
+                len(together), 0.05 / len(together))) in sections[""]
+    # Corrected for fewer, more would pass.
+    assert passing and passing < holm([p for p in together if p < 0.05])
+    assert len(ps) == 1 or passing < set.union(*map(holm, ps.values()))
+
+
+NAMES = {"dense": "dense", "ste": "STE", "sr-ste": "SR-STE", "step": "STEP",
+         "s-ste": "S-STE"}
+
+
+def check_gaps(rows, found):
+    runs = runs_of(rows)
+    steps = [row["step"] for row in runs["s-ste", "", "1"] if row["val_bpb"]]
+    assert len(steps) == 10 and list(found) == steps
+    for step in steps:
+        soft, *others = ([[run[int(step) - 1]] for run in seeds(runs, *side)]
+                         for side in (SOFT, DENSE, HARD, DECAYED))
+        assert found[step] == [gap(differences(loss, soft, other))
+                               for other in others]
+
+
+def check_flip_table(rows, found):
+    runs = runs_of(rows)
+    for method, name in NAMES.items():
+        here = at_one_rate(runs, method)
+        rate, *cells = found[name]
+        assert rate == here[0][0]["peak_lr"]
+        assert cells[:2] == [
+            cell([thousandths(run, first) for run in here])
+            for first in (0, 15)]
+        if method in ("dense", "step"):  # STEP has another learning rate
+            assert cells[2:] == ["" if method == "dense" else "-"] * 2
+        else:
+            assert cells[2:] == [
+                factor(differences(measure, here, seeds(runs, *DENSE)))
+                for measure in (log_flips, last_log_flips)]
+
+
+def check_sweep(rows, found):
+    """The tables of loss, flips, flips in the end, rank correlation."""
+    assert len(found) == 4
+    for method, name in NAMES.items():
+        for i, rate in enumerate(("0.004", "0.016")):
+            run = [row for row in rows if rate == row["peak_lr"] and
+                   (row["stage"], row["method"]) == ("rate", method)]
+            assert [rates[name][i] for rates in found] == [
+                "%.4f" % loss(run), "%.2f" % thousandths(run),
+                "%.2f" % thousandths(run, 15), "%.3f" % rank_correlation(run)]
+
+
+def check_descents(rows, found):
+    def fit(run, place):
+        columns = list(zip(*probes(run)))
+        return (statistics.correlation(columns[place], columns[0]),
+                statistics.linear_regression(columns[place], columns[0]).slope)
+
+    runs = runs_of(rows)
+    for method, name in NAMES.items():
+        columns = zip(*((rank_correlation(run), *fit(run, 2), *fit(run, 3),
+                         share(run, lambda a, f: a < 0))
+                        for run in at_one_rate(runs, method)))
+        assert found[name] == ["27", *map(cell, columns)]
+
+
+def check_frozen(rows, found):
+    runs = runs_of(rows)
+    for method, name in NAMES.items():
+        columns = zip(*((share(run, lambda a, f: a < 0),
+                         spoilt(run) + saved(run), spoilt(run), saved(run),
+                         moved(run)) for run in at_one_rate(runs, method)))
+        assert found[name] == [*map(cell, columns)]
+
+
+def check_beta(rows, found):
+    runs = runs_of(rows)
+    for side, name in ((SOFT, "frozen"), (AGAIN, "every step")):
+        own = seeds(runs, *side)
+        assert found["beta " + name] == [
+            "3", cell(list(map(loss, own)), 4),
+            cell([math.exp(log_beta(run)) for run in own]),
+            cell(list(map(thousandths, own)))]
+
+
+def check_seconds(rows, found):
+    """Of the CPU: less than by the clock, as the runs sleep."""
+    for row in rows:
+        assert not row["status"] or float(row["cpu_seconds"]) < float(
+            row["wall_seconds"])
+    runs = runs_of(rows)
+    for method, name in NAMES.items():
+        spent = [float(run[-1]["cpu_seconds"]) for run in seeds(runs, method)]
+        speeds = [STEPS * 512 / seconds for seconds in spent if seconds]
+        assert found[name][-1] == (
+            "%.0f" % statistics.fmean(speeds) if speeds else "-")
+
+
+def check_changes(rows, found):
+    """How the gaps of other widths differ from those of the main one."""
+    def gaps(size, variant, other):
+        runs = runs_of(rows, size)
+        return differences(loss, seeds(runs, "s-ste", variant),
+                           seeds(runs, *other))
+
+    expected = []
+    for size in ("width 32", "width 128"):
+        for name, variant in (("S-STE", ""), (
+                "S-STE with beta equal-l1", report.SCALE)):
+            expected.append([size, name])
+            for other in (DENSE, HARD, DECAYED, ("sr-ste", report.PUBLISHED)):
+                expected[-1].append(gap([a - b for a, b in zip(
+                    gaps(size, variant, other), gaps("", variant, other))]))
+    assert [[text.strip() for text in line.strip("|").split("|")]
+            for line in found.split("\n")[2:]] == expected
+
+
 def test_sizes():
     """What --sizes adds: the main comparison with one thing larger."""
     with place() as p:
@@ -447,11 +836,10 @@ def test_sizes():
                         row["size"] == sizes[i // 2]],
                        ("", report.SCALE)[i % 2], cells[3:])
         assert text.count("\n### ") == 2
-        before, after = text.split("\n## Other sizes")
-        for name in ("S-STE", "S-STE with beta equal-l1"):
-            words = re.compile(": %s's loss is [a-z]+ than STE's" % name)
-            assert len(words.findall(before)) == 1
-            assert len(words.findall(after)) == 2
+        before, of_32, of_128 = re.split("\n### Width .*", text)
+        check_claims(rows, {"": before.split("## Validation loss")[0],
+                            "width 32": of_32, "width 128": of_128})
+        check_changes(rows, text.split("\n| size ")[2].split("\n\n")[0])
 
         whole = p.read("experiment.csv")
         name = p.folder + "/bad.csv"
