@@ -430,7 +430,7 @@ class Progress:
     """On a terminal one line in place, else a line now and then."""
 
     def __init__(self, settings, kept):
-        self.sizes = settings.sizes()
+        self.settings, self.sizes = settings, settings.sizes()
         self.kept = self.work(kept)
         self.planned = plan(settings, Anything())
         self.start = time.monotonic()
@@ -462,16 +462,17 @@ class Progress:
         done = self.work(losses) + begun
         if self.worked is None:  # what resumed runs begin with is no work
             self.worked = self.kept + begun
-        total = max(len(self.planned), len(losses))
+        # Which rates are best decides what is to be run again at one rate.
+        planned = max(self.planned, plan(self.settings, losses), key=len)
         pace = (done - self.worked) / elapsed if elapsed > 0 else 0
-        left = (clock(max(0, self.work(self.planned) - done) / pace)
+        left = (clock(max(0, self.work(planned) - done) / pace)
                 if pace > 0 else "-:--:--")
         best = {}
         for run, loss in losses.items():
             if run.stage in ("rate", "decay") and not run.size:
                 best[run.method] = min(loss, best.get(run.method, loss))
         return "%d of %d runs, %s, left %s; best %s; now %s" % (
-            len(losses), total, clock(elapsed), left,
+            len(losses), len(planned), clock(elapsed), left,
             " ".join("%s %.4f" % item for item in sorted(best.items())) or "-",
             ", ".join("%s %.0f %%" % (p.run, 100 * share)
                       for p, share in at.items()) or "-")
