@@ -242,6 +242,7 @@ def test_claims():
     check_descents(rows, table_with(text, "correlation of A and P"))
     check_frozen(rows, table_with(text, "spoilt"))
     check_beta(rows, table_with(text, "last beta"))
+    check_ablations(rows, table_with(text, "difference effect"))
     check_seconds(rows, table_with(text, "per CPU second"))
 
 
@@ -662,6 +663,11 @@ def holm(ps):
     return set(ps) - set(left)
 
 
+def p_text(p, passing):
+    return "p %s%s" % ("< 0.0001" if p < 0.0001 else "%.4f" % p,
+                       " \\*" * (p in passing))
+
+
 def claim_line(sentence, expected, values, words, passing):
     p, above = p_value(values), sum(values) > 0
     if p >= 0.05:
@@ -670,9 +676,9 @@ def claim_line(sentence, expected, values, words, passing):
         found = "Shown"
     else:
         found = "Shown, against what was expected"
-    return "- **%s**: %s (%s; 3 seeds, p %s%s)." % (
+    return "- **%s**: %s (%s; 3 seeds, %s)." % (
         found, re.sub(r"\[(.*)\|(.*)\]", r"\%d" % (1 + above), sentence), words,
-        "< 0.0001" if p < 0.0001 else "%.4f" % p, " \\*" * (p in passing))
+        p_text(p, passing))
 
 
 def check_claims(rows, sections):
@@ -770,6 +776,23 @@ def check_beta(rows, found):
             cell(list(map(thousandths, own)))]
 
 
+def check_ablations(rows, found):
+    """All of them are worse in truth; the star is for these alone."""
+    runs, changes = runs_of(rows), {}
+    for method, variant in (("sr-ste", "fp8"), ("sr-ste", "decay"), AGAIN,
+                            ("s-ste", "fp8")):
+        own = seeds(runs, method, variant)
+        values = differences(loss, own, seeds(runs, method))
+        changes[NAMES[method] + ", " + variant] = own, values
+    passing = holm([p_value(values) for _, values in changes.values()])
+    for name, (own, values) in changes.items():
+        assert p_value(values) < 0.05 and sum(values) > 0
+        assert found[name] == [
+            "3", cell(list(map(loss, own)), 4), plus_minus(values, 4),
+            "worse, " + p_text(p_value(values), passing),
+            cell(list(map(thousandths, own)))]
+
+
 def check_seconds(rows, found):
     """Of the CPU: less than by the clock, as the runs sleep."""
     for row in rows:
@@ -836,6 +859,7 @@ def test_sizes():
                         row["size"] == sizes[i // 2]],
                        ("", report.SCALE)[i % 2], cells[3:])
         assert text.count("\n### ") == 2
+        assert "differences are than at width 64:" in text
         before, of_32, of_128 = re.split("\n### Width .*", text)
         check_claims(rows, {"": before.split("## Validation loss")[0],
                             "width 32": of_32, "width 128": of_128})
@@ -899,9 +923,12 @@ def test_stopped():
         unfinished = glob.glob(p.out + "/runs/*.ckpt")
         assert len(unfinished) == 2 and not os.path.exists(
             p.out + "/experiment.csv")
-        seconds = {x: json.loads(pathlib.Path(
-            x[:-5] + ".json").read_text())["cpu_seconds"] for x in unfinished}
-        assert all(value > 0 for value in seconds.values())
+        records = [pathlib.Path(x[:-5] + ".json") for x in unfinished]
+        for record in records:
+            spent = json.loads(record.read_text())
+            assert 0 < spent["cpu_seconds"] < spent["wall_seconds"]
+            record.write_text(json.dumps(spent | {
+                "cpu_seconds": 1000.0, "wall_seconds": 2000.0}))
 
         done = len(ends) - 2
         status, _, err = p.run()
@@ -910,9 +937,10 @@ def test_stopped():
         assert len(p.begun()) == RUNS + 2
         assert sorted(x.split("--resume ")[1] for x in p.begun()
                       if "--resume" in x) == sorted(unfinished)
-        for name, value in seconds.items():  # both parts count
-            assert json.loads(pathlib.Path(
-                name[:-5] + ".json").read_text())["cpu_seconds"] > value
+        for record in records:  # both parts count
+            spent = json.loads(record.read_text())
+            assert (1000 < spent["cpu_seconds"] < 2000 <
+                    spent["wall_seconds"] < 3000)
         assert whole.run()[0] == 0
         assert without_seconds(p.csv()) == without_seconds(whole.csv())
 
