@@ -1161,10 +1161,17 @@ def test_damaged_csv():
             refuses("bad.csv is damaged", ["--report", name])
 
 
+def fork_on_a_terminal():
+    try:
+        return pty.fork()
+    except OSError as error:
+        raise unittest.SkipTest(str(error)) from None
+
+
 def test_terminal():
     """One line, in place, no wider than the terminal."""
     with place() as p:
-        child, terminal = pty.fork()
+        child, terminal = fork_on_a_terminal()
         if child == 0:
             with environment(FAKE_DELAY="0.02", COLUMNS="60"):
                 os._exit(experiment.main(p.words("--seeds", "1")))
@@ -1185,7 +1192,7 @@ def test_terminal():
 def test_control_c():
     """The terminal's Ctrl-C reaches each run once, and through the driver."""
     with place() as p:
-        child, terminal = pty.fork()
+        child, terminal = fork_on_a_terminal()
         if child == 0:
             os._exit(p.run(FAKE_DELAY="0.1")[0])
         wait_for(lambda: len(glob.glob(p.out + "/runs/*.part")) == 2, "runs")
